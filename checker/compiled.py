@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compiled run: a linked program and the search loop as machine code."""
+
+import ast
+import inspect
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from checker import expand, native
+from checker.codegen import assembly
+from checker.flat import Flat
+from checker.layout import FUEL, OutOfBounds
+from checker.link import Function, read
+from checker.search import Hit, Limits, Progress, Report, Search, calls_to
+from checker.system import EVENT_BITS, MAX_RESULTS, OOPS, Claim, System
+
+CHUNK = 4096  # states expanded between two looks at the keyboard
+NEVER = 1 << 62  # a target that is no claim
+
+
+# ---- the module ----------------------------------------------------------------------------------
+
+
+def _hits_text(name: str, parameters: str, claims: tuple[Claim, ...], on_step: bool) -> str:
+    """A function that says which of the wanted claims are hit, a bit each."""
+    lines = [f"def {name}({parameters}, wanted):", "    bits = 0"]
+    for number, claim in enumerate(claims):
+        if claim.on_step == on_step:
+            test = f"{claim.name}({parameters})"
+            lines.append(f"    if wanted & {1 << number} and {test if claim.sometimes else f'not {test}'}:")
+            lines.append(f"        bits |= {1 << number}")
+    return "\n".join([*lines, "    return bits"])
+
+
+def _functions(text: str) -> list[Function]:
+    return list(read(Path("<search>"), text, {})[0].values())
+
+
+def module_assembly(system: System, flat: Flat) -> str:
+    """The search over a system, as LLVM assembly. Raises LinkError."""
+    numbers = {**system.program.constants, "OOPS": OOPS, "FUEL": FUEL, "KEY_WORDS": flat.key_words}
+    numbers |= {"CALL_SIZE": len(system.call_fields) + 1, "KEPT": flat.kept, "SIZE": flat.size}
+    numbers |= {f"AT_{name.upper()}": flat.numbers[name] for name in ("bug", "events", "oops", "fuel")}
+    numbers |= {"RESULT": flat.numbers["result"]}
+    numbers |= {name: value for name, value in vars(expand).items() if name.isupper() and type(value) is int}
+    functions = system.program.reachable(system.roots())
+    for text in (
+        flat.pack_text(),
+        flat.unpack_text(),
+        _hits_text("state_hits", 'state', system.claims, False),
+        _hits_text("step_hits", "before, call, after", system.claims, True),
+        inspect.getsource(expand),
+    ):
+        functions += _functions(text)
+    return assembly(flat, functions, numbers, expand.ENTRIES)
+
+
+# ---- the search ----------------------------------------------------------------------------------
+
+
+def explore(
+    system: System, targets: Collection[str] = (), limits: Limits | None = None, report: Report | None = None
+) -> Search:
+    """Search to closure, or until every one of `targets` is hit; explore.explore says the same in Python."""
+    explorer = Explorer(system, targets, limits or Limits())
+    explorer.run(report)
+    return explorer.search
+
+
+class Explorer:
+    """A breadth-first search in growing arrays: keys[i] is the i-th state found; parents[i] and via[i] say how."""
+
+    def __init__(self, system: System, targets: Collection[str], limits: Limits) -> None:
+        self.system, self.limits, self.search = system, limits, Search()
+        self.flat = Flat(system.layout, system.call_fields)
+        text = module_assembly(system, self.flat)
+        self.code = native.load(text, {"rehash": 3, "first_state": 5, "expand": 12}).functions
+        assert len(system.calls) < 1 << 16
+        self.before, self.after = np.zeros((2, self.flat.size), np.int32)
+        self.calls = np.array([(*call, 0) for call in system.calls], np.int32)
+        self.hits = np.zeros((max(1, len(system.claims)), expand.HITS_SIZE), np.int64)
+        self.results = np.zeros((max(system.kinds) + 1, MAX_RESULTS), np.int64)
+        self.events = np.zeros(1 << EVENT_BITS, np.int64)
+        self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
+        self._set_up(targets)
+
+    def _set_up(self, targets: Collection[str]) -> None:
+        names = [claim.name for claim in self.system.claims]
+        self.progress[expand.WANTED] = (1 << len(names)) - 1
+        self.progress[expand.TARGETS] = sum(1 << names.index(name) for name in targets) or NEVER
+        self.progress[expand.MAX_STATES] = -1 if self.limits.max_states is None else self.limits.max_states
+        self.progress[expand.CALLS] = len(self.calls)
+        self.keys = np.zeros((0, self.flat.key_words), np.int64)
+        self.parents, self.via = np.zeros(0, np.int32), np.zeros(0, np.uint16)
+        self._grow()
+
+    def _grow(self) -> None:
+        """At least twice the room for states, and from two to four slots of the table for each."""
+        rows = max(1 << 12, 2 * len(self.keys)) + len(self.calls)
+        count = int(self.progress[expand.COUNT])
+        self.keys, keys = np.zeros((rows, self.flat.key_words), np.int64), self.keys
+        self.parents, parents = np.zeros(rows, np.int32), self.parents
+        self.via, via = np.zeros(rows, np.uint16), self.via
+        self.keys[:count], self.parents[:count], self.via[:count] = keys[:count], parents[:count], via[:count]
+        self.table = np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)
+        self.progress[expand.ROWS], self.progress[expand.TABLE_SIZE] = rows, len(self.table)
+        self._run("rehash", self.keys, self.table, self.progress)
+
+    def _run(self, entry: str, *arguments: Any) -> int:
+        """Call compiled code; arrays go by address."""
+        numbers = [argument.ctypes.data if isinstance(argument, np.ndarray) else argument for argument in arguments]
+        return int(self.code[entry](*numbers))
+
+    def run(self, report: Report | None = None) -> None:
+        """Fill in self.search."""
+        search, progress = self.search, self.progress
+        self._check(self._run("first_state", self.after, self.keys, self.table, progress, self.hits))
+        start, end, stopped = 0, 1, progress[expand.TARGETS] == 0
+        while start < end and not stopped:
+            search.levels.append(end - start)
+            if search.depth == self.limits.depth:
+                search.stopped = "depth"
+                break
+            stopped = self._expand_level(start, end, report)
+            start, end = end, int(progress[expand.COUNT])
+        if start < end and search.stopped != "depth":
+            search.levels.append(end - start)
+        search.closed = start == end and not stopped
+        search.transitions = int(progress[expand.TRANSITIONS])
+        self._read_hits()
+        self._read_coverage()
+
+    def _expand_level(self, start: int, end: int, report: Report | None) -> bool:
+        """Expand the states start..end-1. True if the search is to end."""
+        progress = self.progress
+        while progress[expand.NEXT] < end:
+            if report is not None:
+                states, transitions = int(progress[expand.COUNT]), int(progress[expand.TRANSITIONS])
+                report(Progress(states, transitions, self.search.depth, end - start))
+            room = (self.before, self.after, self.calls, self.keys, self.parents, self.via, self.table)
+            notes = (progress, self.hits, self.results, self.events)
+            status = self._run("expand", *room, *notes, min(end, int(progress[expand.NEXT]) + CHUNK))
+            self._check(status)
+            if status == expand.NEEDS_ROOM:
+                self._grow()
+            elif status == expand.MAX_STATES_HIT:
+                self.search.stopped = "max-states"
+                return True
+            elif status == expand.TARGETS_HIT:
+                return True
+        return False
+
+    def _check(self, status: int) -> None:
+        if status == expand.OUT_OF_BOUNDS:
+            place = list(self.system.layout.key_fields())[int(self.progress[expand.FIELD]) - 1]
+            raise OutOfBounds(place, int(self.after[self.flat.index(place)]))
+
+    def _read_hits(self) -> None:
+        for number, claim in enumerate(self.system.claims):
+            if self.progress[expand.WANTED] >> number & 1:
+                continue
+            parent, call, states, transitions = (int(value) for value in self.hits[number])
+            path = calls_to(self.parents, self.via, parent, self.system.calls)
+            calls = path if call < 0 else (*path, self.system.calls[call])
+            self.search.hits[claim.name] = Hit(calls, states, transitions)
+
+    def _read_coverage(self) -> None:
+        coverage = self.search.coverage
+        for kind, codes in enumerate(self.results):
+            if codes.any():
+                coverage.results[kind] = Counter({-int(code): int(codes[code]) for code in codes.nonzero()[0]})
+        for mask in self.events.nonzero()[0]:
+            for bit in range(EVENT_BITS):
+                if mask >> bit & 1:
+                    coverage.events[1 << bit] += int(self.events[mask])

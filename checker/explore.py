@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The search, interpreted: breadth-first over all calls, to closure. The compiled run must find the same."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from checker.interpreted import CallRecord, Key, Machine
+from checker.search import Hit, Limits, Progress, Report, Search, calls_to
+from checker.system import OOPS, System
+
+
+def explore(
+    system: System,
+    targets: Collection[str] = (),
+    limits: Limits | None = None,
+    report: Report | None = None,
+    max_transitions: int | None = None,
+) -> Search | None:
+    """Search to closure, or until every one of `targets` (names of claims; none: never) is hit.
+
+    None if max_transitions were not enough. Raises OutOfBounds.
+    """
+    explorer = Explorer(system, targets, limits or Limits())
+    return explorer.search if explorer.run(report, max_transitions) else None
+
+
+class Explorer:
+    """A breadth-first search. keys[i] is the i-th state found; parents[i] and via[i] say how."""
+
+    def __init__(self, system: System, targets: Collection[str], limits: Limits) -> None:
+        self.system, self.limits, self.search = system, limits, Search()
+        self.machine = Machine(system)
+        self.before, self.after = self.machine.new(), self.machine.new()
+        self.open_targets = set(targets) or {""}
+        self.state_claims = [claim for claim in system.claims if not claim.on_step]
+        self.step_claims = [claim for claim in system.claims if claim.on_step]
+        self.keys: list[Key] = []
+        self.index: dict[Key, int] = {}
+        self.parents: list[int] = []
+        self.via: list[int] = []
+
+    def run(self, report: Report | None = None, max_transitions: int | None = None) -> bool:
+        """Fill in self.search. False if max_transitions were not enough."""
+        search = self.search
+        self._visit(self.machine.key(self.after), 0, 0)
+        level, stopped = range(1), not self.open_targets
+        while level and not stopped:
+            search.levels.append(len(level))
+            if search.depth == self.limits.depth:
+                search.stopped = "depth"
+                return True
+            for i in level:
+                if max_transitions is not None and search.transitions > max_transitions:
+                    return False
+                if report is not None and i % 256 == 0:
+                    report(Progress(len(self.keys), search.transitions, search.depth, len(level)))
+                stopped = not self._expand(i)
+                if stopped:
+                    break
+            level = range(level.stop, len(self.keys))
+        if level:
+            search.levels.append(len(level))
+        search.closed = not level and not stopped
+        return True
+
+    def _expand(self, i: int) -> bool:
+        """Try every call in state i. False if the search is to end here."""
+        machine, before, after = self.machine, self.before, self.after
+        machine.load(before, self.keys[i])
+        if before.bug:
+            return True
+        for k, call in enumerate(self.system.calls):
+            result = machine.step(before, call, after)
+            self._count(call[0], result, after.events)
+            if self.step_claims and result != OOPS:
+                self._look_at_step(i, k, result)
+            key = machine.key(after)
+            if key not in self.index:
+                if len(self.keys) == self.limits.max_states:
+                    self.search.stopped = "max-states"
+                    return False
+                self._visit(key, i, k)
+            if not self.open_targets:
+                return False
+            self.search.transitions += 1
+        return True
+
+    def _visit(self, key: Key, parent: int, k: int) -> None:
+        """Note a new state, which self.after holds, and look at the claims about it."""
+        self.machine.check_bounds(key)
+        self.index[key] = len(self.keys)
+        self.keys.append(key)
+        self.parents.append(parent)
+        self.via.append(k)
+        for claim in list(self.state_claims):
+            if self.machine.functions[claim.name](self.after) == claim.sometimes:
+                self.state_claims.remove(claim)
+                self._hit(claim.name, calls_to(self.parents, self.via, len(self.keys) - 1, self.system.calls), 1)
+
+    def _look_at_step(self, i: int, k: int, result: int) -> None:
+        record = CallRecord(self.system.calls[k], result)
+        for claim in list(self.step_claims):
+            if self.machine.functions[claim.name](self.before, record, self.after) == claim.sometimes:
+                self.step_claims.remove(claim)
+                self._hit(claim.name, (*calls_to(self.parents, self.via, i, self.system.calls), self.system.calls[k]), 0)
+
+    def _hit(self, name: str, calls: tuple[tuple[int, ...], ...], new: int) -> None:
+        self.search.hits[name] = Hit(calls, len(self.keys) - new, self.search.transitions)
+        self.open_targets.discard(name)
+
+    def _count(self, kind: int, result: int, events: int) -> None:
+        coverage = self.search.coverage
+        coverage.results.setdefault(kind, Counter())[min(result, 0)] += 1
+        while events:
+            coverage.events[events & -events] += 1
+            events &= events - 1

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The interpreted run: a linked program over plain Python objects, with no start-up cost."""
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from checker.layout import FUEL, Array, Layout, OutOfBounds
+from checker.link import Function
+from checker.loops import bound_loops
+from checker.system import OOPS, System
+
+Key = tuple[int, ...]
+
+
+class Oops(Exception):
+    """The model used NULL, or a slot that does not exist, as a pointer."""
+
+
+class NullSlot:
+    """What lies behind NULL and beside an array: any use of it stops the kernel."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Oops(f"{name} of NULL or of a slot that does not exist")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise Oops(f"{name} of NULL or of a slot that does not exist")
+
+
+class Slots(list[Any]):
+    """An array of structs. Assigning to a slot copies, as it does in C."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        list.__getitem__(self, index).assign(value)
+
+    def assign(self, other: "Slots", first: int, end: int) -> None:
+        """Copy the structs of slots first..end-1."""
+        for index in range(first, end):
+            list.__getitem__(self, index).assign(list.__getitem__(other, index))
+
+
+def _struct(name: str, fields: list[str], arrays: list[Array]) -> type:
+    """A class with these fields, zero at first, and assign(other), which copies them all."""
+    body = [f"  s.{f} = o.{f}" for f in fields]
+    body += [f"  s.{a.name}.assign(o.{a.name}, {a.first}, {a.last + a.spare + 1})" for a in arrays]
+    text = f"def assign(s, o):\n{chr(10).join(body)}"
+    namespace: dict[str, Any] = {}
+    exec(compile(text, f"<{name}.assign>", "exec"), namespace)
+    slots = (*fields, *(array.name for array in arrays))
+
+    def __init__(self: Any) -> None:
+        for field in fields:
+            setattr(self, field, 0)
+        for array in arrays:
+            setattr(self, array.name, _new_slots(array))
+
+    return type(name, (), {"__slots__": slots, "__init__": __init__, "assign": namespace["assign"]})
+
+
+def _new_slots(array: Array) -> Slots:
+    struct = _struct(array.name, [field.name for field in array.fields], [])
+    real = [struct() for _ in range(array.first, array.last + array.spare + 1)]
+    beyond = [NullSlot()] * (2 * len(real) + 64)  # reached by indices that are too large, and by negative ones
+    return Slots([NullSlot()] * array.first + real + beyond)
+
+
+class Machine:
+    """A system that can be stepped: makes states, carries out calls on them, and knows their keys."""
+
+    def __init__(self, system: System, layout: Layout | None = None) -> None:
+        self.system = system
+        self.layout = layout or system.layout
+        arrays = list(self.layout.arrays)
+        self._state = _struct(system.name, [field.name for field in self.layout.numbers], arrays)
+        self.functions = _build(system.program.reachable(system.roots()), system.program.constants)
+        self._fields = list(self.layout.key_fields())
+        tuple_of = ", ".join(f"s.{place}" for place in self._fields)
+        self._key: Callable[[Any], Key] = eval(f"lambda s: ({tuple_of},)")
+        loads = "\n".join(f" s.{place} = k[{i}]" for i, place in enumerate(self._fields))
+        namespace: dict[str, Any] = {}
+        exec(f"def load(s, k):\n{loads}", namespace)
+        self.load: Callable[[Any, Key], None] = namespace["load"]
+
+    def new(self) -> Any:
+        """The first state, all zero."""
+        return self._state()
+
+    def step(self, before: Any, call: Any, after: Any) -> int:
+        """Make after the state after call in before; not renamed yet. The result, or OOPS."""
+        after.assign(before)
+        after.events = 0
+        after.oops = 0
+        after.fuel = FUEL
+        try:
+            result: int = self.functions["step"](after, call)
+        except (Oops, IndexError):
+            after.oops = 1
+            result = OOPS
+        if after.oops:
+            events = after.events
+            after.assign(before)
+            after.events, after.bug = events, 1
+            return OOPS
+        return int(result)
+
+    def key(self, state: Any) -> Key:
+        """Rename what has no identity of its own, and return the key."""
+        self.functions["canonicalise"](state)
+        return self._key(state)
+
+    def check_bounds(self, key: Key) -> None:
+        """Raise OutOfBounds if the scope has no room for a value of the key."""
+        for value, place in zip(key, self._fields, strict=True):
+            if not place.field.allows(value):
+                raise OutOfBounds(place, value)
+
+
+class CallRecord:
+    """A call with its result, as step properties see it."""
+
+    def __init__(self, call: Any, result: int) -> None:
+        for name, value in zip(call._fields, call, strict=True):
+            setattr(self, name, value)
+        self.result = result
+
+
+def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, Any]:
+    """Python functions over one shared table of globals, with their own file and lines for tracebacks."""
+
+    def more(state: Any) -> bool:
+        state.fuel -= 1
+        if state.fuel <= 0:
+            raise Oops("a loop that does not end")
+        return True
+
+    table: dict[str, Any] = {**constants, "__more__": more, "__builtins__": {"range": range}}
+    for function in functions:
+        node = bound_loops(function)
+        exec(compile(ast.Module([node], []), function.file, "exec"), table)
+    return table

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The shape of a state: its fields, their bounds, and which of them make up its key."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+# Fields that every state has beside the model's own. `bug` is part of the key: the call before stopped the kernel.
+# The others live inside a call: what it did, whether it stopped the kernel, and how many more rounds its loops get.
+MACHINE_FIELDS: tuple[tuple[Any, ...], ...] = (("bug", 1), ("events", None), ("oops", None), ("fuel", None))
+FUEL = 10_000
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number in a struct. Its values are 0..high, or any set of the bits in mask; scratch fields are unbounded."""
+
+    name: str
+    high: int = 0
+    mask: int = 0
+    scratch: bool = False
+
+    @classmethod
+    def of(cls, name: str, bounds: int | tuple[str, int] | None) -> "Field":
+        """A field with bounds as a model gives them: the highest value, ("bits", mask) or None."""
+        if bounds is None:
+            return cls(name, scratch=True)
+        if isinstance(bounds, int):
+            return cls(name, high=bounds)
+        return cls(name, mask=bounds[1])
+
+    @property
+    def bits(self) -> int:
+        """How many bits the field takes in a key."""
+        return self.mask.bit_count() if self.mask else self.high.bit_length()
+
+    def allows(self, value: int) -> bool:
+        """Is value within the bounds?"""
+        if self.scratch:
+            return True
+        return value & ~self.mask == 0 if self.mask else 0 <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"the bits {self.mask:#x}" if self.mask else f"0..{self.high}"
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of structs; slots first..last are the state, up to last + spare can be used inside a call."""
+
+    name: str
+    first: int
+    last: int
+    spare: int
+    fields: tuple[Field, ...]
+
+    @property
+    def scratch(self) -> bool:
+        """Is no field of it part of a key?"""
+        return all(field.scratch for field in self.fields)
+
+
+class Place(NamedTuple):
+    """A field of a state: of a slot of an array, or, if array is empty, of the state itself."""
+
+    array: str
+    slot: int
+    field: Field
+
+    def __str__(self) -> str:
+        return f"{self.array}[{self.slot}].{self.field.name}" if self.array else self.field.name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The numbers and the arrays that a state consists of."""
+
+    numbers: tuple[Field, ...]
+    arrays: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[Any, ...]]) -> "Layout":
+        """The layout that a model describes; model/state.py says how."""
+        numbers, arrays = [], []
+        for entry in (*entries, *MACHINE_FIELDS):
+            if len(entry) == 2:
+                numbers.append(Field.of(*entry))
+            else:
+                name, first, last, spare, fields = entry
+                arrays.append(Array(name, first, last, spare, tuple(Field.of(*item) for item in fields.items())))
+        return cls(tuple(numbers), tuple(arrays))
+
+    def key_fields(self) -> Iterator["Place"]:
+        """The fields that make up a key, in order."""
+        for field in self.numbers:
+            if not field.scratch:
+                yield Place("", 0, field)
+        for array in self.arrays:
+            for slot in range(array.first, array.last + 1):
+                for field in array.fields:
+                    if not field.scratch:
+                        yield Place(array.name, slot, field)
+
+    def with_more(self, **slots: int) -> "Layout":
+        """The same layout with the last slot of some arrays replaced."""
+        arrays = (replace(array, last=slots.get(array.name, array.last)) for array in self.arrays)
+        return Layout(self.numbers, tuple(arrays))
+
+
+class OutOfBounds(Exception):
+    """A model put a value into a field that the scope has no room for."""
+
+    def __init__(self, place: Place, value: int) -> None:
+        super().__init__(f"{place} is {value}, outside of {place.field}")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Linking: functions from several files over one table of names, later ones in place of earlier ones.
+
+The files are read as text and never imported, so linking somebody's patch runs none of it.
+"""
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checker import subset
+
+
+class LinkError(Exception):
+    """Something cannot be linked; the message names the file and the line."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function as it was written, and where."""
+
+    node: ast.FunctionDef
+    file: str
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(argument.arg for argument in self.node.args.args)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.node.lineno}"
+
+
+@dataclass
+class Program:
+    """Functions and constants by name, in a table that all of them share."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    constants: dict[str, int] = field(default_factory=dict)
+
+    def known(self) -> dict[str, int | None]:
+        """Every name, with its number of parameters, or None for a constant."""
+        return {**dict.fromkeys(self.constants), **{n: len(f.parameters) for n, f in self.functions.items()}}
+
+    def reachable(self, roots: Iterable[str]) -> list[Function]:
+        """The functions that the roots can come to, callees before callers. LinkError if they call in a circle."""
+        done: dict[str, Function] = {}
+        path: list[str] = []
+
+        def visit(name: str) -> None:
+            if name in done:
+                return
+            if name in path:
+                raise LinkError(f"{self.functions[name]}: {name} calls itself ({' -> '.join([*path, name])})")
+            path.append(name)
+            for callee in sorted(subset.calls(self.functions[name].node)):
+                visit(callee)
+            done[path.pop()] = self.functions[name]
+
+        for root in roots:
+            visit(root)
+        return list(done.values())
+
+    def check(self) -> None:
+        """Raise LinkError for the first function that leaves the subset."""
+        known = self.known()
+        for function in self.functions.values():
+            for line, why in subset.faults(function.node, known):
+                raise LinkError(f"{function.file}:{line}: {function.name}: {why}")
+
+
+def link(files: Iterable[Path], constants: Mapping[str, int], names: Iterable[str] | None = None) -> Program:
+    """The functions of the files as one program, with the given constants in place of the files' own.
+
+    Of the files' functions only those in `names` are taken, if given. Raises LinkError.
+    """
+    program = Program()
+    for path in files:
+        functions, own = read(path, path.read_text(encoding="utf-8"), program.constants)
+        program.functions.update(functions)
+        program.constants.update(own)
+    if names is not None:
+        program.functions = {name: program.functions[name] for name in names}
+    program.constants.update(constants)
+    program.check()
+    return program
+
+
+def linked_over(program: Program, path: Path) -> Program:
+    """The program with a user's file linked over it. Raises LinkError with the line at fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise LinkError(f"{path}: {reason}") from None
+    functions, constants = read(path, text, program.constants, strict=True)
+    if not functions and not constants:
+        raise LinkError(f"{path}: defines no function")
+    _check_replacements(program, path, functions)
+    for name in constants:
+        if name in program.functions:
+            raise LinkError(f"{path}: {name} is a function of the kernel, not a constant")
+    linked = Program({**program.functions, **functions}, {**program.constants, **constants})
+    linked.check()
+    linked.reachable(linked.functions)
+    return linked
+
+
+def _check_replacements(program: Program, path: Path, functions: Mapping[str, Function]) -> None:
+    """Every function of a patch replaces one with the same parameters, or is called by one that does."""
+    for function in functions.values():
+        original = program.functions.get(function.name)
+        if original is None:
+            if not any(function.name in subset.calls(other.node) for other in functions.values() if other != function):
+                close = difflib.get_close_matches(function.name, program.functions, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise LinkError(f"{function}: {function.name} replaces nothing and nothing here calls it{hint}")
+        elif len(original.parameters) != len(function.parameters):
+            expected, got = ", ".join(original.parameters), ", ".join(function.parameters)
+            raise LinkError(f"{function}: {function.name} takes ({expected}), not ({got})")
+        if function.name in program.constants:
+            raise LinkError(f"{function}: {function.name} is a constant of the kernel, not a function")
+
+
+def read(
+    path: Path, text: str, known: Mapping[str, int], strict: bool = False
+) -> tuple[dict[str, Function], dict[str, int]]:
+    """The functions and the integer constants that a file defines.
+
+    With strict, anything else at the top level but a docstring and imports from model is an error.
+    """
+    try:
+        tree = ast.parse(text, str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise LinkError(f"{path}{line}: {reason}") from None
+    functions: dict[str, Function] = {}
+    constants: dict[str, int] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            if strict and node.decorator_list:
+                raise LinkError(f"{path}:{node.lineno}: {node.name}: decorators are not allowed")
+            if strict and node.name in functions:
+                raise LinkError(f"{path}:{node.lineno}: {node.name} is defined twice")
+            functions[node.name] = Function(node, str(path))
+        elif (constant := _constant(node, {**known, **constants})) is not None:
+            constants[constant[0]] = constant[1]
+        elif strict and not _is_harmless(node):
+            raise LinkError(f"{path}:{node.lineno}: only functions, integer constants and imports from model are allowed")
+    return functions, constants
+
+
+def _constant(node: ast.stmt, known: Mapping[str, int]) -> tuple[str, int] | None:
+    """NAME = integer expression of known constants, evaluated."""
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+        return None
+    allowed = (ast.BinOp, ast.UnaryOp, ast.Name, ast.Constant, ast.expr_context, *subset.OPERATORS)
+    for part in ast.walk(node.value):
+        if not isinstance(part, allowed) or (isinstance(part, ast.Constant) and type(part.value) is not int):
+            return None
+        if isinstance(part, ast.Name) and part.id not in known:
+            return None
+    value = eval(compile(ast.Expression(node.value), "<constant>", "eval"), {"__builtins__": {}}, dict(known))
+    return node.targets[0].id, value
+
+
+def _is_harmless(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").split(".")[0] == "model"
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Python that models, properties and patches are written in, and the check that they keep to it.
+
+It is what means the same to the interpreter, to numba and to a symbolic run, and what reads like the C: functions of
+numbers and structs; if, while, for over range; assignments to locals and to fields; integer arithmetic, bit
+operations and comparisons; calls to other such functions.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+
+STATEMENTS = (
+    ast.Return,
+    ast.If,
+    ast.While,
+    ast.For,
+    ast.Assign,
+    ast.AugAssign,
+    ast.Expr,
+    ast.Pass,
+    ast.Break,
+    ast.Continue,
+)
+EXPRESSIONS = (
+    ast.Name,
+    ast.Constant,
+    ast.Attribute,
+    ast.Subscript,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.Call,
+    ast.IfExp,
+)
+OPERATORS = (
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.BitAnd,
+    ast.BitOr,
+    ast.BitXor,
+    ast.LShift,
+    ast.RShift,
+    ast.USub,
+    ast.UAdd,
+    ast.Invert,
+    ast.Not,
+    ast.And,
+    ast.Or,
+    ast.Eq,
+    ast.NotEq,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+)
+WORDS = {
+    ast.List: "lists",
+    ast.ListComp: "lists",
+    ast.Dict: "dictionaries",
+    ast.Set: "sets",
+    ast.Tuple: "tuples",
+    ast.JoinedStr: "strings",
+    ast.Lambda: "lambdas",
+    ast.FunctionDef: "functions inside functions",
+    ast.ClassDef: "classes",
+    ast.Import: "imports inside functions",
+    ast.ImportFrom: "imports inside functions",
+    ast.Try: "exceptions",
+    ast.Raise: "exceptions",
+    ast.With: "with statements",
+    ast.Global: "global variables",
+    ast.Nonlocal: "global variables",
+    ast.NamedExpr: "assignments inside expressions",
+    ast.Div: "division",
+    ast.FloorDiv: "division",
+    ast.Mod: "division",
+    ast.Pow: "powers",
+    ast.Is: "'is' (compare with ==)",
+    ast.IsNot: "'is not' (compare with !=)",
+    ast.In: "'in'",
+    ast.NotIn: "'not in'",
+    ast.Assert: "assertions (call BUG)",
+    ast.Delete: "deletions",
+}
+
+Fault = tuple[int, str]
+
+
+def faults(function: ast.FunctionDef, known: Mapping[str, int | None]) -> list[Fault]:
+    """Where function leaves the subset: (line, reason) each, in order of lines.
+
+    known maps the global names that may be used to their number of parameters, or to None for a constant.
+    """
+    found = [*_parameters(function), *_returns(function)]
+    local = {argument.arg for argument in function.args.args}
+    local |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for name in sorted(local & known.keys()):
+        found.append((function.lineno, f"'{name}' is a global name and cannot be a local one"))
+    for statement in body(function):
+        for node in ast.walk(statement):
+            if not isinstance(node, ast.operator | ast.unaryop | ast.boolop | ast.cmpop):
+                found.extend((getattr(node, "lineno", function.lineno), why) for why in _node(node, local, known))
+    return sorted(set(found))
+
+
+def body(function: ast.FunctionDef) -> list[ast.stmt]:
+    """The statements without the docstring."""
+    first = function.body[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return function.body[1:] if is_text and isinstance(first.value.value, str) else function.body  # type: ignore[attr-defined]
+
+
+def _parameters(function: ast.FunctionDef) -> Iterator[Fault]:
+    arguments = function.args
+    if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults or arguments.posonlyargs:
+        yield function.lineno, "only plain parameters are allowed"
+
+
+def _returns(function: ast.FunctionDef) -> Iterator[Fault]:
+    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
+    if not any(node.value is not None for node in returns):
+        return
+    for node in returns:
+        if node.value is None:
+            yield node.lineno, "returns nothing here and a value elsewhere"
+    if not _always_returns(function.body):
+        yield function.lineno, "returns a value on some paths and nothing on others"
+
+
+def _always_returns(statements: list[ast.stmt]) -> bool:
+    last = statements[-1]
+    if isinstance(last, ast.If):
+        return bool(last.orelse) and _always_returns(last.body) and _always_returns(last.orelse)
+    return isinstance(last, ast.Return)
+
+
+def _node(node: ast.AST, local: set[str], known: Mapping[str, int | None]) -> Iterator[str]:
+    """What is wrong with this node alone."""
+    if isinstance(node, ast.Constant):
+        if not isinstance(node.value, int):
+            kind = "None (use NULL)" if node.value is None else "floats" if isinstance(node.value, float) else "strings"
+            yield f"not allowed: {kind}"
+    elif isinstance(node, ast.Call):
+        yield from _call(node, known)
+    elif isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and node.id not in local and node.id not in known and node.id != "range":
+            yield f"unknown name '{node.id}'"
+    elif isinstance(node, ast.For):
+        over_range = isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name)
+        if not (over_range and node.iter.func.id == "range" and isinstance(node.target, ast.Name)) or node.orelse:  # type: ignore[attr-defined]
+            yield "only 'for name in range(...)' is allowed"
+    elif isinstance(node, ast.While) and node.orelse:
+        yield "'else' of a loop is not allowed"
+    elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call):
+        yield "an expression that does nothing"
+    elif isinstance(node, ast.Assign):
+        if len(node.targets) != 1:
+            yield "only one target can be assigned to"
+    elif isinstance(node, ast.Subscript):
+        if not isinstance(node.value, ast.Attribute) or isinstance(node.slice, ast.Slice | ast.Tuple):
+            yield "only the arrays of a state can be indexed, one slot at a time"
+    elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp):
+        yield from _outside(OPERATORS, node.op)
+    elif isinstance(node, ast.Compare):
+        for operator in node.ops:
+            yield from _outside(OPERATORS, operator)
+    else:
+        yield from _outside(STATEMENTS + EXPRESSIONS + OPERATORS + (ast.expr_context, ast.arguments, ast.arg), node)
+
+
+def _outside(allowed: tuple[type[ast.AST], ...], node: ast.AST) -> Iterator[str]:
+    if not isinstance(node, allowed):
+        yield f"not allowed: {WORDS.get(type(node), type(node).__name__)}"
+
+
+def _call(node: ast.Call, known: Mapping[str, int | None]) -> Iterator[str]:
+    if not isinstance(node.func, ast.Name):
+        yield "only functions of the model can be called"
+        return
+    name = node.func.id
+    if name == "range":
+        return
+    if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
+        yield f"{name} is called with more than plain arguments"
+    elif name in known and known[name] is None:
+        yield f"{name} is a constant and cannot be called"
+    elif name in known and known[name] != len(node.args):
+        yield f"{name} takes {known[name]} arguments, not {len(node.args)}"
+
+
+def calls(function: ast.FunctionDef) -> set[str]:
+    """The names of the functions that function calls."""
+    nodes = (node for node in ast.walk(function) if isinstance(node, ast.Call))
+    return {node.func.id for node in nodes if isinstance(node.func, ast.Name)} - {"range"}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is checked: a linked program with the shape of its states and its calls, and the claims about it.
+
+A system's program has a function step(state, call) -> result, which changes the state in place, and a function
+canonicalise(state), after which two states are the same if their key fields are. Nothing here knows what the
+states are about.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.layout import Layout
+from checker.link import Program
+
+OOPS = -200  # the result of a call that stopped the kernel
+MAX_RESULTS = 256  # results counted apart: 0 for success, errno 1..254, 255 for OOPS
+EVENT_BITS = 14
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A property as the search sees it.
+
+    function is its name in the program. It takes a state, or (before, call, after) if on_step. An "always" claim is
+    hit when it is false, a "sometimes" claim when it is true. premise names the "sometimes" claim without which an
+    "always" claim that holds says nothing.
+    """
+
+    name: str
+    sometimes: bool = False
+    on_step: bool = False
+    premise: str | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something that a search in this scope must see happen for its verdicts to mean anything: an event bit."""
+
+    name: str
+    event: int
+
+
+@dataclass(frozen=True)
+class System:
+    """A program to search, named for the report."""
+
+    name: str
+    program: Program
+    layout: Layout
+    calls: Sequence[Any]  # named tuples of ints, all with the same fields, the first of which is the kind
+    kinds: Mapping[int, str]  # names of the kinds of call
+    claims: tuple[Claim, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    result_text: Callable[[Any, int], int | str] = field(default=lambda _call, result: result)
+
+    @property
+    def call_fields(self) -> tuple[str, ...]:
+        """The names of a call's numbers."""
+        return tuple(self.calls[0]._fields)
+
+    def roots(self) -> list[str]:
+        """The functions that a search calls."""
+        return ["step", "canonicalise", *(claim.name for claim in self.claims)]

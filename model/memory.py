@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""mm/memory.c as of 2.6.7: anonymous faults and unmapping (kernel-2004 sections 4.3 and 4.9).
+
+mm.page[a] is the anonymous page mapped at address a (mapcount 0: none). A single process never shares a page.
+"""
+
+from model.rmap import anon_vma_prepare, page_add_anon_rmap, page_remove_rmap
+
+
+def unmap_region(mm, start, end):
+    """Unmap, and so free, the anonymous pages of [start, end)."""
+    for address in range(start, end):
+        if mm.page[address].mapcount != 0:
+            page_remove_rmap(mm, address)
+
+
+def do_anonymous_page(mm, vma, address, write_access):
+    """First access to an address: a write makes a page of its own, a read maps the zero page, which has no rmap."""
+    if write_access:
+        error = anon_vma_prepare(mm, vma)
+        if error != 0:
+            return error
+        page_add_anon_rmap(mm, vma, address)
+    return 0
+
+
+def handle_mm_fault(mm, vma, address, write_access):
+    """An access that vma allows. A page that is there already is the process's own: written in place, no rmap change."""
+    if mm.page[address].mapcount == 0:
+        return do_anonymous_page(mm, vma, address, write_access)
+    return 0

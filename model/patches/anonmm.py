@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""anonmm rmap (rmap 11 to 37, Hugh Dickins, 2004), on the merge engine of rmap 36: what anon_vma replaced.
+
+A page is found through its process and virtual address, so vmas carry no anonymous identity: nothing is refused
+for an anon_vma's sake, and the offset of anonymous memory does not count. Replaces the merge predicates, what a
+fault records, and the walk. Rules: kernel-2004 sections 3.1 and 6 (P1).
+"""
+
+from model.mm import NULL
+from model.mmap import is_mergeable_vma
+
+
+def can_vma_merge_before(mm, vma, vm_flags, anon_vma, file, vm_pgoff):
+    """May an area that ends where vma starts become part of vma? Offsets count for files only."""
+    if not is_mergeable_vma(mm, vma, file, vm_flags):
+        return False
+    return file == NULL or mm.vma[vma].vm_pgoff == vm_pgoff
+
+
+def can_vma_merge_after(mm, vma, vm_flags, anon_vma, file, vm_pgoff):
+    """May an area that starts where vma ends become part of vma? Offsets count for files only."""
+    if not is_mergeable_vma(mm, vma, file, vm_flags):
+        return False
+    return file == NULL or mm.vma[vma].vm_pgoff + (mm.vma[vma].vm_end - mm.vma[vma].vm_start) == vm_pgoff
+
+
+def anon_vma_prepare(mm, vma):
+    """Nothing to prepare. 0."""
+    return 0
+
+
+def page_add_anon_rmap(mm, vma, address):
+    """A new anonymous page is mapped at address: it belongs to the process (there is one), at its address."""
+    mm.page[address].mapcount = 1
+    mm.page[address].mapping = NULL
+    mm.page[address].index = address
+
+
+def page_referenced_anon(mm, page):
+    """Look up the page's own address in its process. How many mappings of this very page that comes to."""
+    if mm.page[page].index == page:
+        return mm.page[page].mapcount
+    return 0
