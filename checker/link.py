@@ -74,21 +74,32 @@ class Program:
                 raise LinkError(f"{function.file}:{line}: {function.name}: {why}")
 
 
-def link(files: Iterable[Path], constants: Mapping[str, int], names: Iterable[str] | None = None) -> Program:
+def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
     """The functions of the files as one program, with the given constants in place of the files' own.
 
-    Of the files' functions only those in `names` are taken, if given. Raises LinkError.
+    Raises LinkError.
     """
     program = Program()
     for path in files:
         functions, own = read(path, path.read_text(encoding="utf-8"), program.constants)
         program.functions.update(functions)
         program.constants.update(own)
-    if names is not None:
-        program.functions = {name: program.functions[name] for name in names}
     program.constants.update(constants)
     program.check()
     return program
+
+
+def linked_with(program: Program, files: Iterable[Path]) -> Program:
+    """The program with more functions beside its own; none may have the name of another. Raises LinkError."""
+    more = dict(program.functions)
+    for path in files:
+        for name, function in read(path, path.read_text(encoding="utf-8"), program.constants)[0].items():
+            if name in more:
+                raise LinkError(f"{more[name]}: {name} is also the name of a property's function ({function})")
+            more[name] = function
+    linked = Program(more, program.constants)
+    linked.check()
+    return linked
 
 
 def linked_over(program: Program, path: Path) -> Program:
@@ -148,6 +159,7 @@ def read(
                 raise LinkError(f"{path}:{node.lineno}: {node.name}: decorators are not allowed")
             if strict and node.name in functions:
                 raise LinkError(f"{path}:{node.lineno}: {node.name} is defined twice")
+            node.decorator_list = []
             functions[node.name] = Function(node, str(path))
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]

@@ -19,9 +19,8 @@ class _Loops(ast.NodeTransformer):
 
 
 def bound_loops(function: Function) -> ast.FunctionDef:
-    """The function without decorators, each `while` with __more__(state) in its condition: false after FUEL rounds."""
+    """The function with __more__(state) in the condition of each `while`: false after FUEL rounds."""
     node = copy.deepcopy(function.node)
-    node.decorator_list = []
     if function.parameters:
         node = _Loops(function.parameters[0]).visit(node)
     return ast.fix_missing_locations(node)

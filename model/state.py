@@ -16,21 +16,24 @@ from typing import Any
 from model.mm import VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
 
 
-def constants(pages: int, max_map_count: int) -> dict[str, int]:
+def anon_vmas_needed(pages: int) -> int:
+    """How many anon_vmas a state can name: each vma one, each list node one, each page one; and one more in a call."""
+    return 3 * pages + 1
+
+
+def constants(pages: int, anon_vmas: int, max_map_count: int) -> dict[str, int]:
     """The bounds of model.mm for an address space of so many pages."""
     return {
         "TASK_SIZE": pages,
         "NR_VMAS": pages,
-        "NR_ANON_VMAS": 3 * pages + 1,
+        "NR_ANON_VMAS": anon_vmas,
         "MAX_MAP_COUNT": max_map_count,
         "VMA_NEW": pages + 1,
     }
 
 
-def layout(pages: int) -> list[tuple[Any, ...]]:
+def layout(pages: int, anon_vmas: int) -> list[tuple[Any, ...]]:
     """The fields of mm for an address space of so many pages."""
-    anon_vmas = 3 * pages + 1
-    anon_vma = anon_vmas
     vma = {
         "vm_start": pages - 1,
         "vm_end": pages,
@@ -38,10 +41,10 @@ def layout(pages: int) -> list[tuple[Any, ...]]:
         "vm_pgoff": pages - 1,
         "vm_file": 0,
         "vm_policy": 0,
-        "anon_vma": anon_vma,
-        "anon_vma_node": anon_vma,
+        "anon_vma": anon_vmas,
+        "anon_vma_node": anon_vmas,
     }
-    page = {"mapcount": 1, "mapping": anon_vma, "index": pages - 1}
+    page = {"mapcount": 1, "mapping": anon_vmas, "index": pages - 1}
     return [
         ("map_count", pages),
         ("leaked", 1),

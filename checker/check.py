@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a search to verdicts: what was found, over which bounds, and whether it means anything."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker import compiled, explore
+from checker.search import Coverage, Limits, Report, Search
+from checker.system import Claim, System
+
+VERDICTS = ("holds", "violated", "incomplete", "vacuous")
+RUNS: dict[str, Callable[..., Any]] = {"compiled": compiled.explore, "interpreted": explore.explore}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one claim.
+
+    holds: in every state, or at every call, that any program of the scope can come to (a "sometimes" claim: in one).
+    violated: `calls` are a shortest program that shows it, the least in the order of the scope's calls.
+    incomplete: not violated as far as a bound let the search go. vacuous: not violated, but for want of occasion;
+    `reason` says which bound, or what never happened.
+    states, transitions, depth: of the search, up to the counterexample if there is one.
+    """
+
+    system: System
+    claim: Claim
+    verdict: str
+    closed: bool
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    calls: tuple[Any, ...] | None = None
+    reason: str | None = None
+
+    @property
+    def programs_ruled_out(self) -> int:
+        """How many programs are shorter than the counterexample; none of them violates the claim."""
+        length = len(self.calls or ())
+        return sum(len(self.system.calls) ** n for n in range(1, length))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Everything that one search over one system says."""
+
+    system: System
+    search: Search
+    results: list[Result]
+
+
+def check(
+    system: System, names: Sequence[str], limits: Limits, run: str = "compiled", progress: Report | None = None
+) -> Checked:
+    """Search the system once, and judge the claims with these names. Raises OutOfBounds."""
+    begin = time.perf_counter()
+    search = RUNS[run](system, names, limits, progress)
+    seconds = time.perf_counter() - begin
+    claims = {claim.name: claim for claim in system.claims}
+    return Checked(system, search, [judge(system, claims[name], search, seconds) for name in names])
+
+
+def judge(system: System, claim: Claim, search: Search, seconds: float) -> Result:
+    """The verdict on a claim after a search."""
+    hit = search.hits.get(claim.name)
+    if hit is not None:
+        verdict = "holds" if claim.sometimes else "violated"
+        return Result(
+            system, claim, verdict, False, hit.states, hit.transitions, len(hit.calls), seconds, calls=hit.calls
+        )
+    whole = (search.closed, search.states, search.transitions, search.depth, seconds)
+    if not search.closed:
+        reason = {"depth": "more calls than --depth allows", "max-states": "more states than --max-states allows"}
+        return Result(system, claim, "incomplete", *whole, reason=reason[search.stopped or ""])
+    if claim.sometimes:
+        return Result(system, claim, "vacuous", *whole, reason="it never happens")
+    missing = never_happened(system, search.coverage)
+    if claim.premise is not None and claim.premise not in search.hits:
+        missing.insert(0, claim.premise)
+    if missing:
+        return Result(system, claim, "vacuous", *whole, reason=f"never happens: {', '.join(missing)}")
+    return Result(system, claim, "holds", *whole)
+
+
+def never_happened(system: System, coverage: Coverage) -> list[str]:
+    """The kinds of call that never succeeded, and the goals that were never met."""
+    kinds = dict.fromkeys(call[0] for call in system.calls)
+    never = [f"a successful {system.kinds[kind]}" for kind in kinds if not coverage.results.get(kind, {}).get(0)]
+    return never + [goal.name for goal in system.goals if not coverage.events[goal.event]]

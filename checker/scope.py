@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The scope of a check: how large the address space is, and which calls are tried in it."""
+
+from dataclasses import dataclass
+
+from model.mm import MAX_MAP_COUNT
+from model.operations import OPERATIONS, PROTECTIONS, Call, all_calls
+
+MAX_PAGES = 16
+DEFAULT_PROTECTIONS = ("R", "RW")
+DEFAULT_OPERATIONS = ("mmap", "munmap", "mprotect", "write")
+
+
+class ScopeError(ValueError):
+    """A scope that cannot be; the message says which option, and why."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas."""
+
+    pages: int = 4
+    protections: tuple[str, ...] = DEFAULT_PROTECTIONS
+    operations: tuple[str, ...] = DEFAULT_OPERATIONS
+    noreserve: bool = False
+    max_map_count: int = MAX_MAP_COUNT
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pages <= MAX_PAGES:
+            raise ScopeError(f"--pages is {self.pages}; it can be 1 to {MAX_PAGES}")
+        if self.max_map_count < 1:
+            raise ScopeError(f"--max-map-count is {self.max_map_count}; it has to be at least 1")
+        _check_words("--prot", "protection", self.protections, PROTECTIONS)
+        _check_words("--ops", "operation", self.operations, OPERATIONS)
+        if self.noreserve and "mmap" not in self.operations:
+            raise ScopeError("--noreserve is about mmap, which --ops leaves out")
+
+    def calls(self) -> list[Call]:
+        """Every call of the scope, in the order that decides between counterexamples of the same length."""
+        return list(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+
+    def as_data(self) -> dict[str, object]:
+        """The scope as JSON has it."""
+        return {
+            "pages": self.pages,
+            "prot": list(self.protections),
+            "ops": list(self.operations),
+            "noreserve": self.noreserve,
+            "max_map_count": self.max_map_count,
+        }
+
+    def __str__(self) -> str:
+        words = [f"{self.pages} page{'s' * (self.pages > 1)}", f"protections {','.join(self.protections)}"]
+        words.append(f"calls {','.join(self.operations)}")
+        if self.noreserve:
+            words.append("with and without NORESERVE")
+        if self.max_map_count != MAX_MAP_COUNT:
+            words.append(f"at most {self.max_map_count} vmas")
+        return ", ".join(words)
+
+
+def _check_words(option: str, what: str, words: tuple[str, ...], known: dict[str, object]) -> None:
+    if not words:
+        raise ScopeError(f"{option} names no {what}")
+    for word in words:
+        if word not in known:
+            raise ScopeError(f"{option}: unknown {what} '{word}'; there are {', '.join(known)}")
+        if words.count(word) > 1:
+            raise ScopeError(f"{option}: {what} '{word}' is named twice")
+
+
+def in_order(words: list[str], known: dict[str, object]) -> tuple[str, ...]:
+    """The words in the order of the table that knows them, so that how a scope was written does not matter."""
+    return tuple(sorted(words, key=lambda word: list(known).index(word) if word in known else len(known)))

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Linux VM as a system: kernels by name, their patches, and the properties, put together for a scope."""
+
+import difflib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from checker.layout import Layout
+from checker.link import LinkError, Program, link, linked_over, linked_with
+from checker.scope import Scope
+from checker.system import Claim, Goal, System
+from model import state
+from model.kernels import GOALS, KERNELS, PATCHES, files
+from model.operations import NAMES, result_text
+from properties import FILES, PROPERTIES
+
+
+class UnknownName(ValueError):
+    """There is no kernel, patch or property of that name."""
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return UnknownName(f"unknown {what} '{name}'; {hint}")
+
+
+def split_name(name: str) -> tuple[str, list[str], list[Path]]:
+    """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'."""
+    base, *rest = name.split("+")
+    if base not in KERNELS:
+        raise _unknown("kernel", base, list(KERNELS))
+    patches: list[str] = []
+    while rest and rest[0] in PATCHES:
+        patches.append(rest.pop(0))
+    paths: list[Path] = []
+    for word in _file_names(rest):
+        if word in PATCHES:
+            raise UnknownName(f"{name}: the built-in patch {word} has to come before the files")
+        if not word.endswith(".py"):
+            raise _unknown("patch", word, [*PATCHES, "a path that ends in .py"])
+        paths.append(Path(word))
+    return base, patches, paths
+
+
+def _file_names(words: list[str]) -> list[str]:
+    """Words between plus signs as names, where a plus sign belongs to a path if only then the path ends in .py."""
+    names: list[str] = []
+    for word in words:
+        if names and not names[-1].endswith(".py") and "/" in names[-1]:
+            names[-1] += f"+{word}"
+        else:
+            names.append(word)
+    return names
+
+
+def program_of(name: str, constants: dict[str, int]) -> Program:
+    """The functions of a kernel, linked. Raises UnknownName, or LinkError for a user's file."""
+    base, patches, paths = split_name(name)
+    own = KERNELS[base].patches
+    repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
+    if repeated:
+        raise UnknownName(f"{name}: {repeated[0]} is in it twice")
+    program = link(files((*own, *patches)), constants)
+    for path in paths:
+        program = linked_over(program, path)
+    return program
+
+
+@cache
+def property_names() -> list[str]:
+    """The claims that a check looks at by default: all but the sometimes ones."""
+    return [name for name, prop in PROPERTIES.items() if prop.kind != "sometimes"]
+
+
+def claims_for(names: Sequence[str]) -> tuple[Claim, ...]:
+    """The claims with these names, and their premises."""
+    found: dict[str, Claim] = {}
+    for name in names:
+        if name not in PROPERTIES:
+            raise _unknown("property", name, list(PROPERTIES))
+        prop = PROPERTIES[name]
+        found[name] = Claim(name, prop.kind == "sometimes", prop.on_step, prop.premise)
+        if prop.premise is not None:
+            found.setdefault(prop.premise, Claim(prop.premise, True, PROPERTIES[prop.premise].on_step))
+    return tuple(found.values())
+
+
+def goals_for(scope: Scope) -> tuple[Goal, ...]:
+    """What has to happen in a search of this scope: each merge case that the scope has room for."""
+    return tuple(
+        Goal(goal.name, goal.event)
+        for goal in GOALS
+        if goal.pages <= scope.pages
+        and goal.operation in scope.operations
+        and "mmap" in scope.operations
+        and goal.protections <= len(scope.protections)
+    )
+
+
+def build(name: str, scope: Scope, properties: Sequence[str] = (), anon_vmas: int | None = None) -> System:
+    """The kernel as a system to search. anon_vmas: how many there can be at once, if more than the scope needs.
+
+    Raises UnknownName, and LinkError for a user's file that does not fit.
+    """
+    anon_vmas = anon_vmas or state.anon_vmas_needed(scope.pages)
+    program = program_of(name, state.constants(scope.pages, anon_vmas, scope.max_map_count))
+    claims = claims_for(properties)
+    if claims:
+        program = linked_with(program, FILES)
+    layout = Layout.of(state.layout(scope.pages, anon_vmas))
+    return System(name, program, layout, scope.calls(), NAMES, claims, goals_for(scope), result_text)
+
+
+__all__ = ["LinkError", "UnknownName", "build", "claims_for", "property_names", "split_name"]

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claims about a state, mm -> bool, or about a call, (before, call, after) -> bool; True is good.
+
+They are written in the model's Python, so that every run can evaluate them. @always holds in every state, @step at
+every call that did not stop the kernel; in `after`, anon_vmas still have the names that they have in `before`.
+@sometimes must come true somewhere: it is the premise without which another claim holds for want of occasion.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Property(NamedTuple):
+    """What is known of a property beside its code. kind: always, step or sometimes."""
+
+    name: str
+    kind: str
+    on_step: bool
+    premise: str | None
+    doc: str
+
+    @property
+    def claim(self) -> str:
+        """The claim in one sentence."""
+        return " ".join(self.doc.split("\n\n")[0].split())
+
+
+HERE = Path(__file__).parent
+FILES = tuple(HERE / f"{name}.py" for name in ("neighbours", "layout", "reference", "merging", "sharing", "rmap"))
+PROPERTIES: dict[str, Property] = {}
+
+Function = Callable[..., Any]
+
+
+def _mark(function: Function, kind: str, premise: Function | None) -> Function:
+    name = function.__name__
+    on_step = function.__code__.co_argcount == 3
+    PROPERTIES[name] = Property(name, kind, on_step, premise.__name__ if premise else None, function.__doc__ or "")
+    return function
+
+
+def always(premise: Function | None = None) -> Callable[[Function], Function]:
+    """Marks a claim about every state, which says something only if `premise` is sometimes true."""
+    return lambda function: _mark(function, "always", premise)
+
+
+def step(premise: Function | None = None) -> Callable[[Function], Function]:
+    """Marks a claim about every call, which says something only if `premise` is sometimes true."""
+    return lambda function: _mark(function, "step", premise)
+
+
+def sometimes(function: Function) -> Function:
+    """Marks what must be true of some state, or of some call."""
+    return _mark(function, "sometimes", None)
+
+
+from properties import layout, reference, merging, sharing, rmap  # noqa: E402, F401, I001  (the order of reports)

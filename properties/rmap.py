@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every anonymous page can be found from its anon_vma, and nothing points at a freed one (kernel-2004 section 7.1)."""
+
+from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from model.rmap import page_referenced_anon
+from model.unistd import NR_mmap, NR_munmap
+from properties import always, sometimes, step
+from properties.neighbours import anon_vma_of_page, vma_of_page
+
+
+@sometimes
+def a_page_is_written(mm):
+    """An anonymous page is mapped."""
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapcount != 0:
+            return True
+    return False
+
+
+@sometimes
+def a_vma_is_faulted(mm):
+    """There is a vma with an anon_vma."""
+    for vma in range(1, mm.map_count + 1):
+        if mm.vma[vma].anon_vma != NULL:
+            return True
+    return False
+
+
+@always()
+def kernel_bug_is_never_hit(mm):
+    """No call trips a BUG check, uses NULL as a pointer, or loops without end."""
+    return mm.bug == 0
+
+
+@always(premise=a_page_is_written)
+def rmap_finds_every_page(mm):
+    """The kernel's walk from a mapped anonymous page comes to its mapping, once, at the right address."""
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapcount != 0 and page_referenced_anon(mm, page) != mm.page[page].mapcount:
+            return False
+    return True
+
+
+@always(premise=a_vma_is_faulted)
+def pages_hang_from_their_vmas_anon_vma(mm):
+    """A mapped anonymous page lies in a vma, and its mapping is the anon_vma of that vma (I1)."""
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapcount != 0:
+            vma = vma_of_page(mm, page)
+            if vma == NULL:
+                return False
+            if mm.vma[vma].anon_vma != mm.page[page].mapping:
+                return False
+    return True
+
+
+@always(premise=a_page_is_written)
+def page_index_is_linear(mm):
+    """The index of a mapped anonymous page is its linear offset in its vma (I2)."""
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapcount != 0:
+            vma = vma_of_page(mm, page)
+            if vma == NULL:
+                return False
+            if mm.page[page].index != mm.vma[vma].vm_pgoff + (page - mm.vma[vma].vm_start):
+                return False
+    return True
+
+
+@always(premise=a_vma_is_faulted)
+def faulted_vmas_are_on_their_list(mm):
+    """A vma is on the list of its anon_vma, and on no other; without an anon_vma it is on none (I3)."""
+    for vma in range(1, mm.map_count + 1):
+        if mm.vma[vma].anon_vma_node != mm.vma[vma].anon_vma:
+            return False
+    return True
+
+
+@always(premise=a_vma_is_faulted)
+def anon_vmas_are_freed_with_their_last_vma(mm):
+    """An anon_vma is freed exactly when no vma is left on its list; none leaks (I4)."""
+    for anon_vma in range(1, NR_ANON_VMAS + 1):
+        listed = False
+        for vma in range(1, mm.map_count + 1):
+            if mm.vma[vma].anon_vma_node == anon_vma:
+                listed = True
+        if (mm.anon_vma[anon_vma].life == LIVE) != listed:
+            return False
+    return mm.leaked == 0
+
+
+@always(premise=a_vma_is_faulted)
+def nothing_refers_to_a_freed_anon_vma(mm):
+    """No vma and no mapped page refers to an anon_vma that was freed."""
+    for vma in range(1, mm.map_count + 1):
+        if mm.vma[vma].anon_vma != NULL and mm.anon_vma[mm.vma[vma].anon_vma].life == FREED:
+            return False
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapping != NULL and mm.anon_vma[mm.page[page].mapping].life == FREED:
+            return False
+    return True
+
+
+def page_is_kept(call, page):
+    """Does the page stay mapped as it is, whatever else the call does?"""
+    if call.nr != NR_mmap and call.nr != NR_munmap:
+        return True
+    return page < call.addr or page >= call.addr + call.len
+
+
+def joins_an_unfaulted_vma(before, call, after, vma):
+    """Does a vma hold a page that stayed mapped and that lay in a vma without an anon_vma?"""
+    for page in range(after.vma[vma].vm_start, after.vma[vma].vm_end):
+        if page_is_kept(call, page) and vma_of_page(before, page) != NULL and anon_vma_of_page(before, page) == NULL:
+            return True
+    return False
+
+
+@step(premise=a_vma_is_faulted)
+def anon_vma_is_write_once(before, call, after):
+    """A vma that has an anon_vma keeps it for life (I5).
+
+    Seen from a page that stays mapped: its vma's anon_vma is the same after the call, unless the page moved into a
+    vma that had none.
+    """
+    for page in range(TASK_SIZE):
+        anon_vma = anon_vma_of_page(before, page)
+        if anon_vma != NULL and page_is_kept(call, page):
+            vma = vma_of_page(after, page)
+            if vma == NULL:
+                return False
+            if after.vma[vma].anon_vma != anon_vma:
+                if after.vma[vma].anon_vma != NULL or not joins_an_unfaulted_vma(before, call, after, vma):
+                    return False
+    return True
