@@ -6,6 +6,7 @@ The functions and numbers that come from the kernel's side are declared here by 
 
 from typing import Any
 
+begin: Any
 step: Any
 canonicalise: Any
 pack: Any
@@ -170,6 +171,7 @@ def expand(
         if progress[COUNT] + progress[CALLS] >= progress[ROWS] or progress[ROWS] * 2 > progress[TABLE_SIZE]:
             return NEEDS_ROOM
         unpack(at(keys, i * KEY_WORDS), before)
+        begin(before)
         if before[AT_BUG] == 0:
             for k in range(progress[CALLS]):
                 alive = carry_out(before, at(calls, k * CALL_SIZE), after, results, events)

@@ -87,6 +87,7 @@ class Machine:
 
     def step(self, before: Any, call: Any, after: Any) -> int:
         """Make after the state after call in before; not renamed yet. The result, or OOPS."""
+        self.functions["begin"](before)
         after.assign(before)
         after.events = 0
         after.oops = 0

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The scope of a check: how large the address space is, and which calls are tried in it."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, Call, all_calls
 
-MAX_PAGES = 16
+MAX_PAGES = 256
+MAX_CALLS = (1 << 16) - 1
 DEFAULT_PROTECTIONS = ("R", "RW")
 DEFAULT_OPERATIONS = ("mmap", "munmap", "mprotect", "write")
 
@@ -36,8 +38,14 @@ class Scope:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
 
     def calls(self) -> list[Call]:
-        """Every call of the scope, in the order that decides between counterexamples of the same length."""
-        return list(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+        """Every call of the scope, in the order that decides between counterexamples of the same length.
+
+        Raises ScopeError if they are too many to search.
+        """
+        calls = list(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+        if len(calls) > MAX_CALLS:
+            raise ScopeError(f"{len(calls)} different calls fit in {self}; a search can try {MAX_CALLS}")
+        return calls
 
     def as_data(self) -> dict[str, object]:
         """The scope as JSON has it."""
@@ -59,7 +67,7 @@ class Scope:
         return ", ".join(words)
 
 
-def _check_words(option: str, what: str, words: tuple[str, ...], known: dict[str, object]) -> None:
+def _check_words(option: str, what: str, words: tuple[str, ...], known: Collection[str]) -> None:
     if not words:
         raise ScopeError(f"{option} names no {what}")
     for word in words:
@@ -69,6 +77,7 @@ def _check_words(option: str, what: str, words: tuple[str, ...], known: dict[str
             raise ScopeError(f"{option}: {what} '{word}' is named twice")
 
 
-def in_order(words: list[str], known: dict[str, object]) -> tuple[str, ...]:
+def in_order(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The words in the order of the table that knows them, so that how a scope was written does not matter."""
-    return tuple(sorted(words, key=lambda word: list(known).index(word) if word in known else len(known)))
+    order = list(known)
+    return tuple(sorted(words, key=lambda word: order.index(word) if word in order else len(order)))

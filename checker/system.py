@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is checked: a linked program with the shape of its states and its calls, and the claims about it.
 
-A system's program has a function step(state, call) -> result, which changes the state in place, and a function
-canonicalise(state), after which two states are the same if their key fields are. Nothing here knows what the
-states are about.
+A system's program has three functions: begin(state) sets what a state is to have besides its key fields when calls
+start from it; step(state, call) -> result changes the state in place; after canonicalise(state), two states are the
+same if their key fields are. Nothing here knows what the states are about.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,4 +61,4 @@ class System:
 
     def roots(self) -> list[str]:
         """The functions that a search calls."""
-        return ["step", "canonicalise", *(claim.name for claim in self.claims)]
+        return ["begin", "step", "canonicalise", *(claim.name for claim in self.claims)]

@@ -12,7 +12,7 @@ from checker.scope import Scope
 from checker.system import Claim, Goal, System
 from model import state
 from model.kernels import GOALS, KERNELS, PATCHES, files
-from model.operations import NAMES, result_text
+from model.operations import NAMES, Call, result_text
 from properties import FILES, PROPERTIES
 
 
@@ -99,18 +99,29 @@ def goals_for(scope: Scope) -> tuple[Goal, ...]:
     )
 
 
-def build(name: str, scope: Scope, properties: Sequence[str] = (), anon_vmas: int | None = None) -> System:
-    """The kernel as a system to search. anon_vmas: how many there can be at once, if more than the scope needs.
+def build(name: str, scope: Scope, properties: Sequence[str] = ()) -> System:
+    """The kernel as a system to search.
 
-    Raises UnknownName, and LinkError for a user's file that does not fit.
+    Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
-    anon_vmas = anon_vmas or state.anon_vmas_needed(scope.pages)
+    anon_vmas = state.anon_vmas_needed(scope.pages)
     program = program_of(name, state.constants(scope.pages, anon_vmas, scope.max_map_count))
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
     layout = Layout.of(state.layout(scope.pages, anon_vmas))
     return System(name, program, layout, scope.calls(), NAMES, claims, goals_for(scope), result_text)
+
+
+def build_for_trace(name: str, calls: Sequence[Call], pages: int, max_map_count: int) -> System:
+    """The kernel as a system to step through a trace without renaming: room for an anon_vma of its own at each call.
+
+    Raises UnknownName, and LinkError for a user's file that does not fit.
+    """
+    anon_vmas = state.anon_vmas_needed(pages) + len(calls)
+    program = program_of(name, state.constants(pages, anon_vmas, max_map_count))
+    layout = Layout.of(state.layout(pages, anon_vmas))
+    return System(name, program, layout, calls, NAMES, result_text=result_text)
 
 
 __all__ = ["LinkError", "UnknownName", "build", "claims_for", "property_names", "split_name"]

@@ -30,6 +30,15 @@ PATCHES = {
 }
 
 
+EVENTS = {
+    **{f"vma_merge case {n}": 1 << (n - 1) for n in range(1, 9)},
+    "split_vma above": mm.SPLIT_VMA_ABOVE,
+    "split_vma below": mm.SPLIT_VMA_BELOW,
+    "anon_vma_alloc": mm.ANON_VMA_ALLOC,
+    "anon_vma_free": mm.ANON_VMA_FREE,
+}
+
+
 class Goal(NamedTuple):
     """Something that must be seen to happen where the scope allows it: an event, and what it takes."""
 
@@ -40,15 +49,18 @@ class Goal(NamedTuple):
     protections: int
 
 
-GOALS = (
-    Goal("vma_merge case 1", mm.VMA_MERGE_CASE_1, 3, "mmap", 1),
-    Goal("vma_merge case 2", mm.VMA_MERGE_CASE_2, 2, "mmap", 1),
-    Goal("vma_merge case 3", mm.VMA_MERGE_CASE_3, 2, "mmap", 1),
-    Goal("vma_merge case 4", mm.VMA_MERGE_CASE_4, 3, "mprotect", 2),
-    Goal("vma_merge case 5", mm.VMA_MERGE_CASE_5, 3, "mprotect", 2),
-    Goal("vma_merge case 6", mm.VMA_MERGE_CASE_6, 3, "mprotect", 2),
-    Goal("vma_merge case 7", mm.VMA_MERGE_CASE_7, 2, "mprotect", 2),
-    Goal("vma_merge case 8", mm.VMA_MERGE_CASE_8, 2, "mprotect", 2),
+GOALS = tuple(
+    Goal(f"vma_merge case {n}", 1 << (n - 1), pages, operation, protections)
+    for n, pages, operation, protections in (
+        (1, 3, "mmap", 1),
+        (2, 2, "mmap", 1),
+        (3, 2, "mmap", 1),
+        (4, 3, "mprotect", 2),
+        (5, 3, "mprotect", 2),
+        (6, 3, "mprotect", 2),
+        (7, 2, "mprotect", 2),
+        (8, 2, "mprotect", 2),
+    )
 )
 
 

@@ -172,6 +172,7 @@ def kmem_cache_alloc_vma(mm):
     mm.vma[vma].vm_policy = NULL
     mm.vma[vma].anon_vma = NULL
     mm.vma[vma].anon_vma_node = NULL
+    mm.vma[vma].was = NULL
     return vma
 
 
@@ -235,6 +236,7 @@ def split_vma(mm, vma, addr, new_below):
     new = kmem_cache_alloc_vma(mm)
     mm.vma[new] = mm.vma[vma]
     mm.vma[new].anon_vma_node = NULL
+    mm.vma[new].was = NULL
     if new_below:
         count_vm_event(mm, SPLIT_VMA_BELOW)
         mm.vma[new].vm_end = addr

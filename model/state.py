@@ -43,6 +43,7 @@ def layout(pages: int, anon_vmas: int) -> list[tuple[Any, ...]]:
         "vm_policy": 0,
         "anon_vma": anon_vmas,
         "anon_vma_node": anon_vmas,
+        "was": None,
     }
     page = {"mapcount": 1, "mapping": anon_vmas, "index": pages - 1}
     return [

@@ -9,6 +9,12 @@ from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
 
 
 
+def begin(mm):
+    """Note in each vma which one it is, so that it can be told from others after a call."""
+    for vma in range(1, mm.map_count + 1):
+        mm.vma[vma].was = vma
+
+
 def step(mm, call):
     """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
     if call.nr == NR_mmap:

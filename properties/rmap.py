@@ -3,9 +3,8 @@
 
 from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
 from model.rmap import page_referenced_anon
-from model.unistd import NR_mmap, NR_munmap
 from properties import always, sometimes, step
-from properties.neighbours import anon_vma_of_page, vma_of_page
+from properties.neighbours import vma_of_page
 
 
 @sometimes
@@ -101,35 +100,12 @@ def nothing_refers_to_a_freed_anon_vma(mm):
     return True
 
 
-def page_is_kept(call, page):
-    """Does the page stay mapped as it is, whatever else the call does?"""
-    if call.nr != NR_mmap and call.nr != NR_munmap:
-        return True
-    return page < call.addr or page >= call.addr + call.len
-
-
-def joins_an_unfaulted_vma(before, call, after, vma):
-    """Does a vma hold a page that stayed mapped and that lay in a vma without an anon_vma?"""
-    for page in range(after.vma[vma].vm_start, after.vma[vma].vm_end):
-        if page_is_kept(call, page) and vma_of_page(before, page) != NULL and anon_vma_of_page(before, page) == NULL:
-            return True
-    return False
-
-
 @step(premise=a_vma_is_faulted)
 def anon_vma_is_write_once(before, call, after):
-    """A vma that has an anon_vma keeps it for life (I5).
-
-    Seen from a page that stays mapped: its vma's anon_vma is the same after the call, unless the page moved into a
-    vma that had none.
-    """
-    for page in range(TASK_SIZE):
-        anon_vma = anon_vma_of_page(before, page)
-        if anon_vma != NULL and page_is_kept(call, page):
-            vma = vma_of_page(after, page)
-            if vma == NULL:
+    """A vma that has an anon_vma keeps it for as long as it lives (I5)."""
+    for vma in range(1, after.map_count + 1):
+        was = after.vma[vma].was
+        if was != NULL:
+            if before.vma[was].anon_vma != NULL and after.vma[vma].anon_vma != before.vma[was].anon_vma:
                 return False
-            if after.vma[vma].anon_vma != anon_vma:
-                if after.vma[vma].anon_vma != NULL or not joins_an_unfaulted_vma(before, call, after, vma):
-                    return False
     return True

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from checker import vm
+from checker.check import RUNS, Checked, check
+from checker.expected import SEED_SCOPE, seed_kernels, unexpected
+from checker.layout import OutOfBounds
+from checker.link import LinkError
+from checker.progress import ProgressLine
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
+from checker.search import Limits
+from counterexamples.picture import LEGEND, film, pages_line
+from counterexamples.replay import replay
+from counterexamples.report import SCHEMA, check_data, check_text, step_data
+from model.kernels import KERNELS, PATCHES
+from model.mm import MAX_MAP_COUNT
+from model.operations import OPERATIONS, PROTECTIONS, TraceError, parse_trace
+from properties import PROPERTIES
+
+HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
+EXIT_CODES = {"violated": VIOLATED, "incomplete": INCOMPLETE, "vacuous": VACUOUS, "holds": HOLDS}
+INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        fail(message)
+
+
+def fail(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 2."""
+    print(f"vmacheck: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(USAGE)
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """vmacheck check: search each kernel, report, and exit by the verdicts, or by whether the seed's are as expected."""
+    scope = Scope(
+        options.pages,
+        in_order(_words(options.prot), PROTECTIONS),
+        in_order(_words(options.ops), OPERATIONS),
+        options.noreserve,
+        options.max_map_count,
+    )
+    limits = Limits(options.depth, options.max_states)
+    names = list(dict.fromkeys(options.property)) or vm.property_names()
+    kernels = options.kernel or seed_kernels()
+    if len(set(kernels)) < len(kernels):
+        fail("a kernel is named twice")
+    systems = [vm.build(kernel, scope, names) for kernel in kernels]
+    checks = []
+    for system in systems:
+        with ProgressLine(system.name) as progress:
+            checks.append(check(system, names, limits, options.run, progress))
+    is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
+    surprises = unexpected(checks) if is_seed_job else []
+    if options.format == "json":
+        print(json.dumps(check_data(checks, scope), indent=1))
+    else:
+        print("\n".join(check_text(checks, scope)))
+        if is_seed_job:
+            print("\n".join(surprises or ["every verdict is as expected"]))
+    if is_seed_job:
+        return VIOLATED if surprises else HOLDS
+    return exit_code(checks)
+
+
+def exit_code(checks: Sequence[Checked]) -> int:
+    """The worst verdict decides: violated, then incomplete, then vacuous."""
+    verdicts = {result.verdict for checked in checks for result in checked.results}
+    return next((code for verdict, code in EXIT_CODES.items() if verdict in verdicts), HOLDS)
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """vmacheck run: carry out a trace and draw every step."""
+    calls = parse_trace(sys.stdin.read() if options.trace == "-" else options.trace)
+    if not calls:
+        fail("the trace has no operations")
+    needed = max(max(call.addr + call.len, call.addr + 1) for call in calls)
+    pages = options.pages or needed
+    if pages > MAX_PAGES:
+        fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
+    steps, _ = replay(options.kernel, calls, pages, options.max_map_count)
+    if options.format == "json":
+        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
+        print(json.dumps(data, indent=1))
+        return HOLDS
+    print("\n".join([*film(steps, pages), "", f"     {pages_line(steps[-1])}", "", LEGEND]))
+    return HOLDS
+
+
+def list_command(options: argparse.Namespace) -> int:
+    """vmacheck list: what there is, a line each."""
+    lists: dict[str, list[tuple[str, str]]] = {
+        "kernels": [*((name, k.what) for name, k in KERNELS.items()), *((f"+{p}", what) for p, what in PATCHES.items())],
+        "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in PROPERTIES.items()],
+        "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()],
+    }
+    rows = lists[options.what]
+    if options.format == "json":
+        print(json.dumps({"schema": SCHEMA, options.what: [{"name": n, "what": what} for n, what in rows]}, indent=1))
+        return HOLDS
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:{width}}  {what}" for name, what in rows))
+    return HOLDS
+
+
+# ---- options -------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    main = Parser(prog="vmacheck", description="A model checker for vma merging and anon_vma sharing in Linux.")
+    commands = main.add_subparsers(metavar="COMMAND", parser_class=Parser)
+
+    one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
+    one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
+    one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
+    one.add_argument("--pages", type=int, default=4, metavar="N", help="pages in the address space (default 4)")
+    one.add_argument("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
+    one.add_argument("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: all but read")
+    one.add_argument("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    one.add_argument("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
+    one.add_argument("--max-states", type=_positive, metavar="N", help="stop at N states")
+    one.add_argument("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")
+    one.set_defaults(command=check_command)
+
+    two = commands.add_parser("run", help="carry out a trace, every step drawn")
+    two.add_argument("kernel", metavar="KERNEL")
+    two.add_argument("trace", metavar="TRACE", help="calls separated by ';' or newlines; - reads standard input")
+    two.add_argument("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
+    two.set_defaults(command=run_command)
+
+    three = commands.add_parser("list", help="what there is")
+    three.add_argument("what", choices=["kernels", "properties", "operations"])
+    three.set_defaults(command=list_command)
+
+    for command in (one, two):
+        command.add_argument("--max-map-count", type=int, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+    for command in (one, two, three):
+        command.add_argument("--format", choices=["text", "json"], default="text")
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(words or ["check"])
+    if not hasattr(options, "command"):
+        options = parser().parse_args(["check", *words])
+    command: Callable[[Any], int] = options.command
+    try:
+        return command(options)
+    except INPUT_ERRORS as error:
+        fail(str(error))
+    except OutOfBounds as error:
+        fail(f"the kernel's functions lead to a state that the scope has no room for: {error}")
+    except KeyboardInterrupt:
+        print("vmacheck: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The address space as a line of text: one cell a page.
+
+    . hole    - mapped, not writable    o mapped writable    A writable, in a vma with anon_vma A    a the same, not
+    writable    | a vma starts
+"""
+
+from collections.abc import Sequence
+
+from counterexamples.replay import Step, Vma
+
+LEGEND = (
+    "one cell a page: . hole, - mapped but not writable, o writable; A and a the same in a vma with anon_vma A;"
+    " | a vma starts"
+)
+
+
+def picture(vmas: Sequence[Vma], pages: int) -> str:
+    """One address space."""
+    cells = ["."] * pages
+    for vma in vmas:
+        writable = "W" in vma.prot
+        plain = "o" if writable else "-"
+        cell = plain if vma.anon_vma is None else vma.anon_vma if writable else vma.anon_vma.lower()
+        cells[vma.start : vma.end] = [cell] * (vma.end - vma.start)
+    width = max(len(cell) for cell in cells)
+    starts = {vma.start for vma in vmas}
+    text = cells[0].ljust(width)
+    for page in range(1, pages):
+        text += ("|" if page in starts else " ") + cells[page].ljust(width)
+    return text.rstrip()
+
+
+def pages_line(step: Step) -> str:
+    """Which anonymous pages are mapped, and the anon_vma that each hangs from."""
+    words = []
+    for page in step.pages:
+        home = page.anon_vma or "the process"
+        words.append(f"page {page.page} hangs from {'freed ' if page.freed else ''}{home} at index {page.index}")
+    return "; ".join(words) or "no anonymous page is mapped"
+
+
+def film(steps: Sequence[Step], pages: int) -> list[str]:
+    """A line a step: its number, the call, the address space after it, and the result if it is not plain success."""
+    calls = [str(step.call) for step in steps]
+    width = max((len(call) for call in calls), default=0)
+    lines = []
+    for number, (step, call) in enumerate(zip(steps, calls, strict=True), 1):
+        failed = f"   {step.result}" if isinstance(step.result, str) else ""
+        lines.append(f"{number:3}  {call:{width}}   {picture(step.vmas, pages)}{failed}")
+    return lines

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A trace, carried out call by call on a kernel, with the address space after each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker.interpreted import Machine
+from checker.system import OOPS
+from checker.vm import build_for_trace
+from model.mm import MAX_MAP_COUNT, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
+from model.operations import Call, TraceError, protection_text, result_text
+
+FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT"}
+
+
+@dataclass(frozen=True)
+class Vma:
+    """A vma as a report shows it; anon_vma is a letter, or None."""
+
+    start: int
+    end: int
+    prot: str
+    flags: tuple[str, ...]
+    pgoff: int
+    anon_vma: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A mapped anonymous page: where, the anon_vma that it hangs from, whether that was freed, and its index there."""
+
+    page: int
+    anon_vma: str | None
+    freed: bool
+    index: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call, what it returned ("BUG" if it stopped the kernel), and the address space after it."""
+
+    call: Call
+    result: int | str
+    vmas: tuple[Vma, ...]
+    pages: tuple[Page, ...]
+
+
+def replay(
+    kernel: str, calls: Sequence[Call], pages: int, max_map_count: int = MAX_MAP_COUNT
+) -> tuple[list[Step], Any]:
+    """Carry out the calls in an address space of so many pages. The steps, and the last state.
+
+    Ends early at a call that stops the kernel. Raises TraceError if a call does not fit, and as vm.build does.
+    """
+    for number, call in enumerate(calls, 1):
+        if call.addr >= pages or call.addr + call.len > pages:
+            raise TraceError(f"operation {number}, '{call}': outside of the address space of {pages} pages")
+    machine = Machine(build_for_trace(kernel, calls, pages, max_map_count))
+    before, after = machine.new(), machine.new()
+    steps: list[Step] = []
+    for call in calls:
+        result = machine.step(before, call, after)
+        shown = "BUG" if result == OOPS else result_text(call, result)
+        steps.append(Step(call, shown, _vmas(after), _pages(after, pages)))
+        before, after = after, before
+        if result == OOPS:
+            break
+    return steps, before
+
+
+def letter(anon_vma: int) -> str | None:
+    """A, B, ..., Z, AA, AB, ... for the anon_vmas 1, 2, ...; None for none."""
+    letters = ""
+    while anon_vma > 0:
+        anon_vma, digit = divmod(anon_vma - 1, 26)
+        letters = chr(ord("A") + digit) + letters
+    return letters or None
+
+
+def _vmas(mm: Any) -> tuple[Vma, ...]:
+    return tuple(
+        Vma(
+            vma.vm_start,
+            vma.vm_end,
+            protection_text(vma.vm_flags & (VM_READ | VM_WRITE | VM_EXEC)),
+            tuple(name for bit, name in FLAG_NAMES.items() if vma.vm_flags & bit),
+            vma.vm_pgoff,
+            letter(vma.anon_vma),
+        )
+        for vma in (mm.vma[i] for i in range(1, mm.map_count + 1))
+    )
+
+
+def _pages(mm: Any, pages: int) -> tuple[Page, ...]:
+    found = []
+    for address in range(pages):
+        page = mm.page[address]
+        if page.mapcount:
+            freed = page.mapping != 0 and mm.anon_vma[page.mapping].life == 2
+            found.append(Page(address, letter(page.mapping), freed, page.index))
+    return tuple(found)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a check found, as text and as data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from checker.check import Checked, Result
+from checker.scope import Scope
+from counterexamples.picture import LEGEND, film, pages_line
+from counterexamples.replay import Step, replay
+from model.kernels import EVENTS
+from model.operations import Call
+
+SCHEMA = 1
+MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "vacuous": "vacuous"}
+
+
+# ---- data ----------------------------------------------------------------------------------------
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    """A step as JSON has it."""
+    vmas = [{**asdict(vma), "flags": list(vma.flags)} for vma in step.vmas]
+    return {
+        "operation": str(step.call),
+        "result": step.result,
+        "vmas": vmas,
+        "pages": [asdict(page) for page in step.pages],
+    }
+
+
+def result_data(result: Result, scope: Scope) -> dict[str, Any]:
+    """A result as JSON has it."""
+    data: dict[str, Any] = {
+        "kernel": result.system.name,
+        "property": result.claim.name,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "scope": scope.as_data(),
+        "closed": result.closed,
+        "states": result.states,
+        "transitions": result.transitions,
+        "depth": result.depth,
+        "seconds": round(result.seconds, 3),
+        "counterexample": None,
+    }
+    if result.calls is not None:
+        steps, _ = replay(result.system.name, result.calls, scope.pages, scope.max_map_count)
+        witness = {
+            "operations": [str(call) for call in result.calls],
+            "length": len(result.calls),
+            "shorter_programs_ruled_out": result.programs_ruled_out,
+            "steps": [step_data(step) for step in steps],
+        }
+        data["witness" if result.claim.sometimes else "counterexample"] = witness
+    return data
+
+
+def coverage_data(checked: Checked) -> dict[str, Any]:
+    """What happened in a search: results of each kind of call by name, and events."""
+    system, coverage = checked.system, checked.search.coverage
+    calls = {
+        system.kinds[kind]: {
+            "ok" if result == 0 else _errno(system.calls[0], result): count for result, count in sorted(counts.items())
+        }
+        for kind, counts in sorted(coverage.results.items())
+    }
+    return {"kernel": system.name, "calls": calls, "events": {name: coverage.events[e] for name, e in EVENTS.items()}}
+
+
+def _errno(call: Call, result: int) -> str:
+    from checker.system import OOPS
+    from model.operations import result_text
+
+    return "BUG" if result == OOPS else str(result_text(call, result))
+
+
+def check_data(checks: Sequence[Checked], scope: Scope) -> dict[str, Any]:
+    """The whole answer of `vmacheck check` as JSON has it."""
+    results = [result_data(result, scope) for checked in checks for result in checked.results]
+    return {"schema": SCHEMA, "results": results, "coverage": [coverage_data(checked) for checked in checks]}
+
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
+    """The whole answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went."""
+    results = [result for checked in checks for result in checked.results if result.calls is not None]
+    lines = [LEGEND, ""] if results else []
+    for film_lines, group in _same_film(results, scope):
+        lines += [*counterexample_text(film_lines, group), ""]
+    if len(checks) > 1:
+        return [*lines, *table_text(checks), "", f"scope: {scope}", *_searches(checks)]
+    lines += [verdict_text(result) for result in checks[0].results]
+    return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0])]
+
+
+def _same_film(results: Sequence[Result], scope: Scope) -> Iterator[tuple[list[str], list[Result]]]:
+    """The results grouped by what their counterexamples look like, with that."""
+    films: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        assert result.calls is not None
+        steps, _ = replay(result.system.name, result.calls, scope.pages, scope.max_map_count)
+        lines = film(steps, scope.pages)
+        lines += ["", f"     {pages_line(steps[-1])}"] if steps else []
+        films.setdefault((*lines, str(result.claim.sometimes)), []).append(result)
+    yield from ((list(lines[:-1]), group) for lines, group in films.items())
+
+
+def counterexample_text(film_lines: list[str], results: Sequence[Result]) -> list[str]:
+    """A counterexample to one claim or several, on one kernel or several: drawn, and what was ruled out before it."""
+    first = results[0]
+    names = list(dict.fromkeys(result.claim.name for result in results))
+    kernels = list(dict.fromkeys(result.system.name for result in results))
+    verb = "happens" if first.claim.sometimes else "is violated" if len(names) == 1 else "are violated"
+    head = f"{_listing(names)} {verb} on {_listing(kernels)} after {_count(len(first.calls or ()), 'call')}"
+    return [head, "", *film_lines, f"     {ruled_out(results)}"]
+
+
+def ruled_out(results: Sequence[Result]) -> str:
+    """What was searched without a hit before a counterexample that the results share."""
+    programs, length = results[0].programs_ruled_out, len(results[0].calls or ())
+    if not programs:
+        return "no program is shorter"
+    states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
+    return f"none of the {programs:,} programs of up to {_count(length - 1, 'call')} does it (states: {states})"
+
+
+def _listing(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def verdict_text(result: Result) -> str:
+    """One line: the claim, the verdict, and how far it reaches."""
+    head = f"{result.claim.name}: {MARKS[result.verdict]}"
+    if result.verdict == "violated":
+        return f"{head} by {_count(len(result.calls or ()), 'call')}"
+    if result.verdict == "holds" and result.claim.sometimes:
+        return f"{head}, first after {_count(len(result.calls or ()), 'call')}"
+    if result.verdict == "holds":
+        return f"{head} for programs of any length"
+    return f"{head} ({result.reason})"
+
+
+def table_text(checks: Sequence[Checked]) -> list[str]:
+    """Claims by kernels: the verdict, with the length of the shortest counterexample."""
+    rows = [["", *(checked.system.name for checked in checks)]]
+    for number, result in enumerate(checks[0].results):
+        rows.append([result.claim.name, *(_cell(checked.results[number]) for checked in checks)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cell(result: Result) -> str:
+    return f"violated {len(result.calls or ())}" if result.verdict == "violated" else result.verdict
+
+
+def _searches(checks: Sequence[Checked]) -> list[str]:
+    """How far each search went."""
+    width = max(len(checked.system.name) for checked in checks)
+    lines = []
+    for checked in checks:
+        search = checked.search
+        how = "closed" if search.closed else f"cut by --{search.stopped}" if search.stopped else "ended at the violation"
+        lines.append(
+            f"{checked.system.name:{width}}  {search.states:,} states, {search.transitions:,} transitions,"
+            f" depth {search.depth}, {how}"
+        )
+    return lines
+
+
+def coverage_text(checked: Checked) -> list[str]:
+    """What happened how often."""
+    data = coverage_data(checked)
+    calls = [f"{name} {', '.join(f'{n:,} {what}' for what, n in counts.items())}" for name, counts in data["calls"].items()]
+    return [f"calls: {'; '.join(calls)}", f"events: {', '.join(f'{name} {n:,}' for name, n in data['events'].items())}"]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
