@@ -2,6 +2,7 @@
 """From a search to verdicts: what was found, over which bounds, and whether it means anything."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,5 +89,5 @@ def judge(system: System, claim: Claim, search: Search, seconds: float) -> Resul
 def never_happened(system: System, coverage: Coverage) -> list[str]:
     """The kinds of call that never succeeded, and the goals that were never met."""
     kinds = dict.fromkeys(call[0] for call in system.calls)
-    never = [f"a successful {system.kinds[kind]}" for kind in kinds if not coverage.results.get(kind, {}).get(0)]
+    never = [f"a successful {system.kinds[kind]}" for kind in kinds if not coverage.results.get(kind, Counter())[0]]
     return never + [goal.name for goal in system.goals if not coverage.events[goal.event]]

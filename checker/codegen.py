@@ -5,8 +5,8 @@ The subset knows integers and structs only, so there is nothing to infer but whi
 whose fields are used, or that are handed on as one. Every number is 64 bits wide in a register, and as wide as its
 array says in memory; a state is an array of 32-bit numbers (flat.py says where each field is).
 
-The search loop (expand.py) is compiled by the same rules, and two more: a parameter annotated with "i64", "i32" or
-"u16" is an array of those, which name[index] reads and writes, and at(array, index) is the array from index on.
+The search loop (expand.py) is compiled by the same rules, and two more: a parameter annotated with i64, i32 or u16
+is an array of those, which name[index] reads and writes, and at(array, index) is the array from index on.
 """
 
 import ast
@@ -17,7 +17,7 @@ from itertools import count
 from checker.flat import Flat
 from checker.link import Function, LinkError
 from checker.loops import bound_loops
-from checker.subset import body
+from checker.subset import body, gives_value
 
 ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -47,8 +47,7 @@ class Signature:
 
     @property
     def gives_value(self) -> bool:
-        nodes = ast.walk(self.function.node)
-        return any(isinstance(node, ast.Return) and node.value is not None for node in nodes)
+        return gives_value(self.function.node)
 
     @property
     def result(self) -> str:
@@ -60,7 +59,7 @@ def signatures(functions: Sequence[Function]) -> dict[str, Signature]:
     known = {}
     for function in functions:
         annotations = {argument.arg: argument.annotation for argument in function.node.args.args}
-        arrays = {name: str(a.value) if isinstance(a, ast.Constant) else "" for name, a in annotations.items()}
+        arrays = {name: a.id if isinstance(a, ast.Name) else "" for name, a in annotations.items()}
         known[function.name] = Signature(function, arrays)
     uses = [use for function in functions for use in _uses(function, known)]
     changed = True
@@ -85,11 +84,10 @@ def _uses(
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
             theirs = known[node.func.id].arrays
             for argument, parameter in zip(node.args, theirs, strict=True):
-                if isinstance(argument, ast.Call) and isinstance(argument.func, ast.Name) and argument.func.id == "at":
-                    argument = argument.args[0]
-                    yield theirs, parameter, struct, "struct"
                 if isinstance(argument, ast.Name) and argument.id in own:
                     yield own, argument.id, theirs, parameter
+                if isinstance(argument, ast.Call) and isinstance(argument.func, ast.Name) and argument.func.id == "at":
+                    yield theirs, parameter, struct, "struct"
 
 
 def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, int], entries: Collection[str]) -> str:
@@ -163,7 +161,7 @@ class _Emitter:
         for statement in statements:
             getattr(self, f"do_{type(statement).__name__}")(statement)
 
-    def do_Pass(self, node: ast.Pass) -> None:
+    def do_Pass(self, _node: ast.Pass) -> None:
         """Nothing."""
 
     def do_Return(self, node: ast.Return) -> None:
@@ -226,7 +224,8 @@ class _Emitter:
 
     def do_For(self, node: ast.For) -> None:
         """`for name in range(...)`: the counter is kept apart from name, which the body may change."""
-        assert isinstance(node.iter, ast.Call) and isinstance(node.target, ast.Name)
+        assert isinstance(node.iter, ast.Call)
+        assert isinstance(node.target, ast.Name)
         arguments = [self.number(argument) for argument in node.iter.args]
         first, last = (arguments[0], arguments[1]) if len(arguments) > 1 else ("0", arguments[0])
         step = arguments[2] if len(arguments) > 2 else "1"
@@ -249,11 +248,11 @@ class _Emitter:
         self.emit(f"br label %{test}")
         self.start(end)
 
-    def do_Break(self, node: ast.Break) -> None:
+    def do_Break(self, _node: ast.Break) -> None:
         self.emit(f"br label %{self.loops[-1][1]}")
         self.start(self.label())
 
-    def do_Continue(self, node: ast.Continue) -> None:
+    def do_Continue(self, _node: ast.Continue) -> None:
         self.emit(f"br label %{self.loops[-1][0]}")
         self.start(self.label())
 

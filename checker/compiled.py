@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The compiled run: a linked program and the search loop as machine code."""
 
-import ast
 import inspect
 from collections import Counter
 from collections.abc import Collection
@@ -51,7 +50,7 @@ def module_assembly(system: System, flat: Flat) -> str:
     for text in (
         flat.pack_text(),
         flat.unpack_text(),
-        _hits_text("state_hits", 'state', system.claims, False),
+        _hits_text("state_hits", "state", system.claims, False),
         _hits_text("step_hits", "before, call, after", system.claims, True),
         inspect.getsource(expand),
     ):

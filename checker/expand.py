@@ -4,7 +4,12 @@
 The functions and numbers that come from the kernel's side are declared here by name only.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
+
+# arrays of numbers of that width
+i32: TypeAlias = Any
+i64: TypeAlias = Any
+u16: TypeAlias = Any
 
 begin: Any
 step: Any
@@ -51,7 +56,7 @@ HITS_SIZE = 4  # numbers noted for a hit: state, call, states before, transition
 MAX_RESULTS = 256
 
 
-def hash_of(key: "i64"):
+def hash_of(key: i64):
     """A hash of a key."""
     h = -7046029254386353131
     for w in range(KEY_WORDS):
@@ -60,7 +65,7 @@ def hash_of(key: "i64"):
     return h
 
 
-def same_key(a: "i64", b: "i64"):
+def same_key(a: i64, b: i64):
     """Are two keys equal?"""
     different = 0
     for w in range(KEY_WORDS):
@@ -68,7 +73,7 @@ def same_key(a: "i64", b: "i64"):
     return different == 0
 
 
-def same_state(a: "i32", b: "i32"):
+def same_state(a: i32, b: i32):
     """Are two states equal but for scratch? False may also mean that they differ in their names only."""
     different = 0
     for i in range(KEPT):
@@ -76,13 +81,13 @@ def same_state(a: "i32", b: "i32"):
     return different == 0
 
 
-def copy_state(to: "i32", source: "i32"):
+def copy_state(to: i32, source: i32):
     """Make one state the same as another."""
     for i in range(SIZE):
         to[i] = source[i]
 
 
-def slot_of(keys: "i64", row, table: "i32", progress: "i64"):
+def slot_of(keys: i64, row, table: i32, progress: i64):
     """Where in the table the key of this row is, or is to go. The table holds rows + 1; 0 is empty."""
     mask = progress[TABLE_SIZE] - 1
     slot = hash_of(at(keys, row * KEY_WORDS)) & mask
@@ -91,13 +96,13 @@ def slot_of(keys: "i64", row, table: "i32", progress: "i64"):
     return slot
 
 
-def rehash(keys: "i64", table: "i32", progress: "i64"):
+def rehash(keys: i64, table: i32, progress: i64):
     """Enter all rows into an empty table."""
     for row in range(progress[COUNT]):
         table[slot_of(keys, row, table, progress)] = row + 1
 
 
-def note_hits(bits, call, new, progress: "i64", hits: "i64"):
+def note_hits(bits, call, new, progress: i64, hits: i64):
     """Record the claims in bits as hit: in which state, and by which call."""
     progress[WANTED] = progress[WANTED] & ~bits
     progress[TARGETS] = progress[TARGETS] & ~bits
@@ -112,7 +117,7 @@ def note_hits(bits, call, new, progress: "i64", hits: "i64"):
         claim = claim + 1
 
 
-def first_state(after: "i32", keys: "i64", table: "i32", progress: "i64", hits: "i64"):
+def first_state(after: i32, keys: i64, table: i32, progress: i64, hits: i64):
     """Enter the first state, which is in `after`."""
     canonicalise(after)
     progress[FIELD] = pack(after, keys)
@@ -126,7 +131,7 @@ def first_state(after: "i32", keys: "i64", table: "i32", progress: "i64", hits: 
     return DONE
 
 
-def carry_out(before: "i32", call: "i32", after: "i32", results: "i64", events: "i64"):
+def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
     """Make `after` the state after the call, and count what happened. False if the call stopped the kernel."""
     copy_state(after, before)
     after[AT_EVENTS] = 0
@@ -148,17 +153,17 @@ def carry_out(before: "i32", call: "i32", after: "i32", results: "i64", events: 
 
 
 def expand(
-    before: "i32",
-    after: "i32",
-    calls: "i32",
-    keys: "i64",
-    parents: "i32",
-    via: "u16",
-    table: "i32",
-    progress: "i64",
-    hits: "i64",
-    results: "i64",
-    events: "i64",
+    before: i32,
+    after: i32,
+    calls: i32,
+    keys: i64,
+    parents: i32,
+    via: u16,
+    table: i32,
+    progress: i64,
+    hits: i64,
+    results: i64,
+    events: i64,
     end,
 ):
     """Try every call in the states from progress[NEXT] to end, and say why it returned.

@@ -98,11 +98,12 @@ class Explorer:
                 self._hit(claim.name, calls_to(self.parents, self.via, len(self.keys) - 1, self.system.calls), 1)
 
     def _look_at_step(self, i: int, k: int, result: int) -> None:
-        record = CallRecord(self.system.calls[k], result)
+        call = self.system.calls[k]
+        record = CallRecord(call, result)
         for claim in list(self.step_claims):
             if self.machine.functions[claim.name](self.before, record, self.after) == claim.sometimes:
                 self.step_claims.remove(claim)
-                self._hit(claim.name, (*calls_to(self.parents, self.via, i, self.system.calls), self.system.calls[k]), 0)
+                self._hit(claim.name, (*calls_to(self.parents, self.via, i, self.system.calls), call), 0)
 
     def _hit(self, name: str, calls: tuple[tuple[int, ...], ...], new: int) -> None:
         self.search.hits[name] = Hit(calls, len(self.keys) - new, self.search.transitions)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of the compiled run: one flat array of numbers, and its key as a few 64-bit words.
-
-"""
+"""The state of the compiled run: one flat array of numbers, and its key as a few 64-bit words."""
 
 from collections.abc import Iterator, Sequence
 
@@ -57,7 +55,7 @@ class Flat:
 
     def pack_text(self) -> str:
         """pack(s, key): write the key of s. 0, or the number (from 1) of a field that the scope has no room for."""
-        lines = ['def pack(s: "i32", key: "i64"):']
+        lines = ["def pack(s: i32, key: i64):"]
         current = -1
         for number, (place, word, bit) in enumerate(self.places(), 1):
             if word != current:
@@ -71,7 +69,7 @@ class Flat:
 
     def unpack_text(self) -> str:
         """unpack(key, s): the opposite of pack."""
-        lines = ['def unpack(key: "i64", s: "i32"):']
+        lines = ["def unpack(key: i64, s: i32):"]
         current = -1
         for place, word, bit in self.places():
             if word != current:

@@ -48,13 +48,13 @@ def _struct(name: str, fields: list[str], arrays: list[Array]) -> type:
     exec(compile(text, f"<{name}.assign>", "exec"), namespace)
     slots = (*fields, *(array.name for array in arrays))
 
-    def __init__(self: Any) -> None:
+    def zero(self: Any) -> None:
         for field in fields:
             setattr(self, field, 0)
         for array in arrays:
             setattr(self, array.name, _new_slots(array))
 
-    return type(name, (), {"__slots__": slots, "__init__": __init__, "assign": namespace["assign"]})
+    return type(name, (), {"__slots__": slots, "__init__": zero, "assign": namespace["assign"]})
 
 
 def _new_slots(array: Array) -> Slots:

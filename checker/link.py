@@ -26,10 +26,12 @@ class Function:
 
     @property
     def name(self) -> str:
+        """The name that it is defined under."""
         return self.node.name
 
     @property
     def parameters(self) -> tuple[str, ...]:
+        """The names of its parameters."""
         return tuple(argument.arg for argument in self.node.args.args)
 
     def __str__(self) -> str:
@@ -43,9 +45,9 @@ class Program:
     functions: dict[str, Function] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
 
-    def known(self) -> dict[str, int | None]:
-        """Every name, with its number of parameters, or None for a constant."""
-        return {**dict.fromkeys(self.constants), **{n: len(f.parameters) for n, f in self.functions.items()}}
+    def known(self) -> dict[str, ast.FunctionDef | None]:
+        """Every name with its function, or None for a constant."""
+        return {**dict.fromkeys(self.constants), **{name: f.node for name, f in self.functions.items()}}
 
     def reachable(self, roots: Iterable[str]) -> list[Function]:
         """The functions that the roots can come to, callees before callers. LinkError if they call in a circle."""
@@ -112,7 +114,7 @@ def linked_over(program: Program, path: Path) -> Program:
     functions, constants = read(path, text, program.constants, strict=True)
     if not functions and not constants:
         raise LinkError(f"{path}: defines no function")
-    _check_replacements(program, path, functions)
+    _check_replacements(program, functions)
     for name in constants:
         if name in program.functions:
             raise LinkError(f"{path}: {name} is a function of the kernel, not a constant")
@@ -122,7 +124,7 @@ def linked_over(program: Program, path: Path) -> Program:
     return linked
 
 
-def _check_replacements(program: Program, path: Path, functions: Mapping[str, Function]) -> None:
+def _check_replacements(program: Program, functions: Mapping[str, Function]) -> None:
     """Every function of a patch replaces one with the same parameters, or is called by one that does."""
     for function in functions.values():
         original = program.functions.get(function.name)
@@ -164,7 +166,8 @@ def read(
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]
         elif strict and not _is_harmless(node):
-            raise LinkError(f"{path}:{node.lineno}: only functions, integer constants and imports from model are allowed")
+            why = "only functions, integer constants and imports from model are allowed here"
+            raise LinkError(f"{path}:{node.lineno}: {why}")
     return functions, constants
 
 

@@ -32,6 +32,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
+        """End with the message on one line."""
         fail(message)
 
 
@@ -45,7 +46,7 @@ def fail(message: str) -> NoReturn:
 
 
 def check_command(options: argparse.Namespace) -> int:
-    """vmacheck check: search each kernel, report, and exit by the verdicts, or by whether the seed's are as expected."""
+    """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope = Scope(
         options.pages,
         in_order(_words(options.prot), PROTECTIONS),
@@ -103,7 +104,8 @@ def run_command(options: argparse.Namespace) -> int:
 def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: what there is, a line each."""
     lists: dict[str, list[tuple[str, str]]] = {
-        "kernels": [*((name, k.what) for name, k in KERNELS.items()), *((f"+{p}", what) for p, what in PATCHES.items())],
+        "kernels": [(name, kernel.what) for name, kernel in KERNELS.items()]
+        + [(f"+{name}", what) for name, what in PATCHES.items()],
         "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in PROPERTIES.items()],
         "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()],
     }

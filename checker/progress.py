@@ -28,6 +28,7 @@ class ProgressLine:
             sys.stderr.flush()
 
     def __call__(self, progress: Progress) -> None:
+        """Show where the search is, if it is time to."""
         now = time.monotonic()
         if not sys.stderr.isatty() or now - self.last < INTERVAL:
             return

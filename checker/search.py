@@ -67,6 +67,7 @@ class Search:
 
     @property
     def states(self) -> int:
+        """The number of states found."""
         return sum(self.levels)
 
     @property

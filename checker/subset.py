@@ -86,20 +86,26 @@ WORDS = {
 }
 
 Fault = tuple[int, str]
+Known = Mapping[str, ast.FunctionDef | None]
 
 
-def faults(function: ast.FunctionDef, known: Mapping[str, int | None]) -> list[Fault]:
+def faults(function: ast.FunctionDef, known: Known) -> list[Fault]:
     """Where function leaves the subset: (line, reason) each, in order of lines.
 
-    known maps the global names that may be used to their number of parameters, or to None for a constant.
+    known maps the global names that may be used to their functions, or to None for a constant.
     """
-    found = [*_parameters(function), *_returns(function)]
+    found = [*_parameters(function), *_returns(function), *_unassigned(function)]
     local = {argument.arg for argument in function.args.args}
     local |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for name in sorted(local & known.keys()):
         found.append((function.lineno, f"'{name}' is a global name and cannot be a local one"))
+    values = _value_calls(function)
     for statement in body(function):
         for node in ast.walk(statement):
+            if isinstance(node, ast.Call) and node in values and isinstance(node.func, ast.Name):
+                callee = known.get(node.func.id)
+                if callee is not None and not gives_value(callee):
+                    found.append((node.lineno, f"{node.func.id} returns nothing"))
             if not isinstance(node, ast.operator | ast.unaryop | ast.boolop | ast.cmpop):
                 found.extend((getattr(node, "lineno", function.lineno), why) for why in _node(node, local, known))
     return sorted(set(found))
@@ -112,6 +118,13 @@ def body(function: ast.FunctionDef) -> list[ast.stmt]:
     return function.body[1:] if is_text and isinstance(first.value.value, str) else function.body  # type: ignore[attr-defined]
 
 
+def _value_calls(function: ast.FunctionDef) -> set[ast.AST]:
+    """The calls whose value is used."""
+    nodes = list(ast.walk(function))
+    alone = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    return {node for node in nodes if isinstance(node, ast.Call)} - alone
+
+
 def _parameters(function: ast.FunctionDef) -> Iterator[Fault]:
     arguments = function.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults or arguments.posonlyargs:
@@ -120,13 +133,18 @@ def _parameters(function: ast.FunctionDef) -> Iterator[Fault]:
 
 def _returns(function: ast.FunctionDef) -> Iterator[Fault]:
     returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
-    if not any(node.value is not None for node in returns):
+    if not gives_value(function):
         return
     for node in returns:
         if node.value is None:
             yield node.lineno, "returns nothing here and a value elsewhere"
     if not _always_returns(function.body):
         yield function.lineno, "returns a value on some paths and nothing on others"
+
+
+def gives_value(function: ast.FunctionDef) -> bool:
+    """Does the function return a value?"""
+    return any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
 
 
 def _always_returns(statements: list[ast.stmt]) -> bool:
@@ -136,7 +154,7 @@ def _always_returns(statements: list[ast.stmt]) -> bool:
     return isinstance(last, ast.Return)
 
 
-def _node(node: ast.AST, local: set[str], known: Mapping[str, int | None]) -> Iterator[str]:
+def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
     """What is wrong with this node alone."""
     if isinstance(node, ast.Constant):
         if not isinstance(node.value, int):
@@ -153,8 +171,9 @@ def _node(node: ast.AST, local: set[str], known: Mapping[str, int | None]) -> It
             yield "only 'for name in range(...)' is allowed"
     elif isinstance(node, ast.While) and node.orelse:
         yield "'else' of a loop is not allowed"
-    elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call):
-        yield "an expression that does nothing"
+    elif isinstance(node, ast.Expr):
+        if not isinstance(node.value, ast.Call):
+            yield "an expression that does nothing"
     elif isinstance(node, ast.Assign):
         if len(node.targets) != 1:
             yield "only one target can be assigned to"
@@ -175,19 +194,64 @@ def _outside(allowed: tuple[type[ast.AST], ...], node: ast.AST) -> Iterator[str]
         yield f"not allowed: {WORDS.get(type(node), type(node).__name__)}"
 
 
-def _call(node: ast.Call, known: Mapping[str, int | None]) -> Iterator[str]:
+def _call(node: ast.Call, known: Known) -> Iterator[str]:
     if not isinstance(node.func, ast.Name):
         yield "only functions of the model can be called"
         return
     name = node.func.id
     if name == "range":
+        step = node.args[2] if len(node.args) == 3 else ast.Constant(1)
+        if not 1 <= len(node.args) <= 3 or node.keywords or ast.unparse(step) not in ("1", "-1"):
+            yield "range takes one or two numbers, or three, of which the last is 1 or -1"
         return
     if node.keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
         yield f"{name} is called with more than plain arguments"
     elif name in known and known[name] is None:
         yield f"{name} is a constant and cannot be called"
-    elif name in known and known[name] != len(node.args):
-        yield f"{name} takes {known[name]} arguments, not {len(node.args)}"
+    elif (callee := known.get(name)) is not None and len(callee.args.args) != len(node.args):
+        yield f"{name} takes {len(callee.args.args)} arguments, not {len(node.args)}"
+
+
+def _unassigned(function: ast.FunctionDef) -> Iterator[Fault]:
+    """Uses of a local name that may not have a value yet."""
+    local = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    parameters = {argument.arg for argument in function.args.args}
+    found: list[Fault] = []
+    _assigned_after(body(function), frozenset(parameters), local, found)
+    yield from found
+
+
+def _assigned_after(
+    statements: list[ast.stmt], assigned: frozenset[str], local: set[str], found: list[Fault]
+) -> frozenset[str]:
+    """The names that have a value after the statements; a block that is left for good assigns everything."""
+    everything = assigned | local
+
+    def uses(node: ast.AST | None) -> None:
+        for part in ast.walk(node) if node is not None else ():
+            if isinstance(part, ast.Name) and part.id in local - assigned and isinstance(part.ctx, ast.Load):
+                found.append((part.lineno, f"'{part.id}' may have no value here"))
+
+    for statement in statements:
+        if isinstance(statement, ast.If):
+            uses(statement.test)
+            then = _assigned_after(statement.body, assigned, local, found)
+            assigned = then & _assigned_after(statement.orelse, assigned, local, found)
+        elif isinstance(statement, ast.While):
+            uses(statement.test)
+            _assigned_after(statement.body, assigned, local, found)
+        elif isinstance(statement, ast.For):
+            uses(statement.iter)
+            inside = {statement.target.id} if isinstance(statement.target, ast.Name) else set()
+            _assigned_after(statement.body, assigned | inside, local, found)
+        else:
+            uses(statement)
+            if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+                uses(ast.copy_location(ast.Name(statement.target.id, ast.Load()), statement))
+            if isinstance(statement, ast.Return | ast.Break | ast.Continue):
+                return everything
+            assigned |= {part.id for part in ast.walk(statement) if isinstance(part, ast.Name)} & local
+    return assigned
 
 
 def calls(function: ast.FunctionDef) -> set[str]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The address space as a line of text: one cell a page.
 
-    . hole    - mapped, not writable    o mapped writable    A writable, in a vma with anon_vma A    a the same, not
-    writable    | a vma starts
+. hole    - mapped, not writable    o mapped writable    A writable, in a vma with anon_vma A    a the same, not
+writable    | a vma starts
 """
 
 from collections.abc import Sequence

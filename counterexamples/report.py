@@ -7,10 +7,12 @@ from typing import Any
 
 from checker.check import Checked, Result
 from checker.scope import Scope
+from checker.search import Search
+from checker.system import OOPS
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import Step, replay
 from model.kernels import EVENTS
-from model.operations import Call
+from model.operations import Call, result_text
 
 SCHEMA = 1
 MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "vacuous": "vacuous"}
@@ -70,9 +72,6 @@ def coverage_data(checked: Checked) -> dict[str, Any]:
 
 
 def _errno(call: Call, result: int) -> str:
-    from checker.system import OOPS
-    from model.operations import result_text
-
     return "BUG" if result == OOPS else str(result_text(call, result))
 
 
@@ -163,19 +162,28 @@ def _searches(checks: Sequence[Checked]) -> list[str]:
     lines = []
     for checked in checks:
         search = checked.search
-        how = "closed" if search.closed else f"cut by --{search.stopped}" if search.stopped else "ended at the violation"
         lines.append(
             f"{checked.system.name:{width}}  {search.states:,} states, {search.transitions:,} transitions,"
-            f" depth {search.depth}, {how}"
+            f" depth {search.depth}, {_end(search)}"
         )
     return lines
+
+
+def _end(search: Search) -> str:
+    if search.closed:
+        return "closed"
+    return f"cut by --{search.stopped}" if search.stopped else "ended when all was decided"
 
 
 def coverage_text(checked: Checked) -> list[str]:
     """What happened how often."""
     data = coverage_data(checked)
-    calls = [f"{name} {', '.join(f'{n:,} {what}' for what, n in counts.items())}" for name, counts in data["calls"].items()]
-    return [f"calls: {'; '.join(calls)}", f"events: {', '.join(f'{name} {n:,}' for name, n in data['events'].items())}"]
+    calls = [f"{name} {_counts(results)}" for name, results in data["calls"].items()]
+    return [f"calls: {'; '.join(calls)}", f"events: {_counts(data['events'])}"]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items())
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,9 +7,7 @@ from typing import NamedTuple
 from model import mm
 
 HERE = Path(__file__).parent
-BASE = tuple(
-    HERE / f"{name}.py" for name in ("unistd", "mm", "rmap", "memory", "mmap", "mprotect", "fault", "syscall")
-)
+BASE = tuple(HERE / f"{name}.py" for name in ("unistd", "mm", "rmap", "memory", "mmap", "mprotect", "fault", "syscall"))
 
 
 class Kernel(NamedTuple):

@@ -25,7 +25,7 @@ def do_anonymous_page(mm, vma, address, write_access):
 
 
 def handle_mm_fault(mm, vma, address, write_access):
-    """An access that vma allows. A page that is there already is the process's own: written in place, no rmap change."""
+    """An access that vma allows. A page that is there already is the process's own, and written in place."""
     if mm.page[address].mapcount == 0:
         return do_anonymous_page(mm, vma, address, write_access)
     return 0

@@ -84,9 +84,7 @@ def result_text(call: Call, result: int) -> int | str:
     return ERRNO.get(-result, f"errno {-result}") if result < 0 else result
 
 
-def all_calls(
-    pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool
-) -> Iterator[Call]:
+def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:
     """Every call of the given kinds in an address space of so many pages, in the order that decides between
     counterexamples of the same length: by kind, then shorter ranges first, then lower addresses, then protections."""
     ranges = [(addr, length) for length in range(1, pages + 1) for addr in range(pages - length + 1)]
@@ -100,10 +98,8 @@ def all_calls(
         else:
             flags = (0, MAP_NORESERVE) if noreserve and operation.nr == NR_mmap else (0,)
             for addr, length in ranges:
-                for protection in PROTECTIONS:
-                    if protection in protections:
-                        for flag in flags:
-                            yield Call(operation.nr, addr, length, PROTECTIONS[protection], flag)
+                for prot in (bits for name, bits in PROTECTIONS.items() if name in protections):
+                    yield from (Call(operation.nr, addr, length, prot, flag) for flag in flags)
 
 
 # ---- text to calls -----------------------------------------------------------------------------

@@ -7,8 +7,8 @@ A state is one fixed-size struct, mm. The entries of layout() are
     (name, first, last, spare, fields)         an array of structs; slots first..last are the state, and `spare`
                                                more behind them are for use inside a call
 
-with bounds being the highest value (the lowest is 0), ("bits", mask), or None for what only lives inside a call and is not part of
-the state. A value outside its bounds is an error that the checker reports; nothing is cut off.
+with bounds being the highest value (the lowest is 0), ("bits", mask), or None for what only lives inside a call and
+is not part of the state. A value outside its bounds is an error that the checker reports; nothing is cut off.
 """
 
 from typing import Any

@@ -8,7 +8,6 @@ from model.mprotect import sys_mprotect
 from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
 
 
-
 def begin(mm):
     """Note in each vma which one it is, so that it can be told from others after a call."""
     for vma in range(1, mm.map_count + 1):

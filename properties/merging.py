@@ -70,7 +70,7 @@ def a_call_merges(before, call, after):
 
 @step(premise=a_call_merges)
 def calls_miss_no_merge(before, call, after):
-    """After mmap or mprotect, no page that the call changed borders on a vma that the rules allow its own to be one with."""
+    """After mmap or mprotect, no page that was changed borders on a vma that the rules allow its own to merge with."""
     if call.nr != NR_mmap and call.nr != NR_mprotect:
         return True
     for vma in range(1, after.map_count):

@@ -6,7 +6,7 @@ has contents of its own, and what the call returned.
 """
 
 from model.mm import EFAULT, EINVAL, ENOMEM, MAX_MAP_COUNT, TASK_SIZE, VM_EXEC, VM_READ, VM_WRITE
-from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
+from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_write
 from properties import sometimes, step
 
 
