@@ -35,6 +35,8 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: "sgt",
     ast.GtE: "sge",
 }
+# functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
+APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack")
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
 
@@ -127,7 +129,8 @@ class _Emitter:
         head = "define" if outside else "define internal"
         allocas = [f"  %v.{name} = alloca i64" for name in self.slots]
         allocas += [f"  store i64 0, ptr %v.{name}" for name in self.slots]
-        first = f"{head} {signature.result} @{function.name}({', '.join(parameters)}) nounwind {{"
+        apart = " noinline" if function.name in APART else ""
+        first = f"{head} {signature.result} @{function.name}({', '.join(parameters)}) nounwind{apart} {{"
         return "\n".join([first, "entry:", *allocas, *self.lines, "}"])
 
     # ---- output ----------------------------------------------------------------------------------

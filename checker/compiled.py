@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The compiled run: a linked program and the search loop as machine code."""
 
+import ast
 import inspect
 from collections import Counter
-from collections.abc import Collection
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from checker import expand, native
 from checker.codegen import assembly
 from checker.flat import Flat
 from checker.layout import FUEL, OutOfBounds
-from checker.link import Function, read
+from checker.link import Function
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
 from checker.system import EVENT_BITS, MAX_RESULTS, OOPS, Claim, System
 
@@ -36,7 +35,8 @@ def _hits_text(name: str, parameters: str, claims: tuple[Claim, ...], on_step: b
 
 
 def _functions(text: str) -> list[Function]:
-    return list(read(Path("<search>"), text, {})[0].values())
+    nodes = ast.parse(text).body
+    return [Function(node, "<search>") for node in nodes if isinstance(node, ast.FunctionDef)]
 
 
 def module_assembly(system: System, flat: Flat) -> str:
@@ -58,6 +58,32 @@ def module_assembly(system: System, flat: Flat) -> str:
     return assembly(flat, functions, numbers, expand.ENTRIES)
 
 
+def load(system: System, flat: Flat) -> native.Library:
+    """The machine code of a system's search. Raises LinkError."""
+    arity = {name: len(inspect.signature(getattr(expand, name)).parameters) for name in expand.ENTRIES}
+    return native.load(module_assembly(system, flat), arity)
+
+
+class Stepper:
+    """The compiled run one call at a time, from the first state on."""
+
+    def __init__(self, system: System) -> None:
+        self.flat = Flat(system.layout, system.call_fields)
+        self.code = load(system, self.flat)
+        self.before, self.after = np.zeros(self.flat.size, np.int32), np.zeros(self.flat.size, np.int32)
+        self.results = np.zeros((max(system.kinds) + 1, MAX_RESULTS), np.int64)
+        self.events = np.zeros(1 << EVENT_BITS, np.int64)
+
+    def step(self, call: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        """Carry out a call. Its result, and the key fields of the state after it, renamed."""
+        numbers, key = np.array([*call, 0], np.int32), np.zeros(self.flat.key_words, np.int64)
+        self.before, self.after = self.after, self.before
+        arrays = (self.before, numbers, self.after, key, self.results, self.events)
+        assert self.code.run("try_call", *arrays) == 0
+        fields = tuple(int(self.after[self.flat.index(place)]) for place in self.flat.layout.key_fields())
+        return int(numbers[-1]), fields
+
+
 # ---- the search ----------------------------------------------------------------------------------
 
 
@@ -76,8 +102,7 @@ class Explorer:
     def __init__(self, system: System, targets: Collection[str], limits: Limits) -> None:
         self.system, self.limits, self.search = system, limits, Search()
         self.flat = Flat(system.layout, system.call_fields)
-        text = module_assembly(system, self.flat)
-        self.code = native.load(text, {"rehash": 3, "first_state": 5, "expand": 12}).functions
+        self.code = load(system, self.flat)
         assert len(system.calls) < 1 << 16
         self.before, self.after = np.zeros((2, self.flat.size), np.int32)
         self.calls = np.array([(*call, 0) for call in system.calls], np.int32)
@@ -107,17 +132,12 @@ class Explorer:
         self.keys[:count], self.parents[:count], self.via[:count] = keys[:count], parents[:count], via[:count]
         self.table = np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)
         self.progress[expand.ROWS], self.progress[expand.TABLE_SIZE] = rows, len(self.table)
-        self._run("rehash", self.keys, self.table, self.progress)
-
-    def _run(self, entry: str, *arguments: Any) -> int:
-        """Call compiled code; arrays go by address."""
-        numbers = [argument.ctypes.data if isinstance(argument, np.ndarray) else argument for argument in arguments]
-        return int(self.code[entry](*numbers))
+        self.code.run("rehash", self.keys, self.table, self.progress)
 
     def run(self, report: Report | None = None) -> None:
         """Fill in self.search."""
         search, progress = self.search, self.progress
-        self._check(self._run("first_state", self.after, self.keys, self.table, progress, self.hits))
+        self._check(self.code.run("first_state", self.after, self.keys, self.table, progress, self.hits))
         start, end, stopped = 0, 1, progress[expand.TARGETS] == 0
         while start < end and not stopped:
             search.levels.append(end - start)
@@ -142,7 +162,7 @@ class Explorer:
                 report(Progress(states, transitions, self.search.depth, end - start))
             room = (self.before, self.after, self.calls, self.keys, self.parents, self.via, self.table)
             notes = (progress, self.hits, self.results, self.events)
-            status = self._run("expand", *room, *notes, min(end, int(progress[expand.NEXT]) + CHUNK))
+            status = self.code.run("expand", *room, *notes, min(end, int(progress[expand.NEXT]) + CHUNK))
             self._check(status)
             if status == expand.NEEDS_ROOM:
                 self._grow()

@@ -210,4 +210,12 @@ def expand(
     return DONE
 
 
-ENTRIES = ("rehash", "first_state", "expand")
+def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events: i64):
+    """Carry out one call, and write the key of the state after it. 0, or the field that the scope has no room for."""
+    begin(before)
+    carry_out(before, call, after, results, events)
+    canonicalise(after)
+    return pack(after, key)
+
+
+ENTRIES = ("rehash", "first_state", "expand", "try_call")

@@ -162,6 +162,8 @@ def read(
             if strict and node.name in functions:
                 raise LinkError(f"{path}:{node.lineno}: {node.name} is defined twice")
             node.decorator_list = []
+            for argument in node.args.args:
+                argument.annotation = None
             functions[node.name] = Function(node, str(path))
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]

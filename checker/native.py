@@ -28,7 +28,7 @@ def cache_folder() -> Path:
 
 
 class Library:
-    """Machine code in memory. functions: the entries by name, callable with addresses and integers."""
+    """Machine code in memory."""
 
     def __init__(self, code: bytes, entries: Mapping[str, int]) -> None:
         machine = _target_machine()
@@ -36,10 +36,15 @@ class Library:
         self._engine = llvm.create_mcjit_compiler(empty, machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
-        self.functions: dict[str, Any] = {}
+        self._functions: dict[str, Any] = {}
         for name, arguments in entries.items():
             prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arguments)
-            self.functions[name] = prototype(self._engine.get_function_address(name))
+            self._functions[name] = prototype(self._engine.get_function_address(name))
+
+    def run(self, entry: str, *arguments: Any) -> int:
+        """Call an entry with arrays, which go by address, and integers. An entry that returns nothing returns noise."""
+        numbers = [argument.ctypes.data if hasattr(argument, "ctypes") else argument for argument in arguments]
+        return int(self._functions[entry](*numbers))
 
 
 def load(assembly: str, entries: Mapping[str, int]) -> Library:
@@ -55,11 +60,6 @@ def load(assembly: str, entries: Mapping[str, int]) -> Library:
             _write(path, code)
         _loaded[name] = Library(code, entries)
     return _loaded[name]
-
-
-def is_built(assembly: str) -> bool:
-    """Is there a build of the module on disk?"""
-    raise NotImplementedError
 
 
 def _initialize() -> None:

@@ -118,7 +118,7 @@ def body(function: ast.FunctionDef) -> list[ast.stmt]:
     return function.body[1:] if is_text and isinstance(first.value.value, str) else function.body  # type: ignore[attr-defined]
 
 
-def _value_calls(function: ast.FunctionDef) -> set[ast.AST]:
+def _value_calls(function: ast.FunctionDef) -> set[ast.Call]:
     """The calls whose value is used."""
     nodes = list(ast.walk(function))
     alone = {node.value for node in nodes if isinstance(node, ast.Expr)}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests share: systems built in one line, traces drawn, and the command line called in process."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from checker import vm
+from checker.check import Checked, Result, check
+from checker.main import main
+from checker.scope import Scope
+from checker.search import Limits
+from checker.system import System
+from counterexamples.picture import picture
+from counterexamples.replay import Step, replay
+from model.operations import parse_trace
+
+MUTANTS = Path(__file__).parent / "mutants"
+KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
+
+
+def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scope: Any) -> System:
+    return vm.build(kernel, Scope(pages, **scope), properties)
+
+
+def checked(kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any) -> Checked:
+    names = properties or tuple(vm.property_names())
+    return check(system(kernel, properties=names, **scope), names, limits or Limits(), run)
+
+
+def verdict(kernel: str, name: str, **scope: Any) -> Result:
+    return checked(kernel, name, **scope).results[0]
+
+
+def steps(kernel: str, trace: str, pages: int = 4, **more: Any) -> list[Step]:
+    return replay(kernel, parse_trace(trace), pages, **more)[0]
+
+
+def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:
+    """The address space after the trace, followed by the last result if that is an error."""
+    last = steps(kernel, trace, pages, **more)[-1]
+    failed = f" {last.result}" if isinstance(last.result, str) else ""
+    return picture(last.vmas, pages) + failed
+
+
+def vmacheck(*words: str) -> tuple[int, str, str]:
+    """The exit code, standard output and standard error of a command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def vmacheck_json(*words: str) -> tuple[int, Any]:
+    code, out, _ = vmacheck(*words, "--format", "json")
+    return code, json.loads(out)
