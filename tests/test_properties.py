@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every claim can be broken: a mutant for each, and the tree that it changes, on which the claim holds."""
+
+import pytest
+
+from checker import vm
+from checker.search import Limits
+from properties import PROPERTIES
+from tests.helpers import MUTANTS, checked, verdict
+
+ONE_ANON_VMA = f"rmap40+importer+{MUTANTS.parent}/one_anon_vma.py"
+BASES = {"equal_neighbours_are_not_kept_apart": "anonmm", "adjacent_vmas_share_anon_vma": ONE_ANON_VMA}
+MUTANT_FILES = sorted(MUTANTS.glob("*.py"))
+
+
+def base_of(name):
+    return BASES.get(name, "linux-2.6.8")
+
+
+def test_every_claim_has_a_mutant():
+    assert {path.name.split(".")[0] for path in MUTANT_FILES} == set(vm.property_names())
+
+
+@pytest.mark.parametrize("path", MUTANT_FILES, ids=lambda path: path.stem)
+def test_mutant_breaks_the_claim(path):
+    name = path.name.split(".")[0]
+    assert verdict(base_of(name), name).verdict == "holds"
+    broken = verdict(f"{base_of(name)}+{path}", name)
+    assert broken.verdict == "violated"
+    interpreted = verdict(f"{base_of(name)}+{path}", name, run="interpreted")
+    assert (interpreted.calls, interpreted.states, interpreted.transitions) == (
+        broken.calls,
+        broken.states,
+        broken.transitions,
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, prop in PROPERTIES.items() if prop.kind == "sometimes"])
+def test_premises_happen(name):
+    assert verdict("rmap40", name).verdict == "holds"
+
+
+def test_without_anon_vmas_claims_about_them_are_vacuous():
+    result = verdict("anonmm", "adjacent_vmas_share_anon_vma")
+    assert result.verdict == "vacuous"
+    assert result.reason == "never happens: compatible_neighbours_are_faulted"
+    assert verdict("anonmm", "compatible_neighbours_are_faulted").verdict == "vacuous"
+
+
+def test_a_merge_case_that_never_fires_is_vacuous(tmp_path):
+    patch = tmp_path / "never.py"
+    patch.write_text("def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):\n    return NULL\n")
+    result = verdict(f"rmap40+{patch}", "vmas_are_sorted_and_disjoint")
+    assert result.verdict == "vacuous"
+    assert "vma_merge case 1" in (result.reason or "")
+    assert "vma_merge case 8" in (result.reason or "")
+
+
+def test_an_operation_that_never_succeeds_is_vacuous():
+    result = verdict("rmap40", "vmas_are_sorted_and_disjoint", protections=("R",))
+    assert result.verdict == "vacuous"
+    assert "a successful write" in (result.reason or "")
+
+
+def test_a_case_that_the_scope_has_no_room_for_is_not_asked_for():
+    assert verdict("rmap40", "vmas_are_sorted_and_disjoint", pages=2).verdict == "holds"
+    assert verdict("rmap40", "two_vmas_exist", operations=("mmap", "munmap")).verdict == "holds"
+
+
+def test_a_cut_search_never_holds():
+    for limits in (Limits(depth=3), Limits(max_states=50)):
+        result = checked("linux-2.6.8", "rmap_finds_every_page", limits=limits).results[0]
+        assert result.verdict == "incomplete"
+        assert not result.closed
+
+
+def test_a_violation_within_the_bound_stands():
+    result = checked("rmap40", "rmap_finds_every_page", limits=Limits(depth=4)).results[0]
+    assert result.verdict == "violated"
+
+
+def test_a_bound_that_is_not_reached_is_no_cut():
+    whole = checked("linux-2.6.8", "rmap_finds_every_page").results[0]
+    exact = checked("linux-2.6.8", "rmap_finds_every_page", limits=Limits(max_states=whole.states)).results[0]
+    assert exact.verdict == "holds"
+    assert exact.closed
+    one_less = Limits(max_states=whole.states - 1)
+    assert checked("linux-2.6.8", "rmap_finds_every_page", limits=one_less).results[0].verdict == "incomplete"
+    enough = checked("linux-2.6.8", "rmap_finds_every_page", limits=Limits(depth=whole.depth + 1)).results[0]
+    assert enough.verdict == "holds"
+
+
+def test_verdicts_do_not_depend_on_what_else_is_checked():
+    together = checked("rmap39").results
+    for result in together:
+        alone = verdict("rmap39", result.claim.name)
+        assert (alone.verdict, alone.calls, alone.states, alone.transitions, alone.depth) == (
+            result.verdict,
+            result.calls,
+            result.states,
+            result.transitions,
+            result.depth,
+        )
