@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from checker.flat import Flat
-from checker.link import Function, LinkError
+from checker.layout import Layout
+from checker.link import Function, LinkError, Program
 from checker.loops import bound_loops
 from checker.subset import body, gives_value
 
@@ -38,6 +39,11 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 # functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
 APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack")
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
+
+
+def check_fields(program: Program, layout: Layout, call_fields: Sequence[str]) -> None:
+    """Raise LinkError if the program uses a field that there is not, a struct as a number, or a number as a struct."""
+    assembly(Flat(layout, call_fields), list(program.functions.values()), program.constants, ())
 
 
 @dataclass
@@ -321,16 +327,23 @@ class _Emitter:
         return self.value(f"load i64, ptr %v.{result}")
 
     def comparison(self, node: ast.Compare) -> str:
-        """An i1. Operands of a chain are plain enough to be evaluated all."""
-        operands = [self.number(operand) for operand in (node.left, *node.comparators)]
-        results = [
-            self.value(f"icmp {COMPARISONS[type(operator)]} i64 {operands[i]}, {operands[i + 1]}")
-            for i, operator in enumerate(node.ops)
-        ]
-        result = results[0]
-        for other in results[1:]:
-            result = self.value(f"and i1 {result}, {other}")
-        return result
+        """An i1. Of a chain, what comes after a false comparison is not evaluated."""
+        left, right = self.number(node.left), self.number(node.comparators[0])
+        truth = self.value(f"icmp {COMPARISONS[type(node.ops[0])]} i64 {left}, {right}")
+        if len(node.ops) == 1:
+            return truth
+        result, end = f"chain{next(self.temporaries)}", self.label()
+        for operator, comparator in zip(node.ops[1:], node.comparators[1:], strict=True):
+            self.store_local(result, self.value(f"zext i1 {truth} to i64"))
+            following = self.label()
+            self.emit(f"br i1 {truth}, label %{following}, label %{end}")
+            self.start(following)
+            left, right = right, self.number(comparator)
+            truth = self.value(f"icmp {COMPARISONS[type(operator)]} i64 {left}, {right}")
+        self.store_local(result, self.value(f"zext i1 {truth} to i64"))
+        self.emit(f"br label %{end}")
+        self.start(end)
+        return self.value(f"icmp ne i64 {self.value(f'load i64, ptr %v.{result}')}, 0")
 
     def choice(self, node: ast.IfExp) -> str:
         result = f"if{next(self.temporaries)}"

@@ -67,7 +67,7 @@ def check_command(options: argparse.Namespace) -> int:
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     surprises = unexpected(checks) if is_seed_job else []
     if options.format == "json":
-        print(json.dumps(check_data(checks, scope), indent=1))
+        print(json.dumps(check_data(checks, scope, limits), indent=1))
     else:
         print("\n".join(check_text(checks, scope)))
         if is_seed_job:

@@ -186,7 +186,9 @@ def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
         for operator in node.ops:
             yield from _outside(OPERATORS, operator)
     else:
-        yield from _outside(STATEMENTS + EXPRESSIONS + OPERATORS + (ast.expr_context, ast.arguments, ast.arg), node)
+        yield from _outside(
+            STATEMENTS + EXPRESSIONS + OPERATORS + (ast.expr_context, ast.arguments, ast.arg, ast.alias), node
+        )
 
 
 def _outside(allowed: tuple[type[ast.AST], ...], node: ast.AST) -> Iterator[str]:

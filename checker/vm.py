@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from checker.codegen import check_fields
 from checker.layout import Layout
 from checker.link import LinkError, Program, link, linked_over, linked_with
 from checker.scope import Scope
@@ -110,6 +111,8 @@ def build(name: str, scope: Scope, properties: Sequence[str] = ()) -> System:
     if claims:
         program = linked_with(program, FILES)
     layout = Layout.of(state.layout(scope.pages, anon_vmas))
+    if split_name(name)[2]:
+        check_fields(program, layout, Call._fields)
     return System(name, program, layout, scope.calls(), NAMES, claims, goals_for(scope), result_text)
 
 
@@ -121,6 +124,8 @@ def build_for_trace(name: str, calls: Sequence[Call], pages: int, max_map_count:
     anon_vmas = state.anon_vmas_needed(pages) + len(calls)
     program = program_of(name, state.constants(pages, anon_vmas, max_map_count))
     layout = Layout.of(state.layout(pages, anon_vmas))
+    if split_name(name)[2]:
+        check_fields(program, layout, Call._fields)
     return System(name, program, layout, calls, NAMES, result_text=result_text)
 
 

@@ -7,7 +7,7 @@ writable    | a vma starts
 
 from collections.abc import Sequence
 
-from counterexamples.replay import Step, Vma
+from counterexamples.replay import STOPPED, Step, Vma
 
 LEGEND = (
     "one cell a page: . hole, - mapped but not writable, o writable; A and a the same in a vma with anon_vma A;"
@@ -47,5 +47,7 @@ def film(steps: Sequence[Step], pages: int) -> list[str]:
     lines = []
     for number, (step, call) in enumerate(zip(steps, calls, strict=True), 1):
         failed = f"   {step.result}" if isinstance(step.result, str) else ""
+        if step.result == STOPPED:
+            failed += ": the kernel stops here"
         lines.append(f"{number:3}  {call:{width}}   {picture(step.vmas, pages)}{failed}")
     return lines

@@ -11,6 +11,7 @@ from checker.vm import build_for_trace
 from model.mm import MAX_MAP_COUNT, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
 from model.operations import Call, TraceError, protection_text, result_text
 
+STOPPED = "BUG"
 FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT"}
 
 
@@ -61,7 +62,7 @@ def replay(
     steps: list[Step] = []
     for call in calls:
         result = machine.step(before, call, after)
-        shown = "BUG" if result == OOPS else result_text(call, result)
+        shown = STOPPED if result == OOPS else result_text(call, result)
         steps.append(Step(call, shown, _vmas(after), _pages(after, pages)))
         before, after = after, before
         if result == OOPS:

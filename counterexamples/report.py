@@ -7,10 +7,10 @@ from typing import Any
 
 from checker.check import Checked, Result
 from checker.scope import Scope
-from checker.search import Search
+from checker.search import Limits, Search
 from checker.system import OOPS
 from counterexamples.picture import LEGEND, film, pages_line
-from counterexamples.replay import Step, replay
+from counterexamples.replay import STOPPED, Step, replay
 from model.kernels import EVENTS
 from model.operations import Call, result_text
 
@@ -32,14 +32,14 @@ def step_data(step: Step) -> dict[str, Any]:
     }
 
 
-def result_data(result: Result, scope: Scope) -> dict[str, Any]:
+def result_data(result: Result, scope: Scope, limits: Limits) -> dict[str, Any]:
     """A result as JSON has it."""
     data: dict[str, Any] = {
         "kernel": result.system.name,
         "property": result.claim.name,
         "verdict": result.verdict,
         "reason": result.reason,
-        "scope": scope.as_data(),
+        "scope": {**scope.as_data(), "depth": limits.depth, "max_states": limits.max_states},
         "closed": result.closed,
         "states": result.states,
         "transitions": result.transitions,
@@ -72,12 +72,12 @@ def coverage_data(checked: Checked) -> dict[str, Any]:
 
 
 def _errno(call: Call, result: int) -> str:
-    return "BUG" if result == OOPS else str(result_text(call, result))
+    return STOPPED if result == OOPS else str(result_text(call, result))
 
 
-def check_data(checks: Sequence[Checked], scope: Scope) -> dict[str, Any]:
+def check_data(checks: Sequence[Checked], scope: Scope, limits: Limits) -> dict[str, Any]:
     """The whole answer of `vmacheck check` as JSON has it."""
-    results = [result_data(result, scope) for checked in checks for result in checked.results]
+    results = [result_data(result, scope, limits) for checked in checks for result in checked.results]
     return {"schema": SCHEMA, "results": results, "coverage": [coverage_data(checked) for checked in checks]}
 
 

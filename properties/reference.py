@@ -125,8 +125,8 @@ def a_call_changes_a_page(before, call, after):
 @step(premise=a_call_changes_a_page)
 def pages_match_flat_reference(before, call, after):
     """A call returns, and does to every page, exactly what a page table without vmas would make it."""
-    if no_slot_left(before, call, after) and call.result != expected_result(before, call):
-        return refusal_is_clean(before, call, after)
+    if no_slot_left(before, call, after) and refusal_is_clean(before, call, after):
+        return True
     if call.result != expected_result(before, call):
         return False
     for page in range(TASK_SIZE):

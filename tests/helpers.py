@@ -25,7 +25,9 @@ def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scop
     return vm.build(kernel, Scope(pages, **scope), properties)
 
 
-def checked(kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any) -> Checked:
+def checked(
+    kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any
+) -> Checked:
     names = properties or tuple(vm.property_names())
     return check(system(kernel, properties=names, **scope), names, limits or Limits(), run)
 

@@ -26,7 +26,7 @@ def load(kernel, pages, monkeypatch):
     return importlib.import_module("model.syscall").step
 
 
-class Structs(list):
+class Structs(list[SimpleNamespace]):
     """Assignment copies, as in C."""
 
     def __setitem__(self, index, value):

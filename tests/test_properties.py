@@ -5,6 +5,8 @@ import pytest
 
 from checker import vm
 from checker.search import Limits
+from model.mm import ENOMEM
+from model.unistd import NR_munmap
 from properties import PROPERTIES
 from tests.helpers import MUTANTS, checked, verdict
 
@@ -88,6 +90,16 @@ def test_a_bound_that_is_not_reached_is_no_cut():
     assert checked("linux-2.6.8", "rmap_finds_every_page", limits=one_less).results[0].verdict == "incomplete"
     enough = checked("linux-2.6.8", "rmap_finds_every_page", limits=Limits(depth=whole.depth + 1)).results[0]
     assert enough.verdict == "holds"
+
+
+@pytest.mark.parametrize("kernel", ["anonmm", "rmap39", "rmap40", "linux-2.6.8"])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_refused_splits_leave_everything_in_order(kernel, limit):
+    names = ("vmas_are_sorted_and_disjoint", "pages_match_flat_reference", "kernel_bug_is_never_hit")
+    found = checked(kernel, *names, pages=4, max_map_count=limit)
+    assert found.search.closed
+    assert found.search.coverage.results[NR_munmap][-ENOMEM] > 0
+    assert not any(name in found.search.hits for name in names)
 
 
 def test_verdicts_do_not_depend_on_what_else_is_checked():

@@ -118,7 +118,9 @@ def test_a_naive_search_finds_the_same(kernel, monkeypatch):
     views = set()
     for key in explorer.keys:
         explorer.machine.load(mm, key)
-        views.add(naive.view(SimpleNamespace(map_count=mm.map_count, vma=mm.vma, page=mm.page[:pages], anon_vma=mm.anon_vma)))
+        views.add(
+            naive.view(SimpleNamespace(map_count=mm.map_count, vma=mm.vma, page=mm.page[:pages], anon_vma=mm.anon_vma))
+        )
     assert views == set(found)
 
 

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make check: the main job.  make test: lint, types, tests.  Both create .venv first if it is not there.
+
+PYTHON ?= python3
+BIN = .venv/bin
+READY = .venv/ready
+
+.PHONY: check test lint types readme clean
+
+check: $(READY)
+	@$(BIN)/vmacheck
+
+test: lint types
+	$(BIN)/pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+readme: $(READY)
+	$(BIN)/python -m tests.readme
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("vmacheck needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $(READY)
+
+clean:
+	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
