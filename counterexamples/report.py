@@ -15,6 +15,7 @@ from model.kernels import EVENTS
 from model.operations import Call, result_text
 
 SCHEMA = 1
+CASE = "vma_merge case "
 MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "vacuous": "vacuous"}
 
 
@@ -179,7 +180,9 @@ def coverage_text(checked: Checked) -> list[str]:
     """What happened how often."""
     data = coverage_data(checked)
     calls = [f"{name} {_counts(results)}" for name, results in data["calls"].items()]
-    return [f"calls: {'; '.join(calls)}", f"events: {_counts(data['events'])}"]
+    cases = [f"{name.removeprefix(CASE)}: {n:,}" for name, n in data["events"].items() if name.startswith(CASE)]
+    others = {name: n for name, n in data["events"].items() if not name.startswith(CASE)}
+    return [f"calls: {'; '.join(calls)}", f"vma_merge cases: {', '.join(cases)}", f"also: {_counts(others)}"]
 
 
 def _counts(counts: dict[str, int]) -> str:

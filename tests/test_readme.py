@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What README.md shows is what the commands print, and what it tells the reader to do works."""
+
+import re
+
+from tests.helpers import vmacheck
+from tests.readme import BLOCK, README, regenerated
+
+
+def test_outputs_are_current():
+    text = README.read_text(encoding="utf-8")
+    assert len(BLOCK.findall(text)) == 4
+    assert regenerated(text) == text, "run `make readme`"
+
+
+def test_the_patch_in_it_works(tmp_path, monkeypatch):
+    text = README.read_text(encoding="utf-8")
+    (patch,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mine.py").write_text(patch)
+    monkeypatch.chdir(tmp_path)
+    trace = re.findall(r"vmacheck run (\S+) '(.*)'", text)
+    code, out, _ = vmacheck("check", "linux-2.6.8+./mine.py", "--pages", "3")
+    assert code == 1
+    assert "first_write_takes_neighbours_anon_vma: VIOLATED" in out
+    assert trace == [("linux-2.6.8+./mine.py", "mmap(0,2,RW); mprotect(1,1,R); write(0); mprotect(0,1,R)")]
+    assert vmacheck("run", *trace[0])[0] == 0
