@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from checker import vm
-from checker.check import RUNS, Checked, check
+from checker.check import RUNS, Checked, check_all
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import OutOfBounds
 from checker.link import LinkError
@@ -60,10 +60,8 @@ def check_command(options: argparse.Namespace) -> int:
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
     systems = [vm.build(kernel, scope, names) for kernel in kernels]
-    checks = []
-    for system in systems:
-        with ProgressLine(system.name) as progress:
-            checks.append(check(system, names, limits, options.run, progress))
+    with ProgressLine() as progress:
+        checks = check_all(systems, names, limits, options.run, progress.of)
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     surprises = unexpected(checks) if is_seed_job else []
     if options.format == "json":

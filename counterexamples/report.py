@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from checker.check import Checked, Result
+from checker.check import Checked, Result, never_happened
 from checker.scope import Scope
 from checker.search import Limits, Search
 from checker.system import OOPS
@@ -92,9 +92,10 @@ def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
     for film_lines, group in _same_film(results, scope):
         lines += [*counterexample_text(film_lines, group), ""]
     if len(checks) > 1:
-        return [*lines, *table_text(checks), "", f"scope: {scope}", *_searches(checks)]
+        lines += [*table_text(checks), *_reasons(checks)]
+        return [*lines, "", f"scope: {scope}", *_searches(checks), *_never(checks)]
     lines += [verdict_text(result) for result in checks[0].results]
-    return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0])]
+    return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0]), *_never(checks)]
 
 
 def _same_film(results: Sequence[Result], scope: Scope) -> Iterator[tuple[list[str], list[Result]]]:
@@ -151,6 +152,30 @@ def table_text(checks: Sequence[Checked]) -> list[str]:
         rows.append([result.claim.name, *(_cell(checked.results[number]) for checked in checks)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _reasons(checks: Sequence[Checked]) -> list[str]:
+    """Why verdicts are vacuous or incomplete, with the claims that they are on."""
+    claims: dict[tuple[str, str, str], list[str]] = {}
+    for checked in checks:
+        for result in checked.results:
+            if result.reason is not None:
+                key = (result.system.name, result.verdict, result.reason)
+                claims.setdefault(key, []).append(result.claim.name)
+    texts = [
+        f"{verdict} on {kernel}, {reason}: {_listing(names)}" for (kernel, verdict, reason), names in claims.items()
+    ]
+    return ["", *texts] if texts else []
+
+
+def _never(checks: Sequence[Checked]) -> list[str]:
+    """What the searches never saw, of what the scope has room for."""
+    lines = []
+    for checked in checks:
+        missing = never_happened(checked.system, checked.search.coverage)
+        if missing:
+            lines.append(f"never happened on {checked.system.name}: {', '.join(missing)}")
+    return lines
 
 
 def _cell(result: Result) -> str:
