@@ -163,7 +163,7 @@ def _reasons(checks: Sequence[Checked]) -> list[str]:
                 key = (result.system.name, result.verdict, result.reason)
                 claims.setdefault(key, []).append(result.claim.name)
     texts = [
-        f"{verdict} on {kernel}, {reason}: {_listing(names)}" for (kernel, verdict, reason), names in claims.items()
+        f"{verdict} on {kernel}: {_listing(names)} ({reason})" for (kernel, verdict, reason), names in claims.items()
     ]
     return ["", *texts] if texts else []
 
