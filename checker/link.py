@@ -118,6 +118,8 @@ def linked_over(program: Program, path: Path) -> Program:
     for name in constants:
         if name in program.functions:
             raise LinkError(f"{path}: {name} is a function of the kernel, not a constant")
+        if name in program.constants:
+            raise LinkError(f"{path}: {name} is a constant of the kernel; a patch replaces functions")
     linked = Program({**program.functions, **functions}, {**program.constants, **constants})
     linked.check()
     linked.reachable(linked.functions)

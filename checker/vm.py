@@ -97,6 +97,7 @@ def goals_for(scope: Scope) -> tuple[Goal, ...]:
         and goal.operation in scope.operations
         and "mmap" in scope.operations
         and goal.protections <= len(scope.protections)
+        and goal.max_map_count <= scope.max_map_count
     )
 
 

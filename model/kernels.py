@@ -45,19 +45,20 @@ class Goal(NamedTuple):
     pages: int
     operation: str
     protections: int
+    max_map_count: int
 
 
 GOALS = tuple(
-    Goal(f"vma_merge case {n}", 1 << (n - 1), pages, operation, protections)
-    for n, pages, operation, protections in (
-        (1, 3, "mmap", 1),
-        (2, 2, "mmap", 1),
-        (3, 2, "mmap", 1),
-        (4, 3, "mprotect", 2),
-        (5, 3, "mprotect", 2),
-        (6, 3, "mprotect", 2),
-        (7, 2, "mprotect", 2),
-        (8, 2, "mprotect", 2),
+    Goal(f"vma_merge case {n}", 1 << (n - 1), pages, operation, protections, max_map_count)
+    for n, pages, operation, protections, max_map_count in (
+        (1, 3, "mmap", 1, 2),
+        (2, 2, "mmap", 1, 1),
+        (3, 2, "mmap", 1, 1),
+        (4, 3, "mprotect", 2, 1),
+        (5, 3, "mprotect", 2, 1),
+        (6, 3, "mprotect", 2, 2),
+        (7, 2, "mprotect", 2, 1),
+        (8, 2, "mprotect", 2, 1),
     )
 )
 

@@ -9,18 +9,19 @@ from properties.neighbours import continues, vma_of_page
 
 
 @sometimes
-def a_vma_holds_two_written_pages(mm):
-    """Two pages that were written lie in one vma."""
-    for vma in range(1, mm.map_count + 1):
-        written = 0
-        for page in range(mm.vma[vma].vm_start, mm.vma[vma].vm_end):
-            written = written + mm.page[page].mapcount
-        if written > 1:
-            return True
+def two_written_vmas_become_one(before, call, after):
+    """Two written pages that lay in different vmas lie in one vma after the call."""
+    for vma in range(1, after.map_count + 1):
+        written_in = NULL
+        for page in range(after.vma[vma].vm_start, after.vma[vma].vm_end):
+            if before.page[page].mapcount != 0 and after.page[page].mapcount != 0:
+                if written_in != NULL and vma_of_page(before, page) != written_in:
+                    return True
+                written_in = vma_of_page(before, page)
     return False
 
 
-@always(premise=a_vma_holds_two_written_pages)
+@always(premise=two_written_vmas_become_one)
 def equal_neighbours_are_not_kept_apart(mm):
     """No two adjacent vmas that are alike in everything else stay two because they have different anon_vmas."""
     for vma in range(1, mm.map_count):

@@ -25,6 +25,15 @@ def a_vma_is_faulted(mm):
     return False
 
 
+@sometimes
+def a_page_hangs_from_an_anon_vma(mm):
+    """The mapping of an anonymous page is an anon_vma."""
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapping != NULL:
+            return True
+    return False
+
+
 @always()
 def kernel_bug_is_never_hit(mm):
     """No call trips a BUG check, uses NULL as a pointer, or loops without end."""
@@ -40,9 +49,12 @@ def rmap_finds_every_page(mm):
     return True
 
 
-@always(premise=a_vma_is_faulted)
+@always(premise=a_page_hangs_from_an_anon_vma)
 def pages_hang_from_their_vmas_anon_vma(mm):
-    """A mapped anonymous page lies in a vma, and its mapping is the anon_vma of that vma (I1)."""
+    """A mapped anonymous page lies in a vma, and its mapping is the anon_vma of that vma (I1).
+
+    That this is not NULL is for rmap_finds_every_page to say: anonmm has neither.
+    """
     for page in range(TASK_SIZE):
         if mm.page[page].mapcount != 0:
             vma = vma_of_page(mm, page)

@@ -1,42 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seed's claim: neighbours that mprotect could make alike share an anon_vma (kernel-2004 sections 4.11, 7: C10)."""
+"""The seed's claim: neighbours that differ in R, W and X at most share an anon_vma (kernel-2004 section 4.11)."""
 
 from model.mm import NULL
 from model.unistd import NR_write
 from properties import always, sometimes, step
-from properties.neighbours import anon_vma_of_page, mprotect_compatible, vma_of_page
+from properties.neighbours import alike_but_for_protection, anon_vma_of_page, vma_of_page
 
 
 @sometimes
-def compatible_neighbours_are_faulted(mm):
+def neighbours_alike_but_for_protection_are_faulted(mm):
     """Two adjacent vmas that differ in R, W and X at most both have an anon_vma."""
     for vma in range(1, mm.map_count):
         if mm.vma[vma].anon_vma != NULL and mm.vma[vma + 1].anon_vma != NULL:
-            if mprotect_compatible(mm, vma, vma + 1):
+            if alike_but_for_protection(mm, vma, vma + 1):
                 return True
     return False
 
 
-@always(premise=compatible_neighbours_are_faulted)
+@always(premise=neighbours_alike_but_for_protection_are_faulted)
 def adjacent_vmas_share_anon_vma(mm):
     """Any two adjacent vmas that differ in R, W and X at most, and that both have an anon_vma, have the same one."""
     for vma in range(1, mm.map_count):
         if mm.vma[vma].anon_vma != NULL and mm.vma[vma + 1].anon_vma != NULL:
-            if mm.vma[vma].anon_vma != mm.vma[vma + 1].anon_vma and mprotect_compatible(mm, vma, vma + 1):
+            if mm.vma[vma].anon_vma != mm.vma[vma + 1].anon_vma and alike_but_for_protection(mm, vma, vma + 1):
                 return False
     return True
 
 
 def sharable_above(mm, vma):
     """The anon_vma that vma could take from the vma after it, or NULL."""
-    if vma < mm.map_count and mprotect_compatible(mm, vma, vma + 1):
+    if vma < mm.map_count and alike_but_for_protection(mm, vma, vma + 1):
         return mm.vma[vma + 1].anon_vma
     return NULL
 
 
 def sharable_below(mm, vma):
     """The anon_vma that vma could take from the vma before it, or NULL."""
-    if vma > 1 and mprotect_compatible(mm, vma - 1, vma):
+    if vma > 1 and alike_but_for_protection(mm, vma - 1, vma):
         return mm.vma[vma - 1].anon_vma
     return NULL
 
@@ -50,7 +50,7 @@ def is_first_write(before, call, after):
 
 @sometimes
 def first_write_meets_faulted_neighbour(before, call, after):
-    """The first write to a vma finds a touching, compatible neighbour with an anon_vma."""
+    """The first write to a vma finds a touching neighbour, alike but for its protection, with an anon_vma."""
     if not is_first_write(before, call, after):
         return False
     vma = vma_of_page(before, call.addr)

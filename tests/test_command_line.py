@@ -248,6 +248,7 @@ PATCHES = [
     ("def find_mergeable_anon_vma(mm, vma)\n    return NULL\n", ":1: expected ':'"),
     ("@cache\ndef find_mergeable_anon_vma(mm, vma):\n    return NULL\n", ":2: find_mergeable_anon_vma: decorators are not allowed"),
     ("", ": defines no function"),
+    ("TASK_SIZE = 3\n", ": TASK_SIZE is a constant of the kernel; a patch replaces functions"),
     ("find_vma = 3\n", ": find_vma is a function of the kernel, not a constant"),
 ]  # fmt: skip
 

@@ -45,8 +45,8 @@ def test_premises_happen(name):
 def test_without_anon_vmas_claims_about_them_are_vacuous():
     result = verdict("anonmm", "adjacent_vmas_share_anon_vma")
     assert result.verdict == "vacuous"
-    assert result.reason == "never happens: compatible_neighbours_are_faulted"
-    assert verdict("anonmm", "compatible_neighbours_are_faulted").verdict == "vacuous"
+    assert result.reason == "never happens: neighbours_alike_but_for_protection_are_faulted"
+    assert verdict("anonmm", "neighbours_alike_but_for_protection_are_faulted").verdict == "vacuous"
 
 
 def test_a_merge_case_that_never_fires_is_vacuous(tmp_path):
@@ -113,3 +113,38 @@ def test_verdicts_do_not_depend_on_what_else_is_checked():
             result.transitions,
             result.depth,
         )
+
+
+LIMIT_MUTANTS = {
+    "munmap refuses what needs no cut": (
+        "def do_munmap(mm, start, len):\n    if mm.map_count >= MAX_MAP_COUNT:\n        return -ENOMEM\n"
+        "    unmap_region(mm, start, start + len)\n    vma = find_vma(mm, start)\n"
+        "    while vma != NULL and vma <= mm.map_count and mm.vma[vma].vm_start < start + len:\n"
+        "        anon_vma_unlink(mm, vma)\n        kmem_cache_free_vma(mm, vma)\n    return 0\n"
+    ),
+    "a cut is never refused": (
+        "def split_vma(mm, vma, addr, new_below):\n    new = kmem_cache_alloc_vma(mm)\n"
+        "    mm.vma[new] = mm.vma[vma]\n    mm.vma[new].anon_vma_node = NULL\n    mm.vma[new].was = NULL\n"
+        "    if new_below:\n        mm.vma[new].vm_end = addr\n"
+        "        vma_adjust(mm, vma, addr, mm.vma[vma].vm_end, addr, new)\n"
+        "    else:\n        mm.vma[new].vm_start = addr\n        mm.vma[new].vm_pgoff = addr\n"
+        "        vma_adjust(mm, vma, mm.vma[vma].vm_start, addr, mm.vma[vma].vm_pgoff, new)\n    return 0\n"
+    ),
+    "a refused cut moves the offset": (
+        "def kmem_cache_alloc_vma(mm):\n    mm.vma[1].vm_pgoff = 0\n    return VMA_NEW\n"
+        "def split_vma(mm, vma, addr, new_below):\n    mm.vma[vma].vm_pgoff = 0\n    return -ENOMEM\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", LIMIT_MUTANTS.values(), ids=LIMIT_MUTANTS)
+@pytest.mark.parametrize("limit", [2, 3])
+def test_wrong_limits_break_the_flat_reference(text, limit, tmp_path):
+    patch = tmp_path / "limit.py"
+    patch.write_text(text)
+    result = verdict(f"linux-2.6.8+{patch}", "pages_match_flat_reference", pages=4, max_map_count=limit)
+    assert result.verdict == "violated"
+
+
+def test_cases_that_max_map_count_rules_out_are_not_asked_for():
+    assert verdict("linux-2.6.8", "pages_match_flat_reference", max_map_count=1).verdict == "holds"
