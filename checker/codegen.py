@@ -10,15 +10,15 @@ is an array of those, which name[index] reads and writes, and at(array, index) i
 """
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 
 from checker.flat import Flat
 from checker.layout import Layout
 from checker.link import Function, LinkError, Program
 from checker.loops import bound_loops
-from checker.subset import body, gives_value
+from checker.signatures import STRUCTS, Signature, signatures
+from checker.subset import body
 
 ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -46,64 +46,12 @@ def check_fields(program: Program, layout: Layout, call_fields: Sequence[str]) -
     assembly(Flat(layout, call_fields), list(program.functions.values()), program.constants, ())
 
 
-@dataclass
-class Signature:
-    """What a function takes and gives back: for each parameter the width of its array ("" for a number)."""
-
-    function: Function
-    arrays: dict[str, str]
-
-    @property
-    def gives_value(self) -> bool:
-        return gives_value(self.function.node)
-
-    @property
-    def result(self) -> str:
-        return "i64" if self.gives_value else "void"
-
-
-def signatures(functions: Sequence[Function]) -> dict[str, Signature]:
-    """The signatures of functions that call each other: a parameter is a struct wherever anything says so."""
-    known = {}
-    for function in functions:
-        annotations = {argument.arg: argument.annotation for argument in function.node.args.args}
-        arrays = {name: a.id if isinstance(a, ast.Name) else "" for name, a in annotations.items()}
-        known[function.name] = Signature(function, arrays)
-    uses = [use for function in functions for use in _uses(function, known)]
-    changed = True
-    while changed:
-        changed = False
-        for one, name, other, parameter in uses:
-            width = one.get(name) or other.get(parameter)
-            if width and not (one.get(name, width) and other.get(parameter, width)):
-                one[name] = other[parameter] = width
-                changed = True
-    return known
-
-
-def _uses(
-    function: Function, known: Mapping[str, Signature]
-) -> Iterator[tuple[dict[str, str], str, dict[str, str], str]]:
-    """The pairs of names that stand for the same: (names, name, names, name). Struct-like use pairs with "struct"."""
-    own, struct = known[function.name].arrays, {"struct": "i32"}
-    for node in ast.walk(function.node):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:
-            yield own, node.value.id, struct, "struct"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
-            theirs = known[node.func.id].arrays
-            for argument, parameter in zip(node.args, theirs, strict=True):
-                if isinstance(argument, ast.Name) and argument.id in own:
-                    yield own, argument.id, theirs, parameter
-                if isinstance(argument, ast.Call) and isinstance(argument.func, ast.Name) and argument.func.id == "at":
-                    yield theirs, parameter, struct, "struct"
-
-
 def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, int], entries: Collection[str]) -> str:
     """The assembly of a module with the functions, of which only the entries can be called from outside.
 
     Raises LinkError for what only shows here, such as the value of a function that returns none.
     """
-    known = signatures(functions)
+    known = signatures(flat, functions)
     texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}']
     texts += [_Emitter(flat, s, known, constants).text(name in entries) for name, s in known.items()]
     return "\n\n".join(texts)
@@ -377,6 +325,8 @@ class _Emitter:
         name = node.func.id
         if name == "__more__":
             return self.more(node.args[0])
+        if name == "__field__":
+            return self.checked(node.args[0], self.number(node.args[1]))
         if name == "lshr":
             return self.value(f"lshr i64 {self.number(node.args[0])}, {self.number(node.args[1])}")
         signature = self.known[name]
@@ -394,6 +344,8 @@ class _Emitter:
 
     def more(self, state: ast.expr) -> str:
         """One more round of a loop: 1, or 0 and the kernel stops when there have been too many."""
+        if not isinstance(state, ast.Name) or self.signature.arrays[state.id] != "state":
+            raise self.error(state, "the first parameter of a function with a loop has to be the state")
         pointer = self.array(state)
         fuel = self.offset(pointer, str(self.flat.numbers["fuel"]), "i32")
         left = self.value(f"sub i64 {self.load(fuel, 'i32')}, 1")
@@ -407,6 +359,20 @@ class _Emitter:
         self.start(end)
         return self.value(f"zext i1 {self.value(f'xor i1 {out}, true')} to i64")
 
+    def checked(self, state: ast.expr, value: str) -> str:
+        """The value, if a field has room for it; else the kernel stops."""
+        if not isinstance(state, ast.Name) or self.signature.arrays[state.id] != "state":
+            raise self.error(state, "only fields of the state can be assigned to")
+        narrow = self.value(f"trunc i64 {value} to i32")
+        same = self.value(f"icmp eq i64 {self.value(f'sext i32 {narrow} to i64')}, {value}")
+        bad, end = self.label(), self.label()
+        self.emit(f"br i1 {same}, label %{end}, label %{bad}, !prof !0")
+        self.start(bad)
+        self.store("1", self.offset(self.array(state), str(self.flat.numbers["oops"]), "i32"), "i32")
+        self.emit(f"br label %{end}")
+        self.start(end)
+        return value
+
     # ---- memory ----------------------------------------------------------------------------------
 
     def array(self, node: ast.expr) -> str:
@@ -419,7 +385,8 @@ class _Emitter:
     def named_array(self, node: ast.expr) -> tuple[str, str]:
         if not isinstance(node, ast.Name) or not self.signature.arrays.get(node.id):
             raise self.error(node, "a state or a call is needed here")
-        return f"%p.{node.id}", self.signature.arrays[node.id]
+        width = self.signature.arrays[node.id]
+        return f"%p.{node.id}", "i32" if width in STRUCTS else width
 
     def place(self, node: ast.expr) -> tuple[str, str]:
         """Where a field or an element is, and how wide."""

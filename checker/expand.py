@@ -54,6 +54,8 @@ OUT_OF_BOUNDS = 4
 
 HITS_SIZE = 4  # numbers noted for a hit: state, call, states before, transitions before
 MAX_RESULTS = 256
+LARGEST_RESULT = 1 << 30
+EVENTS = 1 << 14
 
 
 def hash_of(key: i64):
@@ -139,6 +141,10 @@ def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
     after[AT_FUEL] = FUEL
     result = step(after, call)
     place = after[AT_EVENTS]
+    if result <= -MAX_RESULTS + 1 or result > LARGEST_RESULT or place < 0 or place >= EVENTS:
+        after[AT_OOPS] = 1
+    if after[AT_OOPS] != 0:
+        place = 0
     events[place] = events[place] + 1
     if after[AT_OOPS] != 0:
         copy_state(after, before)
@@ -218,4 +224,6 @@ def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events:
     return pack(after, key)
 
 
+# names that a model cannot have for its own: those here, and pack, unpack and the like, which are made for it
+RESERVED = frozenset(vars()) | frozenset(__annotations__) - {"begin", "step", "canonicalise"}
 ENTRIES = ("rehash", "first_state", "expand", "try_call")

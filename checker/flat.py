@@ -28,7 +28,8 @@ class Flat:
             if not scratch:
                 self.kept = size
         self.size = size
-        self.numbers.update({name: place for place, name in enumerate((*call_fields, "result"))})
+        self.call_fields = (*call_fields, "result")
+        self.numbers.update({name: place for place, name in enumerate(self.call_fields)})
 
     def index(self, place: Place) -> int:
         """Where a field is."""

@@ -8,7 +8,8 @@ from typing import Any
 from checker.layout import FUEL, Array, Layout, OutOfBounds
 from checker.link import Function
 from checker.loops import bound_loops
-from checker.system import OOPS, System
+from checker.subset import LARGEST
+from checker.system import EVENT_BITS, LARGEST_RESULT, MAX_RESULTS, OOPS, System
 
 Key = tuple[int, ...]
 
@@ -97,10 +98,11 @@ class Machine:
         except (Oops, IndexError):
             after.oops = 1
             result = OOPS
-        if after.oops:
-            events = after.events
+        if not -MAX_RESULTS + 1 < result <= LARGEST_RESULT and result != OOPS:
+            after.oops = 1
+        if after.oops or not 0 <= after.events < 1 << EVENT_BITS:
             after.assign(before)
-            after.events, after.bug = events, 1
+            after.events, after.bug = 0, 1
             return OOPS
         return int(result)
 
@@ -134,7 +136,12 @@ def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, An
             raise Oops("a loop that does not end")
         return True
 
-    table: dict[str, Any] = {**constants, "__more__": more, "__builtins__": {"range": range}}
+    def field(_state: Any, value: int) -> int:
+        if not -LARGEST - 1 <= value <= LARGEST:
+            raise Oops("a number too large for a field")
+        return value
+
+    table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__builtins__": {"range": range}}
     for function in functions:
         node = bound_loops(function)
         exec(compile(ast.Module([node], []), function.file, "exec"), table)

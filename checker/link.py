@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from checker import subset
+from checker.expand import RESERVED
+from checker.layout import MACHINE_FIELDS
+
+KERNEL_NAMES = ("__anon_vma_merge",)  # names with two underscores that are the kernel's
 
 
 class LinkError(Exception):
@@ -19,10 +23,11 @@ class LinkError(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """One function as it was written, and where."""
+    """One function as it was written, and where. Not trusted: from a patch of a user's, so that it may not end."""
 
     node: ast.FunctionDef
     file: str
+    trusted: bool = True
 
     @property
     def name(self) -> str:
@@ -115,6 +120,7 @@ def linked_over(program: Program, path: Path) -> Program:
     if not functions and not constants:
         raise LinkError(f"{path}: defines no function")
     _check_replacements(program, functions)
+    _check_reserved(path, functions, constants)
     for name in constants:
         if name in program.functions:
             raise LinkError(f"{path}: {name} is a function of the kernel, not a constant")
@@ -124,6 +130,22 @@ def linked_over(program: Program, path: Path) -> Program:
     linked.check()
     linked.reachable(linked.functions)
     return linked
+
+
+def _check_reserved(path: Path, functions: Mapping[str, Function], constants: Mapping[str, int]) -> None:
+    """A patch uses no name of the search loop's, writes no field that is the checker's, and has no huge constant."""
+    for name in (*functions, *constants):
+        if name in RESERVED or (name.startswith("__") and name not in KERNEL_NAMES):
+            raise LinkError(f"{path}: {name} is a name of the checker's own")
+    for name, value in constants.items():
+        if abs(value) > subset.LARGEST:
+            raise LinkError(f"{path}: {name} is {value}, beyond {subset.LARGEST}")
+    machine_fields = [field[0] for field in MACHINE_FIELDS]
+    for function in functions.values():
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in machine_fields:
+                why = f"{node.attr} is the checker's own and cannot be set"
+                raise LinkError(f"{path}:{node.lineno}: {function.name}: {why}")
 
 
 def _check_replacements(program: Program, functions: Mapping[str, Function]) -> None:
@@ -166,7 +188,7 @@ def read(
             node.decorator_list = []
             for argument in node.args.args:
                 argument.annotation = None
-            functions[node.name] = Function(node, str(path))
+            functions[node.name] = Function(node, str(path), trusted=not strict)
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]
         elif strict and not _is_harmless(node):

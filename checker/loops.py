@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Loops that end: `while` of a model's function gets a bound, so that a wrong patch is found out and does not hang."""
+"""What is put into functions so that a wrong patch is found out: loops end, and numbers fit into their fields."""
 
 import ast
 import copy
@@ -8,8 +8,15 @@ from checker.link import Function
 
 
 class _Loops(ast.NodeTransformer):
-    def __init__(self, state: str) -> None:
-        self.state = state
+    def __init__(self, state: str, trusted: bool) -> None:
+        self.state, self.trusted = state, trusted
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        self.generic_visit(node)
+        if not self.trusted:
+            more = ast.Call(ast.Name("__more__", ast.Load()), [ast.Name(self.state, ast.Load())], [])
+            node.body.insert(0, ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), more), [ast.Break()], []), node))
+        return node
 
     def visit_While(self, node: ast.While) -> ast.While:
         self.generic_visit(node)
@@ -17,10 +24,35 @@ class _Loops(ast.NodeTransformer):
         test = ast.BoolOp(ast.And(), [node.test, more])
         return ast.copy_location(ast.While(test, node.body, node.orelse), node)
 
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        target = node.targets[0]
+        if not self.trusted and isinstance(target, ast.Attribute):
+            node.value = ast.copy_location(self._checked(target, node.value), node)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        if self.trusted or not isinstance(node.target, ast.Attribute):
+            return node
+        current: ast.expr = copy.deepcopy(node.target)
+        current.ctx = ast.Load()  # type: ignore[attr-defined]
+        value = self._checked(node.target, ast.BinOp(current, node.op, node.value))
+        return ast.copy_location(ast.Assign([node.target], value), node)
+
+    def _checked(self, target: ast.Attribute, value: ast.expr) -> ast.expr:
+        root: ast.expr = target
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        assert isinstance(root, ast.Name)
+        return ast.Call(ast.Name("__field__", ast.Load()), [ast.Name(root.id, ast.Load()), value], [])
+
 
 def bound_loops(function: Function) -> ast.FunctionDef:
-    """The function with __more__(state) in the condition of each `while`: false after FUEL rounds."""
+    """The function with its guards.
+
+    __more__(state), false after FUEL rounds, is in each `while`; in a patch, in each `for` as well, and what is
+    assigned to a field goes through __field__(state, value), which stops the kernel if the value has more than 32 bits.
+    """
     node = copy.deepcopy(function.node)
     if function.parameters:
-        node = _Loops(function.parameters[0]).visit(node)
+        node = _Loops(function.parameters[0], function.trusted).visit(node)
     return ast.fix_missing_locations(node)

@@ -173,6 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[Any], int] = options.command
     try:
         return command(options)
+    except RecursionError:
+        fail("a patch or a trace is nested too deeply")
     except INPUT_ERRORS as error:
         fail(str(error))
     except OutOfBounds as error:

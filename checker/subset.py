@@ -85,6 +85,7 @@ WORDS = {
     ast.Delete: "deletions",
 }
 
+LARGEST = (1 << 31) - 1  # of the numbers that may be written; those calculated with have 64 bits, fields have 32
 Fault = tuple[int, str]
 Known = Mapping[str, ast.FunctionDef | None]
 
@@ -127,6 +128,10 @@ def _value_calls(function: ast.FunctionDef) -> set[ast.Call]:
 
 def _parameters(function: ast.FunctionDef) -> Iterator[Fault]:
     arguments = function.args
+    names = [function.name, *(argument.arg for argument in arguments.args)]
+    for name in names:
+        if not name.isascii():
+            yield function.lineno, f"'{name}' is not in plain letters"
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults or arguments.posonlyargs:
         yield function.lineno, "only plain parameters are allowed"
 
@@ -157,12 +162,16 @@ def _always_returns(statements: list[ast.stmt]) -> bool:
 def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
     """What is wrong with this node alone."""
     if isinstance(node, ast.Constant):
-        if not isinstance(node.value, int):
+        if isinstance(node.value, int) and node.value > LARGEST:
+            yield f"{node.value} is larger than {LARGEST}"
+        elif not isinstance(node.value, int):
             kind = "None (use NULL)" if node.value is None else "floats" if isinstance(node.value, float) else "strings"
             yield f"not allowed: {kind}"
     elif isinstance(node, ast.Call):
         yield from _call(node, known)
     elif isinstance(node, ast.Name):
+        if not node.id.isascii():
+            yield f"'{node.id}' is not in plain letters"
         if isinstance(node.ctx, ast.Load) and node.id not in local and node.id not in known and node.id != "range":
             yield f"unknown name '{node.id}'"
     elif isinstance(node, ast.For):

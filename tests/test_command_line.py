@@ -248,6 +248,16 @@ PATCHES = [
     ("def find_mergeable_anon_vma(mm, vma)\n    return NULL\n", ":1: expected ':'"),
     ("@cache\ndef find_mergeable_anon_vma(mm, vma):\n    return NULL\n", ":2: find_mergeable_anon_vma: decorators are not allowed"),
     ("", ": defines no function"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    é = 1\n    return é\n", ":2: find_mergeable_anon_vma: 'é' is not in plain letters"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return 2147483648\n", ":2: find_mergeable_anon_vma: 2147483648 is larger than 2147483647"),
+    ("BIG = 1 << 40\n", ": BIG is 1099511627776, beyond 2147483647"),
+    ("def pack(s, key):\n    return 0\n\n\ndef find_mergeable_anon_vma(mm, vma):\n    return pack(mm, vma)\n", ": pack is a name of the checker's own"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return lshr(vma, COUNT)\n\n\ndef lshr(a, b):\n    return b\n\n\nCOUNT = 1\n", ": lshr is a name of the checker's own"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return COUNT\n\n\nCOUNT = 1\n", ": COUNT is a name of the checker's own"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    mm.events = 99999999\n    return NULL\n", ":2: find_mergeable_anon_vma: events is the checker's own and cannot be set"),
+    ("def step(mm, call):\n    return mm.nr\n", ":2: step: mm is used both as a state and as a call"),
+    ("def step(mm, call):\n    call.addr = 1\n    return 0\n", ":2: step: only fields of the state can be assigned to"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return total(3)\n\n\ndef total(n):\n    for i in range(n):\n        n = i\n    return n\n", ":6: total: the first parameter of a function with a loop has to be the state"),
     ("TASK_SIZE = 3\n", ": TASK_SIZE is a constant of the kernel; a patch replaces functions"),
     ("find_vma = 3\n", ": find_vma is a function of the kernel, not a constant"),
 ]  # fmt: skip
@@ -269,6 +279,25 @@ def test_a_patch_that_leaves_the_scope_is_one_line(tmp_path):
     code, _, err = vmacheck("check", f"rmap40+{path}", "--pages", "2")
     assert code == 2
     assert "page[0].index is 99, outside of 0..1" in err
+
+
+STOPS = {
+    "a result that is none": "def do_munmap(mm, start, len):\n    return -99999\n",
+    "an event that is none": "def BUG(mm):\n    count_vm_event(mm, 1 << 20)\n\n\ndef do_munmap(mm, start, len):\n    BUG(mm)\n    return 0\n",
+    "an endless for": "def do_munmap(mm, start, len):\n    for i in range(2000000000):\n        start = i\n    return 0\n",
+    "too large for a field": "def do_munmap(mm, start, len):\n    mm.leaked += 65536 * 65536\n    return 0\n",
+}
+
+
+@pytest.mark.parametrize("text", STOPS.values(), ids=STOPS)
+def test_what_cannot_be_stops_the_kernel_in_both_runs(text, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    words = ("check", f"rmap40+{path}", "--pages", "2", "-p", "kernel_bug_is_never_hit", "--run")
+    one, two = vmacheck(*words, "compiled"), vmacheck(*words, "interpreted")
+    assert one == two
+    assert one[0] == 1
+    assert "munmap(0,1)   . .   BUG: the kernel stops here" in one[1]
 
 
 def test_nothing_of_a_patch_is_run_when_it_is_read(tmp_path):
