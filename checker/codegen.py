@@ -38,6 +38,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 # functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
 APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack")
+PREFIX = "f."  # so that LLVM takes no function for one of the C library
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
 
@@ -84,8 +85,9 @@ class _Emitter:
         allocas = [f"  %v.{name} = alloca i64" for name in self.slots]
         allocas += [f"  store i64 0, ptr %v.{name}" for name in self.slots]
         apart = " noinline" if function.name in APART else ""
-        first = f"{head} {signature.result} @{function.name}({', '.join(parameters)}) nounwind{apart} {{"
-        return "\n".join([first, "entry:", *allocas, *self.lines, "}"])
+        name = function.name if outside else f"{PREFIX}{function.name}"
+        first = f"{head} {signature.result} @{name}({', '.join(parameters)}) nounwind{apart}"
+        return "\n".join([f"{first} {{", "entry:", *allocas, *self.lines, "}"])
 
     # ---- output ----------------------------------------------------------------------------------
 
@@ -108,6 +110,11 @@ class _Emitter:
         if name not in self.slots:
             self.slots.append(name)
         return f"%v.{name}"
+
+    def set_local(self, node: ast.Name, value: str) -> None:
+        if self.signature.arrays.get(node.id):
+            raise self.error(node, f"{node.id} is a struct and cannot be given another value")
+        self.store_local(node.id, value)
 
     def store_local(self, name: str, value: str) -> None:
         self.emit(f"store i64 {value}, ptr {self.local(name)}")
@@ -140,7 +147,7 @@ class _Emitter:
         if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
             self.copy_struct(target, value)
         elif isinstance(target, ast.Name):
-            self.store_local(target.id, self.number(value))
+            self.set_local(target, self.number(value))
         else:
             number = self.number(value)
             pointer, width = self.place(target)
@@ -151,7 +158,10 @@ class _Emitter:
             raise self.error(target, "a struct can only be assigned from a struct")
         assert isinstance(target.value, ast.Attribute)
         size = len(self.flat.arrays[target.value.attr].fields)
-        to, start = self.struct(target), self.struct(source)
+        assert isinstance(source.value, ast.Attribute)
+        if source.value.attr != target.value.attr:
+            raise self.error(target, f"a slot of {source.value.attr} is not one of {target.value.attr}")
+        start, to = self.struct(source), self.struct(target)
         values = [self.load(self.offset(start, str(i), "i32"), "i32") for i in range(size)]
         for i, value in enumerate(values):
             self.store(value, self.offset(to, str(i), "i32"), "i32")
@@ -186,7 +196,7 @@ class _Emitter:
         arguments = [self.number(argument) for argument in node.iter.args]
         first, last = (arguments[0], arguments[1]) if len(arguments) > 1 else ("0", arguments[0])
         step = arguments[2] if len(arguments) > 2 else "1"
-        counter = f"for{next(self.temporaries)}"
+        counter = f"for.{next(self.temporaries)}"
         self.store_local(counter, first)
         test, inside, more, end = (self.label() for _ in range(4))
         self.emit(f"br label %{test}")
@@ -195,7 +205,7 @@ class _Emitter:
         going = self.value(f"icmp {'sgt' if step.startswith('-') else 'slt'} i64 {current}, {last}")
         self.emit(f"br i1 {going}, label %{inside}, label %{end}")
         self.start(inside)
-        self.store_local(node.target.id, current)
+        self.set_local(node.target, current)
         self.loops.append((more, end))
         self.block(node.body)
         self.loops.pop()
@@ -261,7 +271,7 @@ class _Emitter:
 
     def boolean(self, node: ast.BoolOp) -> str:
         """`and`, `or`: the first operand that decides, else the last; what comes after it is not evaluated."""
-        result, end = f"bool{next(self.temporaries)}", self.label()
+        result, end = f"bool.{next(self.temporaries)}", self.label()
         for operand in node.values[:-1]:
             value = self.number(operand)
             self.store_local(result, value)
@@ -280,7 +290,7 @@ class _Emitter:
         truth = self.value(f"icmp {COMPARISONS[type(node.ops[0])]} i64 {left}, {right}")
         if len(node.ops) == 1:
             return truth
-        result, end = f"chain{next(self.temporaries)}", self.label()
+        result, end = f"chain.{next(self.temporaries)}", self.label()
         for operator, comparator in zip(node.ops[1:], node.comparators[1:], strict=True):
             self.store_local(result, self.value(f"zext i1 {truth} to i64"))
             following = self.label()
@@ -294,7 +304,7 @@ class _Emitter:
         return self.value(f"icmp ne i64 {self.value(f'load i64, ptr %v.{result}')}, 0")
 
     def choice(self, node: ast.IfExp) -> str:
-        result = f"if{next(self.temporaries)}"
+        result = f"if.{next(self.temporaries)}"
         then, other, end = self.label(), self.label(), self.label()
         self.branch(node.test, then, other)
         for label, value in ((then, node.body), (other, node.orelse)):
@@ -336,7 +346,7 @@ class _Emitter:
             f"ptr {self.array(argument)}" if width else f"i64 {self.number(argument)}"
             for argument, width in zip(node.args, signature.arrays.values(), strict=True)
         ]
-        line = f"call {signature.result} @{name}({', '.join(arguments)})"
+        line = f"call {signature.result} @{PREFIX}{name}({', '.join(arguments)})"
         if not signature.gives_value:
             self.emit(line)
             return "0"

@@ -11,8 +11,8 @@ import numpy as np
 from checker import expand, native
 from checker.codegen import assembly
 from checker.flat import Flat
-from checker.layout import FUEL, OutOfBounds
-from checker.link import Function
+from checker.layout import FUEL, Broken, OutOfBounds
+from checker.link import AST_LOCK, Function
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
 from checker.system import EVENT_BITS, MAX_RESULTS, OOPS, Claim, System
 
@@ -61,7 +61,9 @@ def module_assembly(system: System, flat: Flat) -> str:
 def load(system: System, flat: Flat) -> native.Library:
     """The machine code of a system's search. Raises LinkError."""
     arity = {name: len(inspect.signature(getattr(expand, name)).parameters) for name in expand.ENTRIES}
-    return native.load(module_assembly(system, flat), arity)
+    with AST_LOCK:
+        text = module_assembly(system, flat)
+    return native.load(text, arity)
 
 
 class Stepper:
@@ -174,6 +176,8 @@ class Explorer:
         return False
 
     def _check(self, status: int) -> None:
+        if status == expand.BROKEN:
+            raise Broken
         if status == expand.OUT_OF_BOUNDS:
             place = list(self.system.layout.key_fields())[int(self.progress[expand.FIELD]) - 1]
             raise OutOfBounds(place, int(self.after[self.flat.index(place)]))

@@ -51,9 +51,11 @@ NEEDS_ROOM = 1
 TARGETS_HIT = 2
 MAX_STATES_HIT = 3
 OUT_OF_BOUNDS = 4
+BROKEN = 5
 
 HITS_SIZE = 4  # numbers noted for a hit: state, call, states before, transitions before
 MAX_RESULTS = 256
+MAX_ERRNO = 199
 LARGEST_RESULT = 1 << 30
 EVENTS = 1 << 14
 
@@ -121,6 +123,7 @@ def note_hits(bits, call, new, progress: i64, hits: i64):
 
 def first_state(after: i32, keys: i64, table: i32, progress: i64, hits: i64):
     """Enter the first state, which is in `after`."""
+    after[AT_FUEL] = FUEL
     canonicalise(after)
     progress[FIELD] = pack(after, keys)
     if progress[FIELD] != 0:
@@ -130,6 +133,8 @@ def first_state(after: i32, keys: i64, table: i32, progress: i64, hits: i64):
     bits = state_hits(after, progress[WANTED])
     if bits != 0:
         note_hits(bits, -1, 1, progress, hits)
+    if after[AT_OOPS] != 0:
+        return BROKEN
     return DONE
 
 
@@ -141,7 +146,7 @@ def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
     after[AT_FUEL] = FUEL
     result = step(after, call)
     place = after[AT_EVENTS]
-    if result <= -MAX_RESULTS + 1 or result > LARGEST_RESULT or place < 0 or place >= EVENTS:
+    if result < -MAX_ERRNO or result > LARGEST_RESULT or place < 0 or place >= EVENTS:
         after[AT_OOPS] = 1
     if after[AT_OOPS] != 0:
         place = 0
@@ -156,6 +161,14 @@ def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
         place = place - result
     results[place] = results[place] + 1
     return result != OOPS
+
+
+def start_from(before: i32):
+    """Make a state ready for calls. False if that went wrong."""
+    before[AT_OOPS] = 0
+    before[AT_FUEL] = FUEL
+    begin(before)
+    return before[AT_OOPS] == 0
 
 
 def expand(
@@ -182,10 +195,13 @@ def expand(
         if progress[COUNT] + progress[CALLS] >= progress[ROWS] or progress[ROWS] * 2 > progress[TABLE_SIZE]:
             return NEEDS_ROOM
         unpack(at(keys, i * KEY_WORDS), before)
-        begin(before)
+        if not start_from(before):
+            return BROKEN
         if before[AT_BUG] == 0:
             for k in range(progress[CALLS]):
                 alive = carry_out(before, at(calls, k * CALL_SIZE), after, results, events)
+                before[AT_FUEL] = FUEL
+                after[AT_FUEL] = FUEL
                 if alive and progress[WANTED] != 0:
                     bits = step_hits(before, at(calls, k * CALL_SIZE), after, progress[WANTED])
                     if bits != 0:
@@ -209,6 +225,8 @@ def expand(
                                 bits = state_hits(after, progress[WANTED])
                                 if bits != 0:
                                     note_hits(bits, k, 1, progress, hits)
+                if before[AT_OOPS] != 0 or after[AT_OOPS] != 0:
+                    return BROKEN
                 if progress[TARGETS] == 0:
                     return TARGETS_HIT
                 progress[TRANSITIONS] = progress[TRANSITIONS] + 1
@@ -218,8 +236,9 @@ def expand(
 
 def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events: i64):
     """Carry out one call, and write the key of the state after it. 0, or the field that the scope has no room for."""
-    begin(before)
+    start_from(before)
     carry_out(before, call, after, results, events)
+    after[AT_FUEL] = FUEL
     canonicalise(after)
     return pack(after, key)
 

@@ -42,7 +42,9 @@ class Explorer:
     def run(self, report: Report | None = None, max_transitions: int | None = None) -> bool:
         """Fill in self.search. False if max_transitions were not enough."""
         search = self.search
-        self._visit(self.machine.key(self.after), 0, 0)
+        first = self.machine.key(self.after)
+        self.machine.check_bounds(first)
+        self._visit(first, 0, 0)
         level, stopped = range(1), not self.open_targets
         while level and not stopped:
             search.levels.append(len(level))
@@ -76,6 +78,7 @@ class Explorer:
                 self._look_at_step(i, k, result)
             key = machine.key(after)
             if key not in self.index:
+                machine.check_bounds(key)
                 if len(self.keys) == self.limits.max_states:
                     self.search.stopped = "max-states"
                     return False
@@ -87,13 +90,12 @@ class Explorer:
 
     def _visit(self, key: Key, parent: int, k: int) -> None:
         """Note a new state, which self.after holds, and look at the claims about it."""
-        self.machine.check_bounds(key)
         self.index[key] = len(self.keys)
         self.keys.append(key)
         self.parents.append(parent)
         self.via.append(k)
         for claim in list(self.state_claims):
-            if self.machine.functions[claim.name](self.after) == claim.sometimes:
+            if self.machine.evaluate(claim.name, self.after) == claim.sometimes:
                 self.state_claims.remove(claim)
                 self._hit(claim.name, calls_to(self.parents, self.via, len(self.keys) - 1, self.system.calls), 1)
 
@@ -101,7 +103,7 @@ class Explorer:
         call = self.system.calls[k]
         record = CallRecord(call, result)
         for claim in list(self.step_claims):
-            if self.machine.functions[claim.name](self.before, record, self.after) == claim.sometimes:
+            if self.machine.evaluate(claim.name, self.before, record, self.after) == claim.sometimes:
                 self.step_claims.remove(claim)
                 self._hit(claim.name, (*calls_to(self.parents, self.via, i, self.system.calls), call), 0)
 

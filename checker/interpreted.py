@@ -5,11 +5,11 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from checker.layout import FUEL, Array, Layout, OutOfBounds
-from checker.link import Function
+from checker.layout import FUEL, Array, Broken, Layout, OutOfBounds
+from checker.link import AST_LOCK, Function
 from checker.loops import bound_loops
 from checker.subset import LARGEST
-from checker.system import EVENT_BITS, LARGEST_RESULT, MAX_RESULTS, OOPS, System
+from checker.system import EVENT_BITS, LARGEST_RESULT, MAX_ERRNO, OOPS, System
 
 Key = tuple[int, ...]
 
@@ -73,7 +73,8 @@ class Machine:
         self.layout = layout or system.layout
         arrays = list(self.layout.arrays)
         self._state = _struct(system.name, [field.name for field in self.layout.numbers], arrays)
-        self.functions = _build(system.program.reachable(system.roots()), system.program.constants)
+        with AST_LOCK:
+            self.functions = _build(system.program.reachable(system.roots()), system.program.constants)
         self._fields = list(self.layout.key_fields())
         tuple_of = ", ".join(f"s.{place}" for place in self._fields)
         self._key: Callable[[Any], Key] = eval(f"lambda s: ({tuple_of},)")
@@ -88,7 +89,8 @@ class Machine:
 
     def step(self, before: Any, call: Any, after: Any) -> int:
         """Make after the state after call in before; not renamed yet. The result, or OOPS."""
-        self.functions["begin"](before)
+        before.oops, before.fuel = 0, FUEL
+        self.evaluate("begin", before)
         after.assign(before)
         after.events = 0
         after.oops = 0
@@ -98,7 +100,7 @@ class Machine:
         except (Oops, IndexError):
             after.oops = 1
             result = OOPS
-        if not -MAX_RESULTS + 1 < result <= LARGEST_RESULT and result != OOPS:
+        if not -MAX_ERRNO <= result <= LARGEST_RESULT:
             after.oops = 1
         if after.oops or not 0 <= after.events < 1 << EVENT_BITS:
             after.assign(before)
@@ -108,7 +110,24 @@ class Machine:
 
     def key(self, state: Any) -> Key:
         """Rename what has no identity of its own, and return the key."""
-        self.functions["canonicalise"](state)
+        self.evaluate("canonicalise", state)
+        return self._key(state)
+
+    def evaluate(self, name: str, *structs: Any) -> Any:
+        """What a function outside of calls says: begin, canonicalise, or a claim. Raises Broken."""
+        for struct in structs:
+            if hasattr(struct, "fuel"):
+                struct.fuel = FUEL
+        try:
+            value = self.functions[name](*structs)
+        except (Oops, IndexError):
+            raise Broken from None
+        if any(getattr(struct, "oops", 0) for struct in structs):
+            raise Broken
+        return value
+
+    def fields(self, state: Any) -> Key:
+        """The fields of the key as they are, with nothing renamed."""
         return self._key(state)
 
     def check_bounds(self, key: Key) -> None:

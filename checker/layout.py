@@ -107,6 +107,15 @@ class Layout:
         return Layout(self.numbers, tuple(arrays))
 
 
+class Broken(Exception):
+    """A property, begin or canonicalise went wrong, where there is no call that could stop the kernel."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a property, begin or canonicalise uses NULL or a slot that does not exist as a pointer, or does not end"
+        )
+
+
 class OutOfBounds(Exception):
     """A model put a value into a field that the scope has no room for."""
 

@@ -6,14 +6,17 @@ The files are read as text and never imported, so linking somebody's patch runs 
 
 import ast
 import difflib
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import subset
 from checker.expand import RESERVED
 from checker.layout import MACHINE_FIELDS
 
+# CPython's conversion of syntax trees is not safe in several threads at once (3.11: "recursion depth mismatch").
+AST_LOCK = threading.RLock()
 KERNEL_NAMES = ("__anon_vma_merge",)  # names with two underscores that are the kernel's
 
 
@@ -126,7 +129,8 @@ def linked_over(program: Program, path: Path) -> Program:
             raise LinkError(f"{path}: {name} is a function of the kernel, not a constant")
         if name in program.constants:
             raise LinkError(f"{path}: {name} is a constant of the kernel; a patch replaces functions")
-    linked = Program({**program.functions, **functions}, {**program.constants, **constants})
+    everything = {name: replace(f, trusted=False) for name, f in {**program.functions, **functions}.items()}
+    linked = Program(everything, {**program.constants, **constants})
     linked.check()
     linked.reachable(linked.functions)
     return linked
@@ -143,9 +147,21 @@ def _check_reserved(path: Path, functions: Mapping[str, Function], constants: Ma
     machine_fields = [field[0] for field in MACHINE_FIELDS]
     for function in functions.values():
         for node in ast.walk(function.node):
+            if isinstance(node, ast.Attribute) and node.attr == "result":
+                raise LinkError(f"{path}:{node.lineno}: {function.name}: the result is known only after the call")
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in machine_fields:
                 why = f"{node.attr} is the checker's own and cannot be set"
                 raise LinkError(f"{path}:{node.lineno}: {function.name}: {why}")
+
+
+def check_unchanging(program: Program, names: Iterable[str]) -> None:
+    """Raise LinkError if one of the named functions, or what it calls, changes the state: a property must not."""
+    for name in names:
+        for function in program.reachable([name]):
+            for node in ast.walk(function.node):
+                if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+                    where = f"{function.file}:{node.lineno}: {function.name}"
+                    raise LinkError(f"{where}: changes the state, and the property {name} calls it")
 
 
 def _check_replacements(program: Program, functions: Mapping[str, Function]) -> None:
@@ -160,6 +176,9 @@ def _check_replacements(program: Program, functions: Mapping[str, Function]) -> 
         elif len(original.parameters) != len(function.parameters):
             expected, got = ", ".join(original.parameters), ", ".join(function.parameters)
             raise LinkError(f"{function}: {function.name} takes ({expected}), not ({got})")
+        elif subset.gives_value(original.node) != subset.gives_value(function.node):
+            what = "a value" if subset.gives_value(original.node) else "nothing"
+            raise LinkError(f"{function}: {function.name} has to return {what}")
         if function.name in program.constants:
             raise LinkError(f"{function}: {function.name} is a constant of the kernel, not a function")
 
@@ -173,8 +192,10 @@ def read(
     """
     try:
         tree = ast.parse(text, str(path))
+    except MemoryError:
+        raise LinkError(f"{path}: nested too deeply") from None
     except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise LinkError(f"{path}{line}: {reason}") from None
     functions: dict[str, Function] = {}
@@ -186,6 +207,7 @@ def read(
             if strict and node.name in functions:
                 raise LinkError(f"{path}:{node.lineno}: {node.name} is defined twice")
             node.decorator_list = []
+            node.returns = None
             for argument in node.args.args:
                 argument.annotation = None
             functions[node.name] = Function(node, str(path), trusted=not strict)
@@ -207,8 +229,11 @@ def _constant(node: ast.stmt, known: Mapping[str, int]) -> tuple[str, int] | Non
             return None
         if isinstance(part, ast.Name) and part.id not in known:
             return None
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.LShift | ast.RShift):
+            if not (isinstance(part.right, ast.Constant) and part.right.value in range(32)):
+                return None
     value = eval(compile(ast.Expression(node.value), "<constant>", "eval"), {"__builtins__": {}}, dict(known))
-    return node.targets[0].id, value
+    return node.targets[0].id, int(value)
 
 
 def _is_harmless(node: ast.stmt) -> bool:

@@ -3,6 +3,8 @@
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -10,11 +12,12 @@ from typing import Any, NoReturn
 from checker import vm
 from checker.check import RUNS, Checked, check_all
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
-from checker.layout import OutOfBounds
+from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
 from checker.progress import ProgressLine
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
+from checker.subset import LARGEST
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
@@ -63,6 +66,7 @@ def check_command(options: argparse.Namespace) -> int:
     with ProgressLine() as progress:
         checks = check_all(systems, names, limits, options.run, progress.of)
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
+    is_seed_job = is_seed_job and set(names) <= set(vm.property_names())
     surprises = unexpected(checks) if is_seed_job else []
     if options.format == "json":
         print(json.dumps(check_data(checks, scope, limits), indent=1))
@@ -83,13 +87,16 @@ def exit_code(checks: Sequence[Checked]) -> int:
 
 def run_command(options: argparse.Namespace) -> int:
     """vmacheck run: carry out a trace and draw every step."""
+    if options.trace == "-" and sys.stdin is None:
+        fail("there is no standard input")
     calls = parse_trace(sys.stdin.read() if options.trace == "-" else options.trace)
     if not calls:
         fail("the trace has no operations")
     needed = max(max(call.addr + call.len, call.addr + 1) for call in calls)
     pages = options.pages or needed
-    if pages > MAX_PAGES:
-        fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
+    if needed > MAX_PAGES:
+        fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
+    Scope(pages, max_map_count=options.max_map_count)
     steps, _ = replay(options.kernel, calls, pages, options.max_map_count)
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
@@ -120,11 +127,20 @@ def list_command(options: argparse.Namespace) -> int:
 
 
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    return [word.strip() for word in text.split(",")]
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"invalid int value: '{text}'")
+    value = int(text)
+    if value > LARGEST:
+        raise argparse.ArgumentTypeError(f"{value} is larger than {LARGEST}")
+    return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _number(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value
@@ -138,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
-    one.add_argument("--pages", type=int, default=4, metavar="N", help="pages in the address space (default 4)")
+    one.add_argument("--pages", type=_number, default=4, metavar="N", help="pages in the address space (default 4)")
     one.add_argument("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     one.add_argument("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: all but read")
     one.add_argument("--noreserve", action="store_true", help="also mmap with NORESERVE")
@@ -158,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     three.set_defaults(command=list_command)
 
     for command in (one, two):
-        command.add_argument("--max-map-count", type=int, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+        command.add_argument("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
     for command in (one, two, three):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main
@@ -172,10 +188,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(["check", *words])
     command: Callable[[Any], int] = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
     except RecursionError:
         fail("a patch or a trace is nested too deeply")
     except INPUT_ERRORS as error:
+        fail(str(error))
+    except Broken as error:
         fail(str(error))
     except OutOfBounds as error:
         fail(f"the kernel's functions lead to a state that the scope has no room for: {error}")
@@ -183,8 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("vmacheck: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except (OSError, UnicodeError) as error:
+        fail(str(error))
 
 
 if __name__ == "__main__":

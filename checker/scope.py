@@ -68,8 +68,8 @@ class Scope:
 
 
 def _check_words(option: str, what: str, words: tuple[str, ...], known: Collection[str]) -> None:
-    if not words:
-        raise ScopeError(f"{option} names no {what}")
+    if "" in words or not words:
+        raise ScopeError(f"{option} has an empty {what}")
     for word in words:
         if word not in known:
             raise ScopeError(f"{option}: unknown {what} '{word}'; there are {', '.join(known)}")

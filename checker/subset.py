@@ -98,9 +98,10 @@ def faults(function: ast.FunctionDef, known: Known) -> list[Fault]:
     found = [*_parameters(function), *_returns(function), *_unassigned(function)]
     local = {argument.arg for argument in function.args.args}
     local |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    for name in sorted(local & known.keys()):
+    for name in sorted(local & {*known, "range"}):
         found.append((function.lineno, f"'{name}' is a global name and cannot be a local one"))
     values = _value_calls(function)
+    found += _functions_as_values(function, local, known)
     for statement in body(function):
         for node in ast.walk(statement):
             if isinstance(node, ast.Call) and node in values and isinstance(node.func, ast.Name):
@@ -117,6 +118,21 @@ def body(function: ast.FunctionDef) -> list[ast.stmt]:
     first = function.body[0]
     is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return function.body[1:] if is_text and isinstance(first.value.value, str) else function.body  # type: ignore[attr-defined]
+
+
+def _functions_as_values(function: ast.FunctionDef, local: set[str], known: Known) -> Iterator[Fault]:
+    """Functions that are named but not called, range outside of a loop, and loops where no state can bound them."""
+    nodes = list(ast.walk(function))
+    called = {node.func for node in nodes if isinstance(node, ast.Call)}
+    loops = {node.iter for node in nodes if isinstance(node, ast.For)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in called:
+            if node.id not in local and (node.id == "range" or known.get(node.id) is not None):
+                yield node.lineno, f"{node.id} is a function, and is not called here"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "range" and node not in loops:
+            yield node.lineno, "range is for loops"
+    if not function.args.args and any(isinstance(node, ast.For | ast.While) for node in nodes):
+        yield function.lineno, "the first parameter of a function with a loop has to be the state"
 
 
 def _value_calls(function: ast.FunctionDef) -> set[ast.Call]:
@@ -172,6 +188,8 @@ def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
     elif isinstance(node, ast.Name):
         if not node.id.isascii():
             yield f"'{node.id}' is not in plain letters"
+        if node.id.startswith("__") and node.id not in known:
+            yield f"names that start with two underscores are not a model's: '{node.id}'"
         if isinstance(node.ctx, ast.Load) and node.id not in local and node.id not in known and node.id != "range":
             yield f"unknown name '{node.id}'"
     elif isinstance(node, ast.For):
@@ -191,6 +209,12 @@ def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
             yield "only the arrays of a state can be indexed, one slot at a time"
     elif isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp):
         yield from _outside(OPERATORS, node.op)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.LShift | ast.RShift):
+            if not (isinstance(node.right, ast.Constant) and node.right.value in range(32)):
+                yield "shifts are by a constant of 0 to 31"
+    elif isinstance(node, ast.AugAssign):
+        if any(isinstance(part, ast.Call) for part in ast.walk(node.target)):
+            yield "a call in the target of an augmented assignment"
     elif isinstance(node, ast.Compare):
         for operator in node.ops:
             yield from _outside(OPERATORS, operator)

@@ -16,6 +16,7 @@ from checker.link import Program
 OOPS = -200  # the result of a call that stopped the kernel
 MAX_RESULTS = 256  # results counted apart: 0 for success, errno 1..254, 255 for OOPS
 EVENT_BITS = 14
+MAX_ERRNO = 199
 LARGEST_RESULT = 1 << 30
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from checker.codegen import check_fields
 from checker.layout import Layout
-from checker.link import LinkError, Program, link, linked_over, linked_with
+from checker.link import LinkError, Program, check_unchanging, link, linked_over, linked_with
 from checker.scope import Scope
 from checker.system import Claim, Goal, System
 from model import state
@@ -111,6 +111,7 @@ def build(name: str, scope: Scope, properties: Sequence[str] = ()) -> System:
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
+        check_unchanging(program, [claim.name for claim in claims])
     layout = Layout.of(state.layout(scope.pages, anon_vmas))
     if split_name(name)[2]:
         check_fields(program, layout, Call._fields)

@@ -62,6 +62,7 @@ def replay(
     steps: list[Step] = []
     for call in calls:
         result = machine.step(before, call, after)
+        machine.check_bounds(machine.fields(after))
         shown = STOPPED if result == OOPS else result_text(call, result)
         steps.append(Step(call, shown, _vmas(after), _pages(after, pages)))
         before, after = after, before

@@ -161,9 +161,8 @@ def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
 # ---- changing the list of vmas -----------------------------------------------------------------
 
 
-def kmem_cache_alloc_vma(mm):
-    """A zeroed vma that is not part of the mm yet."""
-    vma = VMA_NEW
+def clear_vma(mm, vma):
+    """Zero a slot."""
     mm.vma[vma].vm_start = 0
     mm.vma[vma].vm_end = 0
     mm.vma[vma].vm_flags = 0
@@ -173,15 +172,19 @@ def kmem_cache_alloc_vma(mm):
     mm.vma[vma].anon_vma = NULL
     mm.vma[vma].anon_vma_node = NULL
     mm.vma[vma].was = NULL
-    return vma
+
+
+def kmem_cache_alloc_vma(mm):
+    """A zeroed vma that is not part of the mm yet."""
+    clear_vma(mm, VMA_NEW)
+    return VMA_NEW
 
 
 def kmem_cache_free_vma(mm, vma):
     """Take vma out of the mm; those above it move down by one."""
     for i in range(vma, mm.map_count):
         mm.vma[i] = mm.vma[i + 1]
-    last = mm.map_count
-    mm.vma[last] = mm.vma[kmem_cache_alloc_vma(mm)]
+    clear_vma(mm, mm.map_count)
     mm.map_count = mm.map_count - 1
 
 

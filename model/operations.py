@@ -130,6 +130,8 @@ def _parse_call(number: int, text: str) -> Call:
         raise TraceError(f"{where}: the form is {name}({operation.form})")
     numbers = [_page_number(where, word) for kind, word in zip(form, words, strict=False) if kind != "P"]
     prot = next((_protection(where, word) for kind, word in zip(form, words, strict=False) if kind == "P"), 0)
+    if extra.count("NORESERVE") > 1:
+        raise TraceError(f"{where}: NORESERVE is named twice")
     if extra not in ([], ["NORESERVE"]):
         raise TraceError(f"{where}: unknown mmap flag '{extra[-1]}'; there is NORESERVE")
     return Call(operation.nr, numbers[0], numbers[1] if len(numbers) > 1 else 0, prot, MAP_NORESERVE if extra else 0)

@@ -2,14 +2,15 @@
 """The entry points: one call by number, and the normal form of a state."""
 
 from model.fault import do_page_fault
-from model.mm import BUG, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, UNUSED
-from model.mmap import do_mmap_pgoff, do_munmap
+from model.mm import BUG, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, UNUSED, VMA_NEW
+from model.mmap import clear_vma, do_mmap_pgoff, do_munmap
 from model.mprotect import sys_mprotect
 from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
 
 
 def begin(mm):
-    """Note in each vma which one it is, so that it can be told from others after a call."""
+    """Note in each vma which one it is, so that it can be told from others after a call; forget what calls left."""
+    clear_vma(mm, VMA_NEW)
     for vma in range(1, mm.map_count + 1):
         mm.vma[vma].was = vma
 

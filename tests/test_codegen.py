@@ -49,7 +49,7 @@ leaves = st.one_of(
 def deeper(inner):
     return st.one_of(
         st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "&", "|", "^"]), inner),
-        st.builds("({} {} {})".format, inner, st.sampled_from(["<<", ">>"]), st.integers(0, 5)),
+        st.builds("({} {} {})".format, inner, st.sampled_from(["<<", ">>"]), st.integers(0, 31)),
         st.builds("({} {} {})".format, inner, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner),
         st.builds("({} < {} <= {})".format, inner, inner, inner),
         st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner),
@@ -189,7 +189,6 @@ def test_any_model_can_be_searched():
         ("return mm.cells[1].f", "no array cells"),
         ("return mm", "mm is a struct and has no value of its own"),
         ("return twice(mm)", "struct"),
-        ("return mm.n << call.x", "shifts are by a constant"),
     ],
 )
 def test_what_only_shows_when_compiled_is_one_clear_line(line, why):

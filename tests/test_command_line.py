@@ -185,11 +185,17 @@ BAD = [
     (("check", "rmap40", "--pages", "x"), "argument --pages: invalid int value: 'x'"),
     (("check", "rmap40", "--prot", "R,RWW"), "--prot: unknown protection 'RWW'; there are N, R, W, RW, RX, RWX"),
     (("check", "rmap40", "--prot", "R,R"), "--prot: protection 'R' is named twice"),
-    (("check", "rmap40", "--prot", ","), "--prot names no protection"),
+    (("check", "rmap40", "--prot", ","), "--prot has an empty protection"),
     (("check", "rmap40", "--ops", "mmap,fork"), "--ops: unknown operation 'fork'; there are mmap, munmap"),
     (("check", "rmap40", "--ops", "write", "--noreserve"), "--noreserve is about mmap, which --ops leaves out"),
     (("check", "rmap40", "--depth", "0"), "argument --depth: 0 is not at least 1"),
     (("check", "rmap40", "--max-states", "none"), "argument --max-states: invalid"),
+    (("check", "rmap40", "--max-map-count", "18446744073709551616"), "18446744073709551616 is larger than 2147483647"),
+    (("check", "rmap40", "--max-states", "9223372036854775808"), "9223372036854775808 is larger than 2147483647"),
+    (("check", "rmap40", "--pages", "1_0"), "argument --pages: invalid int value: '1_0'"),
+    (("check", "rmap40", "--prot", "R,,RW"), "--prot has an empty protection"),
+    (("run", "rmap40", "write(0)", "--max-map-count", "-5"), "--max-map-count is -5; it has to be at least 1"),
+    (("run", "rmap40", "mmap(0,1,RW,NORESERVE,NORESERVE)"), "NORESERVE is named twice"),
     (("check", "rmap40", "--max-map-count", "0"), "--max-map-count is 0; it has to be at least 1"),
     (("check", "rmap40", "--format", "xml"), "argument --format: invalid choice: 'xml'"),
     (("check", "--frobnicate"), "unrecognized arguments: --frobnicate"),
@@ -250,7 +256,7 @@ PATCHES = [
     ("", ": defines no function"),
     ("def find_mergeable_anon_vma(mm, vma):\n    é = 1\n    return é\n", ":2: find_mergeable_anon_vma: 'é' is not in plain letters"),
     ("def find_mergeable_anon_vma(mm, vma):\n    return 2147483648\n", ":2: find_mergeable_anon_vma: 2147483648 is larger than 2147483647"),
-    ("BIG = 1 << 40\n", ": BIG is 1099511627776, beyond 2147483647"),
+    ("BIG = 2147483647 + 1\n", ": BIG is 2147483648, beyond 2147483647"),
     ("def pack(s, key):\n    return 0\n\n\ndef find_mergeable_anon_vma(mm, vma):\n    return pack(mm, vma)\n", ": pack is a name of the checker's own"),
     ("def find_mergeable_anon_vma(mm, vma):\n    return lshr(vma, COUNT)\n\n\ndef lshr(a, b):\n    return b\n\n\nCOUNT = 1\n", ": lshr is a name of the checker's own"),
     ("def find_mergeable_anon_vma(mm, vma):\n    return COUNT\n\n\nCOUNT = 1\n", ": COUNT is a name of the checker's own"),
@@ -258,6 +264,19 @@ PATCHES = [
     ("def step(mm, call):\n    return mm.nr\n", ":2: step: mm is used both as a state and as a call"),
     ("def step(mm, call):\n    call.addr = 1\n    return 0\n", ":2: step: only fields of the state can be assigned to"),
     ("def find_mergeable_anon_vma(mm, vma):\n    return total(3)\n\n\ndef total(n):\n    for i in range(n):\n        n = i\n    return n\n", ":6: total: the first parameter of a function with a loop has to be the state"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return find_vma\n", ":2: find_mergeable_anon_vma: find_vma is a function, and is not called here"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    x = range(3)\n    return x\n", ":2: find_mergeable_anon_vma: range is for loops"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    range = 5\n    return range\n", ":1: find_mergeable_anon_vma: 'range' is a global name and cannot be a local one"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    mm = 3\n    return mm\n", ":2: find_mergeable_anon_vma: mm is a struct and cannot be given another value"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    mm.vma[1] = mm.page[0]\n    return NULL\n", ":2: find_mergeable_anon_vma: a slot of page is not one of vma"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return vma << 63\n", ":2: find_mergeable_anon_vma: shifts are by a constant of 0 to 31"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    mm.vma[find_vma(mm, 0)].vm_pgoff += 0\n    return NULL\n", ":2: find_mergeable_anon_vma: a call in the target of an augmented assignment"),
+    ("def step(mm, call):\n    pass\n", ":1: step has to return a value"),
+    ("def step(mm, call):\n    return call.result\n", ":2: step: the result is known only after the call"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    return helper()\n\n\ndef helper():\n    while True:\n        pass\n    return 0\n", ":5: helper: the first parameter of a function with a loop has to be the state"),
+    ("X = 1 << -1\n", ":1: only functions, integer constants and imports from model are allowed here"),
+    ("X = 1 << 99999999999999999999\n", ":1: only functions, integer constants and imports from model are allowed here"),
+    ("def find_mergeable_anon_vma(mm, vma):\n    __debug = 1\n    return __debug\n", ":2: find_mergeable_anon_vma: names that start with two underscores are not a model's: '__debug'"),
     ("TASK_SIZE = 3\n", ": TASK_SIZE is a constant of the kernel; a patch replaces functions"),
     ("find_vma = 3\n", ": find_vma is a function of the kernel, not a constant"),
 ]  # fmt: skip
@@ -298,6 +317,51 @@ def test_what_cannot_be_stops_the_kernel_in_both_runs(text, tmp_path):
     assert one == two
     assert one[0] == 1
     assert "munmap(0,1)   . .   BUG: the kernel stops here" in one[1]
+
+
+@pytest.mark.parametrize("run", ["compiled", "interpreted"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def page_referenced_anon(mm, page):\n    return mm.page[page].mapcount + mm.vma[NULL].vm_file\n",
+        "def begin(mm):\n    x = mm.vma[0].vm_start\n",
+        "def canonicalise(mm):\n    while True:\n        pass\n",
+    ],
+)
+def test_what_goes_wrong_outside_of_calls_is_one_line(text, run, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    code, out, err = vmacheck("check", f"linux-2.6.8+{path}", "--pages", "2", "--run", run)
+    assert (code, out) == (2, "")
+    assert err.startswith("vmacheck: a property, begin or canonicalise uses NULL")
+
+
+def test_a_property_cannot_change_the_state(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def page_referenced_anon(mm, page):\n    mm.page[page].mapcount = 0\n    return 0\n")
+    code, _, err = vmacheck("check", f"linux-2.6.8+{path}", "--pages", "2")
+    assert code == 2
+    assert f"{path}:2: page_referenced_anon: changes the state, and the property rmap_finds_every_page calls it" in err
+
+
+def test_names_of_locals_cannot_collide_with_those_of_the_compiler(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "def labs(x):\n    return x\n\n\ndef find_mergeable_anon_vma(mm, vma) -> int:\n    bool1 = 7\n    for1 = 0\n"
+        "    x = vma and mm.map_count\n    for t in range(3):\n        for1 = 0\n"
+        "    if bool1 != 7 or labs(vma - 5) + 5 != vma:\n        BUG(mm)\n    return NULL\n"
+    )
+    words = ("check", f"rmap40+{path}", "--pages", "2", "-p", "kernel_bug_is_never_hit", "--run")
+    assert vmacheck(*words, "compiled") == vmacheck(*words, "interpreted")
+    assert vmacheck(*words, "compiled")[0] == 0
+
+
+def test_values_that_no_field_has_room_for_are_one_line_in_run(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def anon_vma_prepare(mm, vma):\n    mm.vma[vma].anon_vma = -1\n    return 0\n")
+    code, _, err = vmacheck("run", f"rmap40+{path}", "mmap(0,1,RW); write(0)")
+    assert code == 2
+    assert "vma[1].anon_vma is -1, outside of" in err
 
 
 def test_nothing_of_a_patch_is_run_when_it_is_read(tmp_path):
