@@ -14,7 +14,6 @@ from checker import compiled, explore
 from checker.search import Coverage, Limits, Progress, Report, Search
 from checker.system import Claim, System
 
-VERDICTS = ("holds", "violated", "incomplete", "vacuous")
 RUNS: dict[str, Callable[..., Any]] = {"compiled": compiled.explore, "interpreted": explore.explore}
 
 
@@ -39,6 +38,11 @@ class Result:
     seconds: float
     calls: tuple[Any, ...] | None = None
     reason: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, with the length of the counterexample if there is one."""
+        return f"violated {len(self.calls or ())}" if self.verdict == "violated" else self.verdict
 
     @property
     def programs_ruled_out(self) -> int:

@@ -14,9 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 
 from checker.flat import Flat
+from checker.guards import with_guards
 from checker.layout import Layout
 from checker.link import Function, LinkError, Program
-from checker.loops import bound_loops
 from checker.signatures import STRUCTS, Signature, signatures
 from checker.subset import body
 
@@ -73,7 +73,7 @@ class _Emitter:
     def text(self, outside: bool) -> str:
         """The definition."""
         function, signature = self.signature.function, self.signature
-        node = function.node if any(a.annotation for a in function.node.args.args) else bound_loops(function)
+        node = function.node if any(a.annotation for a in function.node.args.args) else with_guards(function)
         parameters = []
         for name, width in signature.arrays.items():
             parameters.append(f"ptr {'noalias ' if outside else ''}%p.{name}" if width else f"i64 %p.{name}")
@@ -257,9 +257,7 @@ class _Emitter:
         left, right = self.number(node.left), self.number(node.right)
         if (operation := ARITHMETIC.get(type(node.op))) is not None:
             return self.value(f"{operation} i64 {left}, {right}")
-        if right.isdigit() and int(right) < 64:
-            return self.value(f"{SHIFTS[type(node.op)]} i64 {left}, {right}")
-        raise self.error(node, "shifts are by a constant of 0 to 63")
+        return self.value(f"{SHIFTS[type(node.op)]} i64 {left}, {right}")
 
     def unary(self, node: ast.UnaryOp) -> str:
         value = self.number(node.operand)
@@ -360,14 +358,9 @@ class _Emitter:
         fuel = self.offset(pointer, str(self.flat.numbers["fuel"]), "i32")
         left = self.value(f"sub i64 {self.load(fuel, 'i32')}, 1")
         self.store(left, fuel, "i32")
-        empty, end = self.label(), self.label()
-        out = self.value(f"icmp sle i64 {left}, 0")
-        self.emit(f"br i1 {out}, label %{empty}, label %{end}")
-        self.start(empty)
-        self.store("1", self.offset(pointer, str(self.flat.numbers["oops"]), "i32"), "i32")
-        self.emit(f"br label %{end}")
-        self.start(end)
-        return self.value(f"zext i1 {self.value(f'xor i1 {out}, true')} to i64")
+        good = self.value(f"icmp sgt i64 {left}, 0")
+        self.stop_unless(good, pointer)
+        return self.value(f"zext i1 {good} to i64")
 
     def checked(self, state: ast.expr, value: str) -> str:
         """The value, if a field has room for it; else the kernel stops."""
@@ -375,13 +368,18 @@ class _Emitter:
             raise self.error(state, "only fields of the state can be assigned to")
         narrow = self.value(f"trunc i64 {value} to i32")
         same = self.value(f"icmp eq i64 {self.value(f'sext i32 {narrow} to i64')}, {value}")
+        self.stop_unless(same, self.array(state))
+        return value
+
+    def stop_unless(self, good: str, state: str) -> str:
+        """Stop the kernel unless `good`, an i1, is true; control goes on. The block that it then comes from."""
         bad, end = self.label(), self.label()
-        self.emit(f"br i1 {same}, label %{end}, label %{bad}, !prof !0")
+        self.emit(f"br i1 {good}, label %{end}, label %{bad}, !prof !0")
         self.start(bad)
-        self.store("1", self.offset(self.array(state), str(self.flat.numbers["oops"]), "i32"), "i32")
+        self.store("1", self.offset(state, str(self.flat.numbers["oops"]), "i32"), "i32")
         self.emit(f"br label %{end}")
         self.start(end)
-        return value
+        return bad
 
     # ---- memory ----------------------------------------------------------------------------------
 
@@ -435,16 +433,12 @@ class _Emitter:
 
     def guarded(self, slot: str, first: int, last: int, state: str) -> str:
         """The slot if it is first..last; else the kernel stops, and first is used in its place."""
-        here, bad, end = self.label(), self.label(), self.label()
+        here = self.label()
         self.emit(f"br label %{here}")
         self.start(here)
         above = self.value(f"sub i64 {slot}, {first}")
         good = self.value(f"icmp ult i64 {above}, {last - first + 1}")
-        self.emit(f"br i1 {good}, label %{end}, label %{bad}, !prof !0")
-        self.start(bad)
-        self.store("1", self.offset(state, str(self.flat.numbers["oops"]), "i32"), "i32")
-        self.emit(f"br label %{end}")
-        self.start(end)
+        bad = self.stop_unless(good, state)
         return self.value(f"phi i64 [ {slot}, %{here} ], [ {first}, %{bad} ]")
 
     def offset(self, pointer: str, index: str, width: str) -> str:

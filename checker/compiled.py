@@ -14,7 +14,7 @@ from checker.flat import Flat
 from checker.layout import FUEL, Broken, OutOfBounds
 from checker.link import AST_LOCK, Function
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
-from checker.system import EVENT_BITS, MAX_RESULTS, OOPS, Claim, System
+from checker.system import EVENT_BITS, LARGEST_RESULT, MAX_ERRNO, MAX_RESULTS, OOPS, Claim, System
 
 CHUNK = 4096  # states expanded between two looks at the keyboard
 NEVER = 1 << 62  # a target that is no claim
@@ -42,7 +42,13 @@ def _functions(text: str) -> list[Function]:
 def module_assembly(system: System, flat: Flat) -> str:
     """The search over a system, as LLVM assembly. Raises LinkError."""
     numbers = {**system.program.constants, "OOPS": OOPS, "FUEL": FUEL, "KEY_WORDS": flat.key_words}
-    numbers |= {"CALL_SIZE": len(system.call_fields) + 1, "KEPT": flat.kept, "SIZE": flat.size}
+    numbers |= {"MAX_RESULTS": MAX_RESULTS, "MAX_ERRNO": MAX_ERRNO, "LARGEST_RESULT": LARGEST_RESULT}
+    numbers |= {
+        "EVENTS": 1 << EVENT_BITS,
+        "CALL_SIZE": len(system.call_fields) + 1,
+        "KEPT": flat.kept,
+        "SIZE": flat.size,
+    }
     numbers |= {f"AT_{name.upper()}": flat.numbers[name] for name in ("bug", "events", "oops", "fuel")}
     numbers |= {"RESULT": flat.numbers["result"]}
     numbers |= {name: value for name, value in vars(expand).items() if name.isupper() and type(value) is int}

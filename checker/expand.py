@@ -21,6 +21,10 @@ step_hits: Any
 at: Any
 lshr: Any
 OOPS: int
+MAX_RESULTS: int
+MAX_ERRNO: int
+LARGEST_RESULT: int
+EVENTS: int
 FUEL: int
 KEY_WORDS: int
 CALL_SIZE: int
@@ -54,10 +58,6 @@ OUT_OF_BOUNDS = 4
 BROKEN = 5
 
 HITS_SIZE = 4  # numbers noted for a hit: state, call, states before, transitions before
-MAX_RESULTS = 256
-MAX_ERRNO = 199
-LARGEST_RESULT = 1 << 30
-EVENTS = 1 << 14
 
 
 def hash_of(key: i64):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from checker.check import Checked, Result
+from checker.check import Checked
 from checker.scope import Scope
 
 SEED_SCOPE = Scope()
@@ -24,17 +24,12 @@ def seed_kernels() -> list[str]:
     return list(_table())
 
 
-def outcome(result: Result) -> str:
-    """A verdict as the table has it: with the length of the counterexample."""
-    return f"violated {len(result.calls or ())}" if result.verdict == "violated" else result.verdict
-
-
 def unexpected(checks: Sequence[Checked]) -> list[str]:
     """A line for each verdict that is not the expected one."""
     lines = []
     for checked in checks:
         for result in checked.results:
             want = _table()[checked.system.name].get(result.claim.name, "holds")
-            if outcome(result) != want:
-                lines.append(f"unexpected: {result.claim.name} on {checked.system.name}: {outcome(result)}, not {want}")
+            if result.outcome != want:
+                lines.append(f"unexpected: {result.claim.name} on {checked.system.name}: {result.outcome}, not {want}")
     return lines

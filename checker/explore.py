@@ -10,18 +10,15 @@ from checker.system import OOPS, System
 
 
 def explore(
-    system: System,
-    targets: Collection[str] = (),
-    limits: Limits | None = None,
-    report: Report | None = None,
-    max_transitions: int | None = None,
-) -> Search | None:
+    system: System, targets: Collection[str] = (), limits: Limits | None = None, report: Report | None = None
+) -> Search:
     """Search to closure, or until every one of `targets` (names of claims; none: never) is hit.
 
-    None if max_transitions were not enough. Raises OutOfBounds.
+    Raises OutOfBounds, and Broken.
     """
     explorer = Explorer(system, targets, limits or Limits())
-    return explorer.search if explorer.run(report, max_transitions) else None
+    explorer.run(report)
+    return explorer.search
 
 
 class Explorer:
@@ -39,8 +36,8 @@ class Explorer:
         self.parents: list[int] = []
         self.via: list[int] = []
 
-    def run(self, report: Report | None = None, max_transitions: int | None = None) -> bool:
-        """Fill in self.search. False if max_transitions were not enough."""
+    def run(self, report: Report | None = None) -> None:
+        """Fill in self.search."""
         search = self.search
         first = self.machine.key(self.after)
         self.machine.check_bounds(first)
@@ -50,10 +47,8 @@ class Explorer:
             search.levels.append(len(level))
             if search.depth == self.limits.depth:
                 search.stopped = "depth"
-                return True
+                return
             for i in level:
-                if max_transitions is not None and search.transitions > max_transitions:
-                    return False
                 if report is not None and i % 256 == 0:
                     report(Progress(len(self.keys), search.transitions, search.depth, len(level)))
                 stopped = not self._expand(i)
@@ -63,7 +58,6 @@ class Explorer:
         if level:
             search.levels.append(len(level))
         search.closed = not level and not stopped
-        return True
 
     def _expand(self, i: int) -> bool:
         """Try every call in state i. False if the search is to end here."""

@@ -5,9 +5,9 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from checker.layout import FUEL, Array, Broken, Layout, OutOfBounds
+from checker.guards import with_guards
+from checker.layout import FUEL, Array, Broken, OutOfBounds
 from checker.link import AST_LOCK, Function
-from checker.loops import bound_loops
 from checker.subset import LARGEST
 from checker.system import EVENT_BITS, LARGEST_RESULT, MAX_ERRNO, OOPS, System
 
@@ -68,16 +68,15 @@ def _new_slots(array: Array) -> Slots:
 class Machine:
     """A system that can be stepped: makes states, carries out calls on them, and knows their keys."""
 
-    def __init__(self, system: System, layout: Layout | None = None) -> None:
-        self.system = system
-        self.layout = layout or system.layout
-        arrays = list(self.layout.arrays)
-        self._state = _struct(system.name, [field.name for field in self.layout.numbers], arrays)
+    def __init__(self, system: System) -> None:
+        layout = system.layout
+        self._state = _struct(system.name, [field.name for field in layout.numbers], list(layout.arrays))
         with AST_LOCK:
             self.functions = _build(system.program.reachable(system.roots()), system.program.constants)
-        self._fields = list(self.layout.key_fields())
+        self._fields = list(layout.key_fields())
         tuple_of = ", ".join(f"s.{place}" for place in self._fields)
-        self._key: Callable[[Any], Key] = eval(f"lambda s: ({tuple_of},)")
+        # the fields of the key as they are, with nothing renamed
+        self.fields: Callable[[Any], Key] = eval(f"lambda s: ({tuple_of},)")
         loads = "\n".join(f" s.{place} = k[{i}]" for i, place in enumerate(self._fields))
         namespace: dict[str, Any] = {}
         exec(f"def load(s, k):\n{loads}", namespace)
@@ -89,7 +88,7 @@ class Machine:
 
     def step(self, before: Any, call: Any, after: Any) -> int:
         """Make after the state after call in before; not renamed yet. The result, or OOPS."""
-        before.oops, before.fuel = 0, FUEL
+        before.oops = 0
         self.evaluate("begin", before)
         after.assign(before)
         after.events = 0
@@ -111,7 +110,7 @@ class Machine:
     def key(self, state: Any) -> Key:
         """Rename what has no identity of its own, and return the key."""
         self.evaluate("canonicalise", state)
-        return self._key(state)
+        return self.fields(state)
 
     def evaluate(self, name: str, *structs: Any) -> Any:
         """What a function outside of calls says: begin, canonicalise, or a claim. Raises Broken."""
@@ -125,10 +124,6 @@ class Machine:
         if any(getattr(struct, "oops", 0) for struct in structs):
             raise Broken
         return value
-
-    def fields(self, state: Any) -> Key:
-        """The fields of the key as they are, with nothing renamed."""
-        return self._key(state)
 
     def check_bounds(self, key: Key) -> None:
         """Raise OutOfBounds if the scope has no room for a value of the key."""
@@ -162,6 +157,5 @@ def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, An
 
     table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__builtins__": {"range": range}}
     for function in functions:
-        node = bound_loops(function)
-        exec(compile(ast.Module([node], []), function.file, "exec"), table)
+        exec(compile(ast.Module([with_guards(function)], []), function.file, "exec"), table)
     return table

@@ -2,7 +2,7 @@
 """The shape of a state: its fields, their bounds, and which of them make up its key."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 # Fields that every state has beside the model's own. `bug` is part of the key: the call before stopped the kernel.
@@ -100,11 +100,6 @@ class Layout:
                 for field in array.fields:
                     if not field.scratch:
                         yield Place(array.name, slot, field)
-
-    def with_more(self, **slots: int) -> "Layout":
-        """The same layout with the last slot of some arrays replaced."""
-        arrays = (replace(array, last=slots.get(array.name, array.last)) for array in self.arrays)
-        return Layout(self.numbers, tuple(arrays))
 
 
 class Broken(Exception):

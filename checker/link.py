@@ -85,7 +85,7 @@ class Program:
 
 
 def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
-    """The functions of the files as one program, with the given constants in place of the files' own.
+    """The functions of the files as one program, with the given constants in place of the files' own; not checked.
 
     Raises LinkError.
     """
@@ -95,21 +95,21 @@ def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
         program.functions.update(functions)
         program.constants.update(own)
     program.constants.update(constants)
-    program.check()
     return program
 
 
 def linked_with(program: Program, files: Iterable[Path]) -> Program:
-    """The program with more functions beside its own; none may have the name of another. Raises LinkError."""
+    """The program with more functions beside its own; none may have the name of another. Not checked.
+
+    Raises LinkError.
+    """
     more = dict(program.functions)
     for path in files:
         for name, function in read(path, path.read_text(encoding="utf-8"), program.constants)[0].items():
             if name in more:
                 raise LinkError(f"{more[name]}: {name} is also the name of a property's function ({function})")
             more[name] = function
-    linked = Program(more, program.constants)
-    linked.check()
-    return linked
+    return Program(more, program.constants)
 
 
 def linked_over(program: Program, path: Path) -> Program:

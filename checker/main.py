@@ -28,7 +28,7 @@ from properties import PROPERTIES
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {"violated": VIOLATED, "incomplete": INCOMPLETE, "vacuous": VACUOUS, "holds": HOLDS}
-INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError)
+INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken)
 
 
 class Parser(argparse.ArgumentParser):
@@ -96,8 +96,8 @@ def run_command(options: argparse.Namespace) -> int:
     pages = options.pages or needed
     if needed > MAX_PAGES:
         fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
-    Scope(pages, max_map_count=options.max_map_count)
-    steps, _ = replay(options.kernel, calls, pages, options.max_map_count)
+    scope = Scope(pages, max_map_count=options.max_map_count)
+    steps = replay(vm.build(options.kernel, scope, calls=calls), calls)
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
@@ -194,8 +194,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecursionError:
         fail("a patch or a trace is nested too deeply")
     except INPUT_ERRORS as error:
-        fail(str(error))
-    except Broken as error:
         fail(str(error))
     except OutOfBounds as error:
         fail(f"the kernel's functions lead to a state that the scope has no room for: {error}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Python that models, properties and patches are written in, and the check that they keep to it.
 
-It is what means the same to the interpreter, to numba and to a symbolic run, and what reads like the C: functions of
-numbers and structs; if, while, for over range; assignments to locals and to fields; integer arithmetic, bit
-operations and comparisons; calls to other such functions.
+It is what means the same to the interpreter, to the compiler and to a symbolic run, and what reads like the C:
+functions of numbers and structs; if, while, for over range; assignments to locals and to fields; integer arithmetic,
+bit operations and comparisons; calls to other such functions.
 """
 
 import ast

@@ -13,20 +13,21 @@ from typing import Any
 from checker.layout import Layout
 from checker.link import Program
 
-OOPS = -200  # the result of a call that stopped the kernel
-MAX_RESULTS = 256  # results counted apart: 0 for success, errno 1..254, 255 for OOPS
-EVENT_BITS = 14
+# A call's result is -MAX_ERRNO..LARGEST_RESULT; any other stops the kernel, and OOPS stands for that.
 MAX_ERRNO = 199
 LARGEST_RESULT = 1 << 30
+OOPS = -200
+MAX_RESULTS = 256  # results counted apart: 0 for success, and each negative one
+EVENT_BITS = 14
 
 
 @dataclass(frozen=True)
 class Claim:
     """A property as the search sees it.
 
-    function is its name in the program. It takes a state, or (before, call, after) if on_step. An "always" claim is
-    hit when it is false, a "sometimes" claim when it is true. premise names the "sometimes" claim without which an
-    "always" claim that holds says nothing.
+    name is also that of its function in the program, which takes a state, or (before, call, after) if on_step. An
+    "always" claim is hit when it is false, a "sometimes" claim when it is true. premise names the "sometimes" claim
+    without which an "always" claim that holds says nothing.
     """
 
     name: str

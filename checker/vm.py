@@ -3,12 +3,13 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from checker.codegen import check_fields
 from checker.layout import Layout
-from checker.link import LinkError, Program, check_unchanging, link, linked_over, linked_with
+from checker.link import Program, check_unchanging, link, linked_over, linked_with
 from checker.scope import Scope
 from checker.system import Claim, Goal, System
 from model import state
@@ -101,8 +102,8 @@ def goals_for(scope: Scope) -> tuple[Goal, ...]:
     )
 
 
-def build(name: str, scope: Scope, properties: Sequence[str] = ()) -> System:
-    """The kernel as a system to search.
+def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
+    """The kernel as a system to search, with the calls of the scope, or with others.
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
@@ -111,24 +112,18 @@ def build(name: str, scope: Scope, properties: Sequence[str] = ()) -> System:
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
-        check_unchanging(program, [claim.name for claim in claims])
+    program.check()
+    check_unchanging(program, [claim.name for claim in claims])
     layout = Layout.of(state.layout(scope.pages, anon_vmas))
     if split_name(name)[2]:
         check_fields(program, layout, Call._fields)
-    return System(name, program, layout, scope.calls(), NAMES, claims, goals_for(scope), result_text)
+    calls = scope.calls() if calls is None else calls
+    return System(name, program, layout, calls, NAMES, claims, goals_for(scope), result_text)
 
 
-def build_for_trace(name: str, calls: Sequence[Call], pages: int, max_map_count: int) -> System:
-    """The kernel as a system to step through a trace without renaming: room for an anon_vma of its own at each call.
-
-    Raises UnknownName, and LinkError for a user's file that does not fit.
-    """
-    anon_vmas = state.anon_vmas_needed(pages) + len(calls)
-    program = program_of(name, state.constants(pages, anon_vmas, max_map_count))
-    layout = Layout.of(state.layout(pages, anon_vmas))
-    if split_name(name)[2]:
-        check_fields(program, layout, Call._fields)
-    return System(name, program, layout, calls, NAMES, result_text=result_text)
-
-
-__all__ = ["LinkError", "UnknownName", "build", "claims_for", "property_names", "split_name"]
+def without_renaming(system: System, calls: Sequence[Call]) -> System:
+    """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
+    constants = system.program.constants
+    pages, anon_vmas = constants["TASK_SIZE"], constants["NR_ANON_VMAS"] + len(calls)
+    program = Program(system.program.functions, {**constants, "NR_ANON_VMAS": anon_vmas})
+    return replace(system, program=program, layout=Layout.of(state.layout(pages, anon_vmas)), calls=calls, claims=())

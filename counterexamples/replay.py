@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker.interpreted import Machine
-from checker.system import OOPS
-from checker.vm import build_for_trace
-from model.mm import MAX_MAP_COUNT, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
+from checker.system import OOPS, System
+from checker.vm import without_renaming
+from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
 from model.operations import Call, TraceError, protection_text, result_text
 
 STOPPED = "BUG"
@@ -47,17 +47,22 @@ class Step:
     pages: tuple[Page, ...]
 
 
-def replay(
-    kernel: str, calls: Sequence[Call], pages: int, max_map_count: int = MAX_MAP_COUNT
-) -> tuple[list[Step], Any]:
-    """Carry out the calls in an address space of so many pages. The steps, and the last state.
+def pages_of(system: System) -> int:
+    """How many pages the system's address space has."""
+    return system.program.constants["TASK_SIZE"]
 
-    Ends early at a call that stops the kernel. Raises TraceError if a call does not fit, and as vm.build does.
+
+def replay(system: System, calls: Sequence[Call]) -> list[Step]:
+    """Carry out the calls, from the first state on.
+
+    Ends early at a call that stops the kernel. Raises TraceError if a call does not fit into the address space, and
+    OutOfBounds.
     """
+    pages = pages_of(system)
     for number, call in enumerate(calls, 1):
         if call.addr >= pages or call.addr + call.len > pages:
             raise TraceError(f"operation {number}, '{call}': outside of the address space of {pages} pages")
-    machine = Machine(build_for_trace(kernel, calls, pages, max_map_count))
+    machine = Machine(without_renaming(system, calls))
     before, after = machine.new(), machine.new()
     steps: list[Step] = []
     for call in calls:
@@ -68,7 +73,7 @@ def replay(
         before, after = after, before
         if result == OOPS:
             break
-    return steps, before
+    return steps
 
 
 def letter(anon_vma: int) -> str | None:
@@ -99,6 +104,6 @@ def _pages(mm: Any, pages: int) -> tuple[Page, ...]:
     for address in range(pages):
         page = mm.page[address]
         if page.mapcount:
-            freed = page.mapping != 0 and mm.anon_vma[page.mapping].life == 2
+            freed = page.mapping != 0 and mm.anon_vma[page.mapping].life == FREED
             found.append(Page(address, letter(page.mapping), freed, page.index))
     return tuple(found)

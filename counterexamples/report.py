@@ -8,9 +8,9 @@ from typing import Any
 from checker.check import Checked, Result, never_happened
 from checker.scope import Scope
 from checker.search import Limits, Search
-from checker.system import OOPS
+from checker.system import OOPS, System
 from counterexamples.picture import LEGEND, film, pages_line
-from counterexamples.replay import STOPPED, Step, replay
+from counterexamples.replay import STOPPED, Step, pages_of, replay
 from model.kernels import EVENTS
 from model.operations import Call, result_text
 
@@ -49,7 +49,7 @@ def result_data(result: Result, scope: Scope, limits: Limits) -> dict[str, Any]:
         "counterexample": None,
     }
     if result.calls is not None:
-        steps, _ = replay(result.system.name, result.calls, scope.pages, scope.max_map_count)
+        steps = replay(result.system, result.calls)
         witness = {
             "operations": [str(call) for call in result.calls],
             "length": len(result.calls),
@@ -89,7 +89,7 @@ def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
     """The whole answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went."""
     results = [result for checked in checks for result in checked.results if result.calls is not None]
     lines = [LEGEND, ""] if results else []
-    for film_lines, group in _same_film(results, scope):
+    for film_lines, group in _same_film(results):
         lines += [*counterexample_text(film_lines, group), ""]
     if len(checks) > 1:
         lines += [*table_text(checks), *_reasons(checks)]
@@ -98,19 +98,26 @@ def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
     return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0]), *_never(checks)]
 
 
-def _same_film(results: Sequence[Result], scope: Scope) -> Iterator[tuple[list[str], list[Result]]]:
-    """The results grouped by what their counterexamples look like, with that."""
-    films: dict[tuple[str, ...], list[Result]] = {}
+def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], list[Result]]]:
+    """The results grouped by what their counterexamples look like, with that; violations apart from witnesses."""
+    drawn: dict[tuple[str, tuple[Any, ...]], tuple[str, ...]] = {}
+    groups: dict[tuple[bool, tuple[str, ...]], list[Result]] = {}
     for result in results:
         assert result.calls is not None
-        steps, _ = replay(result.system.name, result.calls, scope.pages, scope.max_map_count)
-        lines = film(steps, scope.pages)
-        lines += ["", f"     {pages_line(steps[-1])}"] if steps else []
-        films.setdefault((*lines, str(result.claim.sometimes)), []).append(result)
-    yield from ((list(lines[:-1]), group) for lines, group in films.items())
+        program = (result.system.name, result.calls)
+        if program not in drawn:
+            drawn[program] = _drawn(result.system, result.calls)
+        groups.setdefault((result.claim.sometimes, drawn[program]), []).append(result)
+    yield from ((lines, group) for (_, lines), group in groups.items())
 
 
-def counterexample_text(film_lines: list[str], results: Sequence[Result]) -> list[str]:
+def _drawn(system: System, calls: tuple[Any, ...]) -> tuple[str, ...]:
+    steps = replay(system, calls)
+    lines = film(steps, pages_of(system))
+    return (*lines, "", f"     {pages_line(steps[-1])}") if steps else tuple(lines)
+
+
+def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) -> list[str]:
     """A counterexample to one claim or several, on one kernel or several: drawn, and what was ruled out before it."""
     first = results[0]
     names = list(dict.fromkeys(result.claim.name for result in results))
@@ -149,7 +156,7 @@ def table_text(checks: Sequence[Checked]) -> list[str]:
     """Claims by kernels: the verdict, with the length of the shortest counterexample."""
     rows = [["", *(checked.system.name for checked in checks)]]
     for number, result in enumerate(checks[0].results):
-        rows.append([result.claim.name, *(_cell(checked.results[number]) for checked in checks)])
+        rows.append([result.claim.name, *(checked.results[number].outcome for checked in checks)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -176,10 +183,6 @@ def _never(checks: Sequence[Checked]) -> list[str]:
         if missing:
             lines.append(f"never happened on {checked.system.name}: {', '.join(missing)}")
     return lines
-
-
-def _cell(result: Result) -> str:
-    return f"violated {len(result.calls or ())}" if result.verdict == "violated" else result.verdict
 
 
 def _searches(checks: Sequence[Checked]) -> list[str]:

@@ -37,7 +37,8 @@ def verdict(kernel: str, name: str, **scope: Any) -> Result:
 
 
 def steps(kernel: str, trace: str, pages: int = 4, **more: Any) -> list[Step]:
-    return replay(kernel, parse_trace(trace), pages, **more)[0]
+    calls = parse_trace(trace)
+    return replay(vm.build(kernel, Scope(pages, **more), calls=calls), calls)
 
 
 def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:

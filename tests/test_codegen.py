@@ -138,7 +138,6 @@ def test_a_bad_slot_stops_the_kernel_in_both_runs(slot):
     for body in (text, text.replace("mm.cell", "x = mm.cell").replace(".f = 1", ".f")):
         system = system_of(body + HELPERS, calls=[Call(1, 0, 70)])
         one, two = explore.explore(system), compiled.explore(system)
-        assert one is not None
         assert one.coverage == two.coverage
         assert one.coverage.results == {1: {OOPS: 1}}
         assert one.levels == two.levels == [1, 1]
@@ -147,7 +146,6 @@ def test_a_bad_slot_stops_the_kernel_in_both_runs(slot):
 def test_a_loop_without_end_stops_the_kernel_in_both_runs():
     system = system_of("def step(mm, call):\n    while True:\n        mm.n = 1\n    return 0\n" + HELPERS)
     one, two = explore.explore(system), compiled.explore(system)
-    assert one is not None
     assert one.coverage.results == two.coverage.results == {1: {OOPS: len(CALLS)}}
 
 
@@ -174,7 +172,6 @@ def test_any_model_can_be_searched():
     claims = (Claim("below_seven_or_even"), Claim("never_by_three", on_step=True))
     system = system_of(COUNTER, claims, [Call(1, 2, 0), Call(1, 3, 0)], [("n", 20)])
     for search in (explore.explore(system), compiled.explore(system)):
-        assert search is not None
         assert search.closed
         assert search.states == 20  # 0 to 20 without 1
         assert [call.x for call in search.hits["below_seven_or_even"].calls] == [2, 2, 3]

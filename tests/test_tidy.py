@@ -54,16 +54,16 @@ def test_file(path):
 def test_every_function_of_every_kernel_keeps_to_the_subset():
     bounds = state.constants(4, 13, 65536)
     for kernel in KERNELS.values():
-        link(files(kernel.patches), bounds)
+        link(files(kernel.patches), bounds).check()
     for patch in PATCHES:
-        link(files((patch,)), bounds)
+        link(files((patch,)), bounds).check()
 
 
 def test_a_fault_names_line_and_reason(tmp_path):
     path = tmp_path / "model.py"
     path.write_text("def step(mm, call):\n    x = 1\n    x = {}\n    return x\n")
     with pytest.raises(LinkError, match=r"model.py:3: step: not allowed: dictionaries"):
-        link([path], {})
+        link([path], {}).check()
 
 
 FAULTS = [

@@ -3,9 +3,9 @@
 
 import pytest
 
+from checker import vm
 from checker.interpreted import Machine
-from checker.vm import build_for_trace
-from model import mm
+from checker.scope import Scope
 from model.operations import parse_trace
 from tests.helpers import drawn, steps
 
@@ -52,7 +52,7 @@ def test_case(kernel, setup, before, call, after, case):
 
 def events_of_last_call(kernel, trace, pages=4):
     calls = parse_trace(trace)
-    machine = Machine(build_for_trace(kernel, calls, pages, mm.MAX_MAP_COUNT))
+    machine = Machine(vm.without_renaming(vm.build(kernel, Scope(pages), calls=calls), calls))
     before, after = machine.new(), machine.new()
     for call in calls:
         before, after = after, before

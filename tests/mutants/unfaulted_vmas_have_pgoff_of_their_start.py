@@ -2,20 +2,6 @@
 """mmap forgets that the offset of anonymous memory is its address."""
 
 
-def kmem_cache_alloc_vma(mm):
-    vma = VMA_NEW
-    mm.vma[vma].vm_start = 0
-    mm.vma[vma].vm_end = 0
-    mm.vma[vma].vm_flags = 0
-    mm.vma[vma].vm_pgoff = 0
-    mm.vma[vma].vm_file = NULL
-    mm.vma[vma].vm_policy = NULL
-    mm.vma[vma].anon_vma = NULL
-    mm.vma[vma].anon_vma_node = NULL
-    mm.vma[vma].was = NULL
-    return vma
-
-
 def do_mmap_pgoff(mm, addr, len, prot, flags):
     if do_munmap(mm, addr, len) != 0:
         return -ENOMEM

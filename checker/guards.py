@@ -7,46 +7,50 @@ import copy
 from checker.link import Function
 
 
-class _Loops(ast.NodeTransformer):
+class _Guards(ast.NodeTransformer):
     def __init__(self, state: str, trusted: bool) -> None:
         self.state, self.trusted = state, trusted
+
+    def _more(self) -> ast.Call:
+        return ast.Call(ast.Name("__more__", ast.Load()), [ast.Name(self.state, ast.Load())], [])
 
     def visit_For(self, node: ast.For) -> ast.For:
         self.generic_visit(node)
         if not self.trusted:
-            more = ast.Call(ast.Name("__more__", ast.Load()), [ast.Name(self.state, ast.Load())], [])
-            node.body.insert(0, ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), more), [ast.Break()], []), node))
+            guard = ast.If(ast.UnaryOp(ast.Not(), self._more()), [ast.Break()], [])
+            node.body.insert(0, ast.copy_location(guard, node))
         return node
 
     def visit_While(self, node: ast.While) -> ast.While:
         self.generic_visit(node)
-        more = ast.Call(ast.Name("__more__", ast.Load()), [ast.Name(self.state, ast.Load())], [])
-        test = ast.BoolOp(ast.And(), [node.test, more])
-        return ast.copy_location(ast.While(test, node.body, node.orelse), node)
+        node.test = ast.copy_location(ast.BoolOp(ast.And(), [node.test, self._more()]), node)
+        return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.Assign:
         target = node.targets[0]
         if not self.trusted and isinstance(target, ast.Attribute):
-            node.value = ast.copy_location(self._checked(target, node.value), node)
+            node.value = ast.copy_location(_checked(target, node.value), node)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         if self.trusted or not isinstance(node.target, ast.Attribute):
             return node
-        current: ast.expr = copy.deepcopy(node.target)
-        current.ctx = ast.Load()  # type: ignore[attr-defined]
-        value = self._checked(node.target, ast.BinOp(current, node.op, node.value))
+        current = copy.deepcopy(node.target)
+        current.ctx = ast.Load()
+        value = _checked(node.target, ast.BinOp(current, node.op, node.value))
         return ast.copy_location(ast.Assign([node.target], value), node)
 
-    def _checked(self, target: ast.Attribute, value: ast.expr) -> ast.expr:
-        root: ast.expr = target
-        while isinstance(root, ast.Attribute | ast.Subscript):
-            root = root.value
-        assert isinstance(root, ast.Name)
-        return ast.Call(ast.Name("__field__", ast.Load()), [ast.Name(root.id, ast.Load()), value], [])
+
+def _checked(target: ast.Attribute, value: ast.expr) -> ast.expr:
+    """__field__(state, value), with the state that target is a field of."""
+    root: ast.expr = target
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        root = root.value
+    assert isinstance(root, ast.Name)
+    return ast.Call(ast.Name("__field__", ast.Load()), [ast.Name(root.id, ast.Load()), value], [])
 
 
-def bound_loops(function: Function) -> ast.FunctionDef:
+def with_guards(function: Function) -> ast.FunctionDef:
     """The function with its guards.
 
     __more__(state), false after FUEL rounds, is in each `while`; in a patch, in each `for` as well, and what is
@@ -54,5 +58,5 @@ def bound_loops(function: Function) -> ast.FunctionDef:
     """
     node = copy.deepcopy(function.node)
     if function.parameters:
-        node = _Loops(function.parameters[0], function.trusted).visit(node)
+        node = _Guards(function.parameters[0], function.trusted).visit(node)
     return ast.fix_missing_locations(node)
