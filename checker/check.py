@@ -14,6 +14,11 @@ from checker import compiled, explore
 from checker.search import Coverage, Limits, Progress, Report, Search
 from checker.system import Claim, System
 
+REASONS = {
+    "depth": "more calls than --depth allows",
+    "max-states": "more states than --max-states allows",
+    "max-pgoff": "offsets beyond --max-pgoff were not followed",
+}
 RUNS: dict[str, Callable[..., Any]] = {"compiled": compiled.explore, "interpreted": explore.explore}
 
 
@@ -107,8 +112,7 @@ def judge(system: System, claim: Claim, search: Search, seconds: float) -> Resul
         )
     whole = (search.closed, search.states, search.transitions, search.depth, seconds)
     if not search.closed:
-        reason = {"depth": "more calls than --depth allows", "max-states": "more states than --max-states allows"}
-        return Result(system, claim, "incomplete", *whole, reason=reason[search.stopped or ""])
+        return Result(system, claim, "incomplete", *whole, reason=REASONS[search.stopped or ""])
     if claim.sometimes:
         return Result(system, claim, "vacuous", *whole, reason="it never happens")
     missing = never_happened(system, search.coverage)

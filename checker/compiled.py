@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from checker import expand, native
+from checker import expand, native, record
 from checker.codegen import assembly
 from checker.flat import Flat
+from checker.graph import Graph
 from checker.layout import FUEL, Broken, OutOfBounds
 from checker.link import AST_LOCK, Function
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
@@ -39,8 +40,16 @@ def _functions(text: str) -> list[Function]:
     return [Function(node, "<search>") for node in nodes if isinstance(node, ast.FunctionDef)]
 
 
-def module_assembly(system: System, flat: Flat) -> str:
-    """The search over a system, as LLVM assembly. Raises LinkError."""
+def _measures_text(names: Sequence[str]) -> str:
+    """A function that gives the number-th measure of a state."""
+    lines = [
+        line for i, name in enumerate(names) for line in (f"    if number == {i}:", f"        return {name}(state)")
+    ]
+    return "\n".join(["def measure_of(state, number):", *lines, "    return 0"])
+
+
+def module_assembly(system: System, flat: Flat, recording: bool = False) -> str:
+    """The search over a system, as LLVM assembly; and what records all transitions. Raises LinkError."""
     numbers = {**system.program.constants, "OOPS": OOPS, "FUEL": FUEL, "KEY_WORDS": flat.key_words}
     numbers |= {"MAX_RESULTS": MAX_RESULTS, "MAX_ERRNO": MAX_ERRNO, "LARGEST_RESULT": LARGEST_RESULT}
     numbers |= {
@@ -53,22 +62,30 @@ def module_assembly(system: System, flat: Flat) -> str:
     numbers |= {"RESULT": flat.numbers["result"]}
     numbers |= {name: value for name, value in vars(expand).items() if name.isupper() and type(value) is int}
     functions = system.program.reachable(system.roots())
-    for text in (
+    entries = list(expand.ENTRIES)
+    texts = [
         flat.pack_text(),
         flat.unpack_text(),
         _hits_text("state_hits", "state", system.claims, False),
         _hits_text("step_hits", "before, call, after", system.claims, True),
         inspect.getsource(expand),
-    ):
-        functions += _functions(text)
-    return assembly(flat, functions, numbers, expand.ENTRIES)
+    ]
+    if recording:
+        numbers |= {name: value for name, value in vars(record).items() if name.isupper() and type(value) is int}
+        texts += [_measures_text(system.measures), inspect.getsource(record)]
+        entries += record.ENTRIES
+    functions += [function for text in texts for function in _functions(text)]
+    return assembly(flat, functions, numbers, entries)
 
 
-def load(system: System, flat: Flat) -> native.Library:
+def load(system: System, flat: Flat, recording: bool = False) -> native.Library:
     """The machine code of a system's search. Raises LinkError."""
-    arity = {name: len(inspect.signature(getattr(expand, name)).parameters) for name in expand.ENTRIES}
+    modules = [expand, record] if recording else [expand]
+    arity = {
+        name: len(inspect.signature(getattr(module, name)).parameters) for module in modules for name in module.ENTRIES
+    }
     with AST_LOCK:
-        text = module_assembly(system, flat)
+        text = module_assembly(system, flat, recording)
     return native.load(text, arity)
 
 
@@ -87,7 +104,7 @@ class Stepper:
         numbers, key = np.array([*call, 0], np.int32), np.zeros(self.flat.key_words, np.int64)
         self.before, self.after = self.after, self.before
         arrays = (self.before, numbers, self.after, key, self.results, self.events)
-        assert self.code.run("try_call", *arrays) == 0
+        assert self.code.run("try_call", *arrays) <= 0
         fields = tuple(int(self.after[self.flat.index(place)]) for place in self.flat.layout.key_fields())
         return int(numbers[-1]), fields
 
@@ -104,13 +121,23 @@ def explore(
     return explorer.search
 
 
+def explore_graph(system: System, limits: Limits | None = None, report: Report | None = None) -> Graph:
+    """Search to closure, or to a limit, and then note every transition and every measure.
+
+    Raises OutOfBounds, and Broken if a measure goes wrong.
+    """
+    explorer = Explorer(system, (), limits or Limits(), recording=True)
+    explorer.run(report)
+    return explorer.graph()
+
+
 class Explorer:
     """A breadth-first search in growing arrays: keys[i] is the i-th state found; parents[i] and via[i] say how."""
 
-    def __init__(self, system: System, targets: Collection[str], limits: Limits) -> None:
+    def __init__(self, system: System, targets: Collection[str], limits: Limits, recording: bool = False) -> None:
         self.system, self.limits, self.search = system, limits, Search()
         self.flat = Flat(system.layout, system.call_fields)
-        self.code = load(system, self.flat)
+        self.code = load(system, self.flat, recording)
         assert len(system.calls) < 1 << 16
         self.before, self.after = np.zeros((2, self.flat.size), np.int32)
         self.calls = np.array([(*call, 0) for call in system.calls], np.int32)
@@ -156,7 +183,9 @@ class Explorer:
             start, end = end, int(progress[expand.COUNT])
         if start < end and search.stopped != "depth":
             search.levels.append(end - start)
-        search.closed = start == end and not stopped
+        if progress[expand.BEYOND] and search.stopped is None:
+            search.stopped = next(field.limit for _, _, field in self.system.layout.key_fields() if field.limit)
+        search.closed = start == end and not stopped and search.stopped is None
         search.transitions = int(progress[expand.TRANSITIONS])
         self._read_hits()
         self._read_coverage()
@@ -180,6 +209,23 @@ class Explorer:
             elif status == expand.TARGETS_HIT:
                 return True
         return False
+
+    def graph(self) -> Graph:
+        """All that was found, with what follows what."""
+        shape = (self.search.states, len(self.calls))
+        to, returned = np.full(shape, record.BEYOND_REACH, np.int32), np.zeros(shape, np.int32)
+        noted = np.zeros(shape, np.uint16)
+        expanded = int(self.progress[expand.NEXT])
+        for start in range(0, expanded, CHUNK):
+            room = (self.before, self.after, self.calls, self.keys, self.table, self.progress)
+            counters = (np.zeros_like(self.results), np.zeros_like(self.events))
+            self.code.run("record", *room, *counters, to, returned, noted, start, min(expanded, start + CHUNK))
+        measures = {}
+        for number, name in enumerate(self.system.measures):
+            measures[name] = np.zeros(self.search.states, np.int64)
+            if self.code.run("measure", self.before, self.keys, self.progress, measures[name], number):
+                raise Broken
+        return Graph(self.system, self.search, to, returned, noted, measures, self.parents, self.via)
 
     def _check(self, status: int) -> None:
         if status == expand.BROKEN:

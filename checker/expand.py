@@ -47,7 +47,8 @@ ROWS = 6  # room for states
 TABLE_SIZE = 7  # slots of the table, a power of two
 CALLS = 8
 FIELD = 9  # the field that a value did not fit into, from 1
-PROGRESS_SIZE = 10
+BEYOND = 10  # states beyond a limit of the search, which were not entered
+PROGRESS_SIZE = 11
 
 # why expand returned
 DONE = 0
@@ -126,7 +127,7 @@ def first_state(after: i32, keys: i64, table: i32, progress: i64, hits: i64):
     after[AT_FUEL] = FUEL
     canonicalise(after)
     progress[FIELD] = pack(after, keys)
-    if progress[FIELD] != 0:
+    if progress[FIELD] > 0:
         return OUT_OF_BOUNDS
     table[slot_of(keys, 0, table, progress)] = 1
     progress[COUNT] = 1
@@ -171,6 +172,33 @@ def start_from(before: i32):
     return before[AT_OOPS] == 0
 
 
+def enter(after: i32, i, k, keys: i64, parents: i32, via: u16, table: i32, progress: i64, hits: i64):
+    """Enter the state `after`, which call k leads to from state i, if it is new. DONE, or why that cannot be."""
+    count = progress[COUNT]
+    progress[FIELD] = pack(after, at(keys, count * KEY_WORDS))
+    if progress[FIELD] > 0:
+        return OUT_OF_BOUNDS
+    if progress[FIELD] < 0:
+        progress[BEYOND] = progress[BEYOND] + 1
+        return DONE
+    if same_key(at(keys, i * KEY_WORDS), at(keys, count * KEY_WORDS)):
+        return DONE
+    slot = slot_of(keys, count, table, progress)
+    if table[slot] != 0:
+        return DONE
+    if count == progress[MAX_STATES]:
+        return MAX_STATES_HIT
+    table[slot] = count + 1
+    parents[count] = i
+    via[count] = k
+    progress[COUNT] = count + 1
+    if progress[WANTED] != 0:
+        bits = state_hits(after, progress[WANTED])
+        if bits != 0:
+            note_hits(bits, k, 1, progress, hits)
+    return DONE
+
+
 def expand(
     before: i32,
     after: i32,
@@ -208,23 +236,9 @@ def expand(
                         note_hits(bits, k, 0, progress, hits)
                 if not same_state(before, after):
                     canonicalise(after)
-                    count = progress[COUNT]
-                    progress[FIELD] = pack(after, at(keys, count * KEY_WORDS))
-                    if progress[FIELD] != 0:
-                        return OUT_OF_BOUNDS
-                    if not same_key(at(keys, i * KEY_WORDS), at(keys, count * KEY_WORDS)):
-                        slot = slot_of(keys, count, table, progress)
-                        if table[slot] == 0:
-                            if count == progress[MAX_STATES]:
-                                return MAX_STATES_HIT
-                            table[slot] = count + 1
-                            parents[count] = i
-                            via[count] = k
-                            progress[COUNT] = count + 1
-                            if progress[WANTED] != 0:
-                                bits = state_hits(after, progress[WANTED])
-                                if bits != 0:
-                                    note_hits(bits, k, 1, progress, hits)
+                    status = enter(after, i, k, keys, parents, via, table, progress, hits)
+                    if status != DONE:
+                        return status
                 if before[AT_OOPS] != 0 or after[AT_OOPS] != 0:
                     return BROKEN
                 if progress[TARGETS] == 0:
@@ -235,7 +249,7 @@ def expand(
 
 
 def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events: i64):
-    """Carry out one call, and write the key of the state after it. 0, or the field that the scope has no room for."""
+    """Carry out one call, and write the key of the state after it. What pack returns."""
     start_from(before)
     carry_out(before, call, after, results, events)
     after[AT_FUEL] = FUEL

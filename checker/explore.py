@@ -57,7 +57,7 @@ class Explorer:
             level = range(level.stop, len(self.keys))
         if level:
             search.levels.append(len(level))
-        search.closed = not level and not stopped
+        search.closed = not level and not stopped and search.stopped is None
 
     def _expand(self, i: int) -> bool:
         """Try every call in state i. False if the search is to end here."""
@@ -72,7 +72,11 @@ class Explorer:
                 self._look_at_step(i, k, result)
             key = machine.key(after)
             if key not in self.index:
-                machine.check_bounds(key)
+                limit = machine.check_bounds(key)
+                if limit is not None:
+                    self.search.stopped = limit
+                    self.search.transitions += 1
+                    continue
                 if len(self.keys) == self.limits.max_states:
                     self.search.stopped = "max-states"
                     return False

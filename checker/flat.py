@@ -55,8 +55,11 @@ class Flat:
         return max(word for _, word, _ in self.places()) + 1
 
     def pack_text(self) -> str:
-        """pack(s, key): write the key of s. 0, or the number (from 1) of a field that the scope has no room for."""
-        lines = ["def pack(s: i32, key: i64):"]
+        """pack(s, key): write the key of s. 0, or the number (from 1) of a field that the scope has no room for.
+
+        Minus the number if it is beyond a limit of the search.
+        """
+        lines = ["def pack(s: i32, key: i64):", "    beyond = 0"]
         current = -1
         for number, (place, word, bit) in enumerate(self.places(), 1):
             if word != current:
@@ -64,9 +67,13 @@ class Flat:
                 lines.append("    w = 0")
                 current = word
             lines.append(f"    v = s[{self.index(place)}]")
-            lines += [f"    if {_outside(place.field)}:", f"        return {number}"]
+            if place.field.limit is None:
+                lines += [f"    if {_outside(place.field)}:", f"        return {number}"]
+            else:
+                lines += ["    if v < 0:", f"        return {number}"]
+                lines += [f"    if v > {place.field.high}:", f"        beyond = {-number}"]
             lines += [f"    w |= (v >> {low} & {ones}) << {bit + below}" for low, ones, below in _runs(place.field)]
-        return "\n".join([*lines, f"    key[{current}] = w", "    return 0"])
+        return "\n".join([*lines, f"    key[{current}] = w", "    return beyond"])
 
     def unpack_text(self) -> str:
         """unpack(key, s): the opposite of pack."""

@@ -125,11 +125,15 @@ class Machine:
             raise Broken
         return value
 
-    def check_bounds(self, key: Key) -> None:
-        """Raise OutOfBounds if the scope has no room for a value of the key."""
+    def check_bounds(self, key: Key) -> str | None:
+        """The limit that a value of the key lies beyond. Raises OutOfBounds if the scope has no room for a value."""
+        beyond = None
         for value, place in zip(key, self._fields, strict=True):
             if not place.field.allows(value):
-                raise OutOfBounds(place, value)
+                if place.field.limit is None or value < 0:
+                    raise OutOfBounds(place, value)
+                beyond = place.field.limit
+        return beyond
 
 
 class CallRecord:

@@ -13,20 +13,26 @@ FUEL = 10_000
 
 @dataclass(frozen=True)
 class Field:
-    """A number in a struct. Its values are 0..high, or any set of the bits in mask; scratch fields are unbounded."""
+    """A number in a struct. Its values are 0..high, or any set of the bits in mask; scratch fields are unbounded.
+
+    limit names the bound of the search that high is, if values beyond it are possible but are not followed.
+    """
 
     name: str
     high: int = 0
     mask: int = 0
     scratch: bool = False
+    limit: str | None = None
 
     @classmethod
-    def of(cls, name: str, bounds: int | tuple[str, int] | None) -> "Field":
-        """A field with bounds as a model gives them: the highest value, ("bits", mask) or None."""
+    def of(cls, name: str, bounds: Any) -> "Field":
+        """A field with bounds as a model gives them: a number, ("bits", mask), ("limit", number, name) or None."""
         if bounds is None:
             return cls(name, scratch=True)
         if isinstance(bounds, int):
             return cls(name, high=bounds)
+        if bounds[0] == "limit":
+            return cls(name, high=bounds[1], limit=bounds[2])
         return cls(name, mask=bounds[1])
 
     @property

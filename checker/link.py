@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from checker import subset
-from checker.expand import RESERVED
+from checker import expand, record, subset
 from checker.layout import MACHINE_FIELDS
 
 # CPython's conversion of syntax trees is not safe in several threads at once (3.11: "recursion depth mismatch").
@@ -99,17 +98,24 @@ def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
 
 
 def linked_with(program: Program, files: Iterable[Path]) -> Program:
-    """The program with more functions beside its own; none may have the name of another. Not checked.
+    """The program with more functions and constants beside its own; none may have the name of another. Not checked.
 
     Raises LinkError.
     """
-    more = dict(program.functions)
+    more, constants = dict(program.functions), dict(program.constants)
     for path in files:
-        for name, function in read(path, path.read_text(encoding="utf-8"), program.constants)[0].items():
+        functions, own = read(path, path.read_text(encoding="utf-8"), constants)
+        for name, function in functions.items():
             if name in more:
                 raise LinkError(f"{more[name]}: {name} is also the name of a property's function ({function})")
+            if name in constants:
+                raise LinkError(f"{name} is a constant, and also the name of a property's function ({function})")
             more[name] = function
-    return Program(more, program.constants)
+        for name in own:
+            if name in constants or name in more:
+                raise LinkError(f"{path}: {name} is also a name that a patch defines")
+        constants.update(own)
+    return Program(more, constants)
 
 
 def linked_over(program: Program, path: Path) -> Program:
@@ -139,7 +145,7 @@ def linked_over(program: Program, path: Path) -> Program:
 def _check_reserved(path: Path, functions: Mapping[str, Function], constants: Mapping[str, int]) -> None:
     """A patch uses no name of the search loop's, writes no field that is the checker's, and has no huge constant."""
     for name in (*functions, *constants):
-        if name in RESERVED or (name.startswith("__") and name not in KERNEL_NAMES):
+        if name in expand.RESERVED | record.RESERVED or (name.startswith("__") and name not in KERNEL_NAMES):
             raise LinkError(f"{path}: {name} is a name of the checker's own")
     for name, value in constants.items():
         if abs(value) > subset.LARGEST:

@@ -23,7 +23,8 @@ from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
 from model.kernels import KERNELS, PATCHES
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, TraceError, parse_trace
+from model.operations import OPERATIONS, PROTECTIONS, TraceError
+from model.traces import parse_trace
 from properties import PROPERTIES
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
@@ -56,6 +57,7 @@ def check_command(options: argparse.Namespace) -> int:
         in_order(_words(options.ops), OPERATIONS),
         options.noreserve,
         options.max_map_count,
+        options.max_pgoff,
     )
     limits = Limits(options.depth, options.max_states)
     names = list(dict.fromkeys(options.property)) or vm.property_names()
@@ -92,7 +94,7 @@ def run_command(options: argparse.Namespace) -> int:
     calls = parse_trace(sys.stdin.read() if options.trace == "-" else options.trace)
     if not calls:
         fail("the trace has no operations")
-    needed = max(max(call.addr + call.len, call.addr + 1) for call in calls)
+    needed = max(call.end for call in calls)
     pages = options.pages or needed
     if needed > MAX_PAGES:
         fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
@@ -110,7 +112,7 @@ def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: what there is, a line each."""
     lists: dict[str, list[tuple[str, str]]] = {
         "kernels": [(name, kernel.what) for name, kernel in KERNELS.items()]
-        + [(f"+{name}", what) for name, what in PATCHES.items()],
+        + [(f"+{name}", patch.what) for name, patch in PATCHES.items()],
         "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in PROPERTIES.items()],
         "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()],
     }
@@ -158,6 +160,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     one.add_argument("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: all but read")
     one.add_argument("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    one.add_argument("--max-pgoff", type=_number, metavar="K", help="follow offsets up to page K (mremap grows them)")
     one.add_argument("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
     one.add_argument("--max-states", type=_positive, metavar="N", help="stop at N states")
     one.add_argument("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")

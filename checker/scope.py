@@ -4,6 +4,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from model import state
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, Call, all_calls
 
@@ -19,13 +20,17 @@ class ScopeError(ValueError):
 
 @dataclass(frozen=True)
 class Scope:
-    """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas."""
+    """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas.
+
+    highest_pgoff: mremap that grows what it moved makes pages of ever higher offsets; those beyond are not followed.
+    """
 
     pages: int = 4
     protections: tuple[str, ...] = DEFAULT_PROTECTIONS
     operations: tuple[str, ...] = DEFAULT_OPERATIONS
     noreserve: bool = False
     max_map_count: int = MAX_MAP_COUNT
+    highest_pgoff: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.pages <= MAX_PAGES:
@@ -36,6 +41,19 @@ class Scope:
         _check_words("--ops", "operation", self.operations, OPERATIONS)
         if self.noreserve and "mmap" not in self.operations:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
+        if self.highest_pgoff is not None:
+            lowest = state.highest_pgoff(self.pages, self.operations)
+            if "mremap" not in self.operations:
+                raise ScopeError(f"--max-pgoff is about mremap, without which no page has an offset above {lowest}")
+            if self.highest_pgoff < lowest:
+                raise ScopeError(f"--max-pgoff is {self.highest_pgoff}; pages have offsets up to {lowest} as it is")
+
+    @property
+    def max_pgoff(self) -> int:
+        """The highest offset that is followed."""
+        if "mremap" not in self.operations:
+            return state.highest_pgoff(self.pages, self.operations)
+        return 2 * self.pages - 1 if self.highest_pgoff is None else self.highest_pgoff
 
     def calls(self) -> list[Call]:
         """Every call of the scope, in the order that decides between counterexamples of the same length.
@@ -55,6 +73,7 @@ class Scope:
             "ops": list(self.operations),
             "noreserve": self.noreserve,
             "max_map_count": self.max_map_count,
+            "max_pgoff": self.max_pgoff,
         }
 
     def __str__(self) -> str:
@@ -64,6 +83,8 @@ class Scope:
             words.append("with and without NORESERVE")
         if self.max_map_count != MAX_MAP_COUNT:
             words.append(f"at most {self.max_map_count} vmas")
+        if "mremap" in self.operations:
+            words.append(f"offsets up to {self.max_pgoff}")
         return ", ".join(words)
 
 

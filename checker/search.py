@@ -54,8 +54,8 @@ class Search:
     """The outcome. levels[d] is the number of states first reached by d calls.
 
     closed: every state was reached and every call tried in it, so what was found holds for programs of any length.
-    stopped: which bound cut the search, if one did. A search that has nothing left to look for ends early, and is
-    then neither.
+    stopped: which bound cut the search, if one did; one of the layout's limits cuts off what lies beyond it only. A
+    search that has nothing left to look for ends early, and is then neither.
     """
 
     levels: list[int] = field(default_factory=list)

@@ -56,6 +56,7 @@ class System:
     claims: tuple[Claim, ...] = ()
     goals: tuple[Goal, ...] = ()
     result_text: Callable[[Any, int], int | str] = field(default=lambda _call, result: result)
+    measures: tuple[str, ...] = ()  # functions of the program that give a number to each state
 
     @property
     def call_fields(self) -> tuple[str, ...]:
@@ -64,4 +65,4 @@ class System:
 
     def roots(self) -> list[str]:
         """The functions that a search calls."""
-        return ["begin", "step", "canonicalise", *(claim.name for claim in self.claims)]
+        return ["begin", "step", "canonicalise", *(claim.name for claim in self.claims), *self.measures]

@@ -10,11 +10,12 @@ from pathlib import Path
 from checker.codegen import check_fields
 from checker.layout import Layout
 from checker.link import Program, check_unchanging, link, linked_over, linked_with
+from checker.prune import without_kinds
 from checker.scope import Scope
-from checker.system import Claim, Goal, System
-from model import state
+from checker.system import LARGEST_RESULT, Claim, Goal, System
+from model import state, unistd
 from model.kernels import GOALS, KERNELS, PATCHES, files
-from model.operations import NAMES, Call, result_text
+from model.operations import NAMES, OPERATIONS, Call, result_text
 from properties import FILES, PROPERTIES
 
 
@@ -64,6 +65,10 @@ def program_of(name: str, constants: dict[str, int]) -> Program:
     repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
     if repeated:
         raise UnknownName(f"{name}: {repeated[0]} is in it twice")
+    for patch in patches:
+        over = PATCHES[patch].over
+        if over and base not in over:
+            raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
     program = link(files((*own, *patches)), constants)
     for path in paths:
         program = linked_over(program, path)
@@ -89,12 +94,14 @@ def claims_for(names: Sequence[str]) -> tuple[Claim, ...]:
     return tuple(found.values())
 
 
-def goals_for(scope: Scope) -> tuple[Goal, ...]:
-    """What has to happen in a search of this scope: each merge case that the scope has room for."""
+def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
+    """What has to happen in a search of this scope: each merge case that it has room for, and that the kernel has."""
+    never = KERNELS[split_name(kernel)[0]].never
     return tuple(
         Goal(goal.name, goal.event)
         for goal in GOALS
-        if goal.pages <= scope.pages
+        if goal.name not in never
+        and goal.pages <= scope.pages
         and goal.operation in scope.operations
         and "mmap" in scope.operations
         and goal.protections <= len(scope.protections)
@@ -102,28 +109,38 @@ def goals_for(scope: Scope) -> tuple[Goal, ...]:
     )
 
 
+def absent_numbers(calls: Sequence[Call]) -> list[str]:
+    """The names of the numbers of calls that are not among these."""
+    present = {call.nr for call in calls}
+    return [name for name, nr in vars(unistd).items() if name.startswith("NR_") and nr not in present]
+
+
 def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
     """The kernel as a system to search, with the calls of the scope, or with others.
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
-    anon_vmas = state.anon_vmas_needed(scope.pages)
-    program = program_of(name, state.constants(scope.pages, anon_vmas, scope.max_map_count))
+    bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
+    program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
     program.check()
     check_unchanging(program, [claim.name for claim in claims])
-    layout = Layout.of(state.layout(scope.pages, anon_vmas))
+    layout = Layout.of(state.layout(bounds))
     if split_name(name)[2]:
         check_fields(program, layout, Call._fields)
     calls = scope.calls() if calls is None else calls
-    return System(name, program, layout, calls, NAMES, claims, goals_for(scope), result_text)
+    program = without_kinds(program, "nr", absent_numbers(calls))
+    return System(name, program, layout, calls, NAMES, claims, goals_for(name, scope), result_text)
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:
     """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
     constants = system.program.constants
-    pages, anon_vmas = constants["TASK_SIZE"], constants["NR_ANON_VMAS"] + len(calls)
-    program = Program(system.program.functions, {**constants, "NR_ANON_VMAS": anon_vmas})
-    return replace(system, program=program, layout=Layout.of(state.layout(pages, anon_vmas)), calls=calls, claims=())
+    everything = [name for name in OPERATIONS if name != "mremap"]
+    bounds = state.bounds(
+        constants["TASK_SIZE"], everything, constants["MAX_MAP_COUNT"], LARGEST_RESULT, more_anon_vmas=len(calls)
+    )
+    program = Program(system.program.functions, {**constants, **bounds.constants()})
+    return replace(system, program=program, layout=Layout.of(state.layout(bounds)), calls=calls, claims=())

@@ -8,11 +8,11 @@ from typing import Any
 from checker.interpreted import Machine
 from checker.system import OOPS, System
 from checker.vm import without_renaming
-from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
+from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
 from model.operations import Call, TraceError, protection_text, result_text
 
 STOPPED = "BUG"
-FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT"}
+FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT", VM_LOCKED: "LOCKED", VM_SEQ_READ: "SEQ_READ", VM_RAND_READ: "RAND_READ"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def replay(system: System, calls: Sequence[Call]) -> list[Step]:
     """
     pages = pages_of(system)
     for number, call in enumerate(calls, 1):
-        if call.addr >= pages or call.addr + call.len > pages:
+        if call.end > pages:
             raise TraceError(f"operation {number}, '{call}': outside of the address space of {pages} pages")
     machine = Machine(without_renaming(system, calls))
     before, after = machine.new(), machine.new()

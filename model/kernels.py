@@ -6,25 +6,61 @@ from typing import NamedTuple
 
 from model import mm
 
+BASE_NAMES = (
+    "unistd",
+    "mm",
+    "rmap",
+    "memory",
+    "mmap",
+    "mprotect",
+    "mlock",
+    "mremap",
+    "madvise",
+    "mempolicy",
+    "fault",
+    "syscall",
+)
 HERE = Path(__file__).parent
-BASE = tuple(HERE / f"{name}.py" for name in ("unistd", "mm", "rmap", "memory", "mmap", "mprotect", "fault", "syscall"))
+BASE = tuple(HERE / f"{name}.py" for name in BASE_NAMES)
 
 
 class Kernel(NamedTuple):
-    """A tree: the patches over the base in order, and what it is."""
+    """A tree: the patches over the base in order, what it is, and the goals that it cannot meet."""
 
     patches: tuple[str, ...]
     what: str
+    never: tuple[str, ...] = ()
+
+
+class Patch(NamedTuple):
+    """A change to a tree: what it does, and the kernels that it applies to, if not all."""
+
+    what: str
+    over: tuple[str, ...] = ()
 
 
 KERNELS = {
     "anonmm": Kernel(("anonmm",), "object-based rmap by process and address (rmap 11 to 37): no anon_vma at all"),
     "rmap39": Kernel((), "anon_vma rmap: every first write fault allocates an anon_vma"),
+    "andrea-aa": Kernel(
+        ("andrea", "andrea-aa"),
+        "Andrea Arcangeli's 2.6.5-aa: a new area takes a neighbour's anon_vma; mprotect and mremap hardly merge",
+        ("vma_merge case 4",),
+    ),
+    "andrea": Kernel(("andrea",), "rmap39 with Andrea's sharing: a new area takes a neighbour's anon_vma if it can"),
+    "andrea-rwx": Kernel(("andrea", "andrea-rwx"), "andrea, between neighbours that differ in protection only"),
     "rmap40": Kernel(("rmap40",), "the seed as posted: a first write fault takes a neighbour's anon_vma if it can"),
+    "one-per-mm": Kernel(("rmap40", "one-per-mm"), "the extreme: one anon_vma for the whole address space"),
+    "further-afield": Kernel(("rmap40", "further-afield"), "rmap40, then any compatible vma's anon_vma, nearest first"),
     "linux-2.6.8": Kernel(("rmap40", "importer"), "the seed with the fix of June 2004 (= rmap40+importer)"),
 }
 PATCHES = {
-    "importer": "mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma",
+    "importer": Patch("mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma"),
+    "prev-first": Patch("find_mergeable_anon_vma asks the previous vma before the next", ("rmap40", "linux-2.6.8")),
+    "copy-vma-import": Patch(
+        "mremap into a vma without an anon_vma gives it the source's",
+        tuple(name for name in KERNELS if name != "andrea-aa"),
+    ),
 }
 
 
@@ -34,6 +70,8 @@ EVENTS = {
     "split_vma below": mm.SPLIT_VMA_BELOW,
     "anon_vma_alloc": mm.ANON_VMA_ALLOC,
     "anon_vma_free": mm.ANON_VMA_FREE,
+    "find_vma_prev in a fault": mm.FIND_VMA_PREV,
+    "copy_vma merges": mm.COPY_VMA_MERGE,
 }
 
 
@@ -65,4 +103,4 @@ GOALS = tuple(
 
 def files(patches: tuple[str, ...]) -> list[Path]:
     """The files of the base tree with patches over it, in linking order."""
-    return [*BASE, *(HERE / "patches" / f"{patch}.py" for patch in patches)]
+    return [*BASE, *(HERE / "patches" / f"{patch.replace('-', '_')}.py" for patch in patches)]

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mmap.c as of 2.6.7: look-up, vma_merge, vma_adjust, split_vma, do_mmap_pgoff, do_munmap.
+"""mm/mmap.c as of 2.6.7: look-up, vma_merge, vma_adjust, split_vma, copy_vma, and mmap, munmap and brk.
 
 A vma is an index into mm.vma[1..map_count], which is kept in address order; NULL is 0. So vm_next is
 "index + 1", and linking or freeing a vma moves those above it. Addresses and lengths are in pages.
-Rules: kernel-2004 sections 2.2, 3, 4.1 and 4.3; departures: model/DEPARTURES.md.
+Rules: kernel-2004 sections 2.2, 3, 4.1 to 4.3 and 4.6; departures: model/DEPARTURES.md.
 """
 
-from model.memory import unmap_region
+from model.memory import zap_page_range
 from model.mm import (
     BUG,
+    COPY_VMA_MERGE,
     EINVAL,
     ENOMEM,
     MAP_NORESERVE,
@@ -19,6 +20,7 @@ from model.mm import (
     SPLIT_VMA_BELOW,
     TASK_SIZE,
     VM_ACCOUNT,
+    VM_READ,
     VM_SPECIAL,
     VM_WRITE,
     VMA_MERGE_CASE_1,
@@ -253,7 +255,44 @@ def split_vma(mm, vma, addr, new_below):
     return 0
 
 
+def copy_vma(mm, vma, addr, len, pgoff):
+    """A vma for [addr, addr + len), to which pages of vma, from its offset pgoff on, are about to be moved.
+
+    Merged with its neighbours there if the rules allow: it may even swallow vma, or become part of it.
+    """
+    if mm.vma[vma].vm_file == NULL and mm.vma[vma].anon_vma == NULL:
+        pgoff = addr  # nothing was written yet: as if it were mapped there anew
+    prev = find_vma_prev(mm, addr)
+    merged = vma_merge(
+        mm,
+        prev,
+        addr,
+        addr + len,
+        mm.vma[vma].vm_flags,
+        mm.vma[vma].anon_vma,
+        mm.vma[vma].vm_file,
+        pgoff,
+        mm.vma[vma].vm_policy,
+    )
+    if merged != NULL:
+        count_vm_event(mm, COPY_VMA_MERGE)
+        return
+    new = kmem_cache_alloc_vma(mm)
+    mm.vma[new] = mm.vma[vma]
+    mm.vma[new].anon_vma_node = NULL
+    mm.vma[new].was = NULL
+    mm.vma[new].vm_start = addr
+    mm.vma[new].vm_end = addr + len
+    mm.vma[new].vm_pgoff = pgoff
+    vma_link(mm, new)
+
+
 # ---- munmap ------------------------------------------------------------------------------------
+
+
+def unmap_region(mm, start, end):
+    """Unmap the pages of [start, end)."""
+    zap_page_range(mm, start, end)
 
 
 def do_munmap(mm, start, len):
@@ -281,11 +320,45 @@ def do_munmap(mm, start, len):
     return 0
 
 
-# ---- mmap --------------------------------------------------------------------------------------
+# ---- mmap and brk ------------------------------------------------------------------------------
 
 
-def do_mmap_pgoff(mm, addr, len, prot, flags):
-    """Anonymous MAP_PRIVATE MAP_FIXED mapping of [addr, addr + len). addr or a negative errno."""
+def get_unmapped_area(mm, len):
+    """The lowest address with len unmapped pages, or -ENOMEM."""
+    addr = 0
+    for vma in range(1, mm.map_count + 1):
+        if mm.vma[vma].vm_start < addr + len:
+            addr = mm.vma[vma].vm_end
+        else:
+            return addr
+    return addr if addr + len <= TASK_SIZE else -ENOMEM
+
+
+def anon_vma_for_new_area(mm, prev, addr, end, vm_flags, file, pgoff, policy):
+    """The anon_vma that a new area, which could not be merged, starts with: none."""
+    return NULL
+
+
+def map_new_area(mm, addr, len, vm_flags, file, pgoff):
+    """Map [addr, addr + len), where nothing is mapped: as part of a neighbour, or as a vma of its own."""
+    prev = find_vma_prev(mm, addr)
+    if vma_merge(mm, prev, addr, addr + len, vm_flags, NULL, file, pgoff, NULL) != NULL:
+        return
+    vma = kmem_cache_alloc_vma(mm)
+    mm.vma[vma].vm_start = addr
+    mm.vma[vma].vm_end = addr + len
+    mm.vma[vma].vm_flags = vm_flags
+    mm.vma[vma].vm_pgoff = pgoff
+    mm.vma[vma].vm_file = file
+    mm.vma[vma].anon_vma = anon_vma_for_new_area(mm, prev, addr, addr + len, vm_flags, file, pgoff, NULL)
+    vma_link(mm, vma)
+
+
+def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
+    """MAP_PRIVATE MAP_FIXED mapping of [addr, addr + len): anonymous, or of a file from pgoff on.
+
+    addr or a negative errno.
+    """
     if len == 0:
         return addr
     if mm.map_count > MAX_MAP_COUNT:
@@ -293,20 +366,44 @@ def do_mmap_pgoff(mm, addr, len, prot, flags):
     if addr > TASK_SIZE or len > TASK_SIZE - addr:
         return -ENOMEM
     vm_flags = prot
-    pgoff = addr
+    if file == NULL:
+        pgoff = addr
     vma = find_vma(mm, addr)
     if vma != NULL and mm.vma[vma].vm_start < addr + len:
         if do_munmap(mm, addr, len) != 0:
             return -ENOMEM
     if (flags & MAP_NORESERVE) == 0 and (vm_flags & VM_WRITE) != 0:
         vm_flags = vm_flags | VM_ACCOUNT
-    prev = find_vma_prev(mm, addr)
-    if vma_merge(mm, prev, addr, addr + len, vm_flags, NULL, NULL, pgoff, NULL) != NULL:
-        return addr
-    vma = kmem_cache_alloc_vma(mm)
-    mm.vma[vma].vm_start = addr
-    mm.vma[vma].vm_end = addr + len
-    mm.vma[vma].vm_flags = vm_flags
-    mm.vma[vma].vm_pgoff = pgoff
-    vma_link(mm, vma)
+    map_new_area(mm, addr, len, vm_flags, file, pgoff)
     return addr
+
+
+def do_brk(mm, addr, len):
+    """Anonymous memory for the heap, readable, writable and accounted. addr or a negative errno."""
+    if len == 0:
+        return addr
+    if addr > TASK_SIZE or len > TASK_SIZE - addr:
+        return -EINVAL
+    vma = find_vma(mm, addr)
+    if vma != NULL and mm.vma[vma].vm_start < addr + len:
+        if do_munmap(mm, addr, len) != 0:
+            return -ENOMEM
+    if mm.map_count > MAX_MAP_COUNT:
+        return -ENOMEM
+    map_new_area(mm, addr, len, VM_READ | VM_WRITE | VM_ACCOUNT, NULL, addr)
+    return addr
+
+
+def sys_brk(mm, brk):
+    """Move the end of the heap, which starts at page 0, to brk. The end that it has then, moved or not."""
+    if brk <= mm.brk:
+        if brk == mm.brk or do_munmap(mm, brk, mm.brk - brk) == 0:
+            mm.brk = brk
+        return mm.brk
+    # nothing may be mapped up to a page beyond the new end
+    vma = find_vma(mm, mm.brk)
+    if vma != NULL and mm.vma[vma].vm_start < brk + 1:
+        return mm.brk
+    if do_brk(mm, mm.brk, brk - mm.brk) == mm.brk:
+        mm.brk = brk
+    return mm.brk

@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The calls as data and as text: numbers, the trace notation, and all calls that fit in a scope.
 
-    mmap(a,n,P)  mmap(a,n,P,NORESERVE)  munmap(a,n)  mprotect(a,n,P)  write(a)  read(a)
-
-a and n are page numbers and counts, P is one of N, R, W, RW, RX, RWX. A trace is calls separated by ";" or newlines;
-"#" starts a comment.
+Page numbers and counts are decimal, P is one of N, R, W, RW, RX, RWX. A trace is calls separated by ";" or newlines;
+"#" starts a comment. OPERATIONS has the forms.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from model.mm import EFAULT, EINVAL, ENOMEM, MAP_NORESERVE, VM_EXEC, VM_READ, VM_WRITE
-from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
+from model import mm
+from model.mm import MREMAP_FIXED, MREMAP_MAYMOVE, VM_EXEC, VM_READ, VM_WRITE
+from model.unistd import (
+    NR_brk,
+    NR_madvise,
+    NR_mbind,
+    NR_mlock,
+    NR_mmap,
+    NR_mprotect,
+    NR_mremap,
+    NR_munlock,
+    NR_munmap,
+    NR_read,
+    NR_write,
+)
 
 PROTECTIONS = {
     "N": 0,
@@ -22,7 +32,16 @@ PROTECTIONS = {
     "RX": VM_READ | VM_EXEC,
     "RWX": VM_READ | VM_WRITE | VM_EXEC,
 }
-ERRNO = {ENOMEM: "ENOMEM", EFAULT: "EFAULT", EINVAL: "EINVAL"}
+ADVICE = {
+    "NORMAL": mm.MADV_NORMAL,
+    "RANDOM": mm.MADV_RANDOM,
+    "SEQUENTIAL": mm.MADV_SEQUENTIAL,
+    "DONTNEED": mm.MADV_DONTNEED,
+}
+POLICIES = {"DEFAULT": mm.NULL, "BIND": mm.MPOL_BIND, "INTERLEAVE": mm.MPOL_INTERLEAVE}
+FILES = {"F": 1}
+FIXED = MREMAP_MAYMOVE | MREMAP_FIXED
+ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL"}
 
 
 class TraceError(ValueError):
@@ -37,40 +56,53 @@ class Call(NamedTuple):
     len: int = 0
     prot: int = 0
     flags: int = 0
+    file: int = 0
+    pgoff: int = 0
+    new_len: int = 0
+    new_addr: int = 0
+    behavior: int = 0
+    policy: int = 0
 
     @property
-    def pages(self) -> range:
-        """The pages that the call names."""
-        return range(self.addr, self.addr + (1 if OPERATIONS[NAMES[self.nr]].form == "a" else self.len))
+    def end(self) -> int:
+        """The first page number beyond all pages that the call names, and at least as many as there have to be."""
+        if self.nr == NR_brk:
+            return max(1, self.addr)
+        ends = [self.addr + max(1, self.len)]
+        if self.flags & MREMAP_FIXED and self.nr == NR_mremap:
+            ends.append(self.new_addr + self.new_len)
+        elif self.nr == NR_mremap:
+            ends.append(self.addr + self.new_len)
+        return max(ends)
 
     def __str__(self) -> str:
-        form = OPERATIONS[NAMES[self.nr]].form
+        if self.nr == NR_mremap:
+            return f"mremap({self.addr},{self.len}{_destination(self)})"
+        name = NAMES[self.nr]
         words = [str(self.addr)]
-        if "n" in form:
+        if OPERATIONS[name].form.startswith("a,n"):
             words.append(str(self.len))
-        if "P" in form:
+        if self.nr in (NR_mmap, NR_mprotect):
             words.append(protection_text(self.prot))
-        if self.flags & MAP_NORESERVE:
+        if self.nr == NR_madvise:
+            words.append(_name_of(self.behavior, ADVICE))
+        if self.nr == NR_mbind:
+            words.append(_name_of(self.policy, POLICIES))
+        if self.flags & mm.MAP_NORESERVE:
             words.append("NORESERVE")
-        return f"{NAMES[self.nr]}({','.join(words)})"
+        if self.file:
+            words += [f"file={_name_of(self.file, FILES)}", f"off={self.pgoff}"]
+        return f"{name}({','.join(words)})"
 
 
-class Operation(NamedTuple):
-    """A kind of call: its number, its arguments as in the notation, and what it is."""
-
-    nr: int
-    form: str
-    what: str
+def _destination(call: Call) -> str:
+    if call.flags & MREMAP_FIXED:
+        return f"->{call.new_addr}" + (f",{call.new_len}" if call.new_len != call.len else "")
+    return f",{call.new_len}" + (",MAYMOVE" if call.flags & MREMAP_MAYMOVE else "")
 
 
-OPERATIONS = {
-    "mmap": Operation(NR_mmap, "a,n,P[,NORESERVE]", "anonymous MAP_PRIVATE MAP_FIXED mapping of n pages at page a"),
-    "munmap": Operation(NR_munmap, "a,n", "unmap n pages from page a"),
-    "mprotect": Operation(NR_mprotect, "a,n,P", "set the protection of n pages from page a"),
-    "write": Operation(NR_write, "a", "user write to page a, with a fault if one is needed"),
-    "read": Operation(NR_read, "a", "user read of page a, with a fault if one is needed"),
-}
-NAMES = {operation.nr: name for name, operation in OPERATIONS.items()}
+def _name_of(value: int, names: dict[str, int]) -> str:
+    return next(name for name, known in names.items() if known == value)
 
 
 def protection_text(prot: int) -> str:
@@ -84,66 +116,119 @@ def result_text(call: Call, result: int) -> int | str:
     return ERRNO.get(-result, f"errno {-result}") if result < 0 else result
 
 
+# ---- all calls of a scope ------------------------------------------------------------------------
+
+Range = tuple[int, int]  # address, length
+
+
+class Choice(NamedTuple):
+    """What calls can be made of: the ranges, shorter ones and then lower ones first, protections, mmap's flags."""
+
+    pages: int
+    ranges: list[Range]
+    protections: list[int]
+    map_flags: tuple[int, ...]
+
+
+def _mmap(choice: Choice) -> Iterator[Call]:
+    for addr, length in choice.ranges:
+        for prot in choice.protections:
+            yield from (Call(NR_mmap, addr, length, prot, flags) for flags in choice.map_flags)
+
+
+def _mmap_file(choice: Choice) -> Iterator[Call]:
+    for call in _mmap(choice):
+        yield from (call._replace(file=FILES["F"], pgoff=pgoff) for pgoff in range(choice.pages))
+
+
+def _mprotect(choice: Choice) -> Iterator[Call]:
+    for addr, length in choice.ranges:
+        yield from (Call(NR_mprotect, addr, length, prot) for prot in choice.protections)
+
+
+def _move(choice: Choice) -> Iterator[Call]:
+    for addr, length in choice.ranges:
+        for new_addr in range(choice.pages - length + 1):
+            yield Call(NR_mremap, addr, length, 0, FIXED, new_len=length, new_addr=new_addr)
+
+
+def _mremap(choice: Choice) -> Iterator[Call]:
+    yield from _move(choice)
+    for addr, length in choice.ranges:
+        for new_len in range(1, choice.pages + 1):
+            if addr + new_len <= choice.pages:
+                yield Call(NR_mremap, addr, length, new_len=new_len)
+            if new_len > length:
+                yield Call(NR_mremap, addr, length, flags=MREMAP_MAYMOVE, new_len=new_len)
+    for addr, length in choice.ranges:
+        for new_addr in range(choice.pages):
+            for new_len in range(1, choice.pages - new_addr + 1):
+                if new_len != length:
+                    yield Call(NR_mremap, addr, length, 0, FIXED, new_len=new_len, new_addr=new_addr)
+
+
+def _on_ranges(nr: int) -> Callable[[Choice], Iterator[Call]]:
+    return lambda choice: (Call(nr, addr, length) for addr, length in choice.ranges)
+
+
+def _on_pages(nr: int) -> Callable[[Choice], Iterator[Call]]:
+    return lambda choice: (Call(nr, addr) for addr in range(choice.pages))
+
+
+def _brk(choice: Choice) -> Iterator[Call]:
+    yield from (Call(NR_brk, addr) for addr in range(choice.pages + 1))
+
+
+def _madvise(choice: Choice) -> Iterator[Call]:
+    for addr, length in choice.ranges:
+        yield from (Call(NR_madvise, addr, length, behavior=behavior) for behavior in ADVICE.values())
+
+
+def _mbind(choice: Choice) -> Iterator[Call]:
+    for addr, length in choice.ranges:
+        yield from (Call(NR_mbind, addr, length, policy=policy) for policy in POLICIES.values())
+
+
+class Operation(NamedTuple):
+    """A kind of call, as a scope names it: its number, its form in the notation, what it is, and all of them."""
+
+    nr: int
+    form: str
+    what: str
+    calls: Callable[[Choice], Iterator[Call]]
+
+
+OPERATIONS = {
+    "mmap": Operation(
+        NR_mmap, "a,n,P[,NORESERVE]", "anonymous MAP_PRIVATE MAP_FIXED mapping of n pages at page a", _mmap
+    ),
+    "munmap": Operation(NR_munmap, "a,n", "unmap n pages from page a", _on_ranges(NR_munmap)),
+    "mprotect": Operation(NR_mprotect, "a,n,P", "set the protection of n pages from page a", _mprotect),
+    "write": Operation(NR_write, "a", "user write to page a, with a fault if one is needed", _on_pages(NR_write)),
+    "read": Operation(NR_read, "a", "user read of page a, with a fault if one is needed", _on_pages(NR_read)),
+    "move": Operation(NR_mremap, "a,n->b", "mremap that moves n pages from page a to b, and changes no size", _move),
+    "mremap": Operation(
+        NR_mremap, "a,n->b[,m] | a,n,m[,MAYMOVE]", "mremap: move to b, or stay or move as needed; new size m", _mremap
+    ),
+    "mlock": Operation(NR_mlock, "a,n", "lock n pages from page a, and fault them in", _on_ranges(NR_mlock)),
+    "munlock": Operation(NR_munlock, "a,n", "unlock n pages from page a", _on_ranges(NR_munlock)),
+    "madvise": Operation(NR_madvise, "a,n,ADVICE", f"advice on n pages from page a: {', '.join(ADVICE)}", _madvise),
+    "brk": Operation(NR_brk, "n", "make the heap, which starts at page 0, end at page n", _brk),
+    "mbind": Operation(NR_mbind, "a,n,POLICY", f"memory policy of n pages from page a: {', '.join(POLICIES)}", _mbind),
+    "file": Operation(
+        NR_mmap, "a,n,P[,NORESERVE],file=F,off=K", "private mapping of the file F from its page K on", _mmap_file
+    ),
+}
+# the name of a call by its number, where operations share one: of the first in the table that is called so
+NAMES = {operation.nr: name for name, operation in OPERATIONS.items() if name not in ("move", "file")}
+
+
 def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:
     """Every call of the given kinds in an address space of so many pages, in the order that decides between
-    counterexamples of the same length: by kind, then shorter ranges first, then lower addresses, then protections."""
+    counterexamples of the same length: by kind, then shorter ranges first, then lower addresses, then the rest."""
     ranges = [(addr, length) for length in range(1, pages + 1) for addr in range(pages - length + 1)]
+    bits = [bits for name, bits in PROTECTIONS.items() if name in protections]
+    choice = Choice(pages, ranges, bits, (0, mm.MAP_NORESERVE) if noreserve else (0,))
     for name, operation in OPERATIONS.items():
-        if name not in operations:
-            continue
-        if operation.form == "a":
-            yield from (Call(operation.nr, addr) for addr in range(pages))
-        elif operation.form == "a,n":
-            yield from (Call(operation.nr, addr, length) for addr, length in ranges)
-        else:
-            flags = (0, MAP_NORESERVE) if noreserve and operation.nr == NR_mmap else (0,)
-            for addr, length in ranges:
-                for prot in (bits for name, bits in PROTECTIONS.items() if name in protections):
-                    yield from (Call(operation.nr, addr, length, prot, flag) for flag in flags)
-
-
-# ---- text to calls -----------------------------------------------------------------------------
-
-
-def parse_trace(text: str) -> list[Call]:
-    """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
-    lines = [line.split("#", 1)[0] for line in text.splitlines()]
-    words = [word.strip() for line in lines for word in line.split(";")]
-    texts = [word for word in words if word]
-    return [_parse_call(number, word) for number, word in enumerate(texts, 1)]
-
-
-def _parse_call(number: int, text: str) -> Call:
-    where = f"operation {number}, '{text}'"
-    if re.match(r"[pt]\d+\s*:", text):
-        raise TraceError(f"{where}: there is one process with one thread; leave the prefix out")
-    match = re.fullmatch(r"(\w+)\s*\(([^()]*)\)", text)
-    if match is None:
-        raise TraceError(f"{where}: not of the form name(arguments)")
-    name, words = match[1], [word.strip() for word in match[2].split(",")]
-    if name not in OPERATIONS:
-        raise TraceError(f"{where}: unknown operation '{name}'; there are {', '.join(OPERATIONS)}")
-    operation = OPERATIONS[name]
-    form = operation.form.removesuffix("[,NORESERVE]").split(",")
-    extra = words[len(form) :] if operation.nr == NR_mmap else []
-    if len(words) != len(form) + len(extra) or "" in words:
-        raise TraceError(f"{where}: the form is {name}({operation.form})")
-    numbers = [_page_number(where, word) for kind, word in zip(form, words, strict=False) if kind != "P"]
-    prot = next((_protection(where, word) for kind, word in zip(form, words, strict=False) if kind == "P"), 0)
-    if extra.count("NORESERVE") > 1:
-        raise TraceError(f"{where}: NORESERVE is named twice")
-    if extra not in ([], ["NORESERVE"]):
-        raise TraceError(f"{where}: unknown mmap flag '{extra[-1]}'; there is NORESERVE")
-    return Call(operation.nr, numbers[0], numbers[1] if len(numbers) > 1 else 0, prot, MAP_NORESERVE if extra else 0)
-
-
-def _page_number(where: str, word: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", word):
-        raise TraceError(f"{where}: '{word}' is not a page number")
-    return int(word)
-
-
-def _protection(where: str, word: str) -> int:
-    if word not in PROTECTIONS:
-        raise TraceError(f"{where}: '{word}' is not a protection; there are {', '.join(PROTECTIONS)}")
-    return PROTECTIONS[word]
+        if name in operations and not (name == "move" and "mremap" in operations):
+            yield from operation.calls(choice)

@@ -138,6 +138,25 @@ def vma_address(mm, page, vma):
     return address
 
 
+def page_visits(mm, page):
+    """How many vmas a walk from the page visits at most: the length of its anon_vma's list."""
+    visits = 0
+    for vma in range(1, mm.map_count + 1):
+        if mm.page[page].mapping != NULL and mm.vma[vma].anon_vma_node == mm.page[page].mapping:
+            visits = visits + 1
+    return visits
+
+
+def page_lookups(mm, page):
+    """For how many vmas a walk from the page looks into the page table at most: those that could map it."""
+    lookups = 0
+    for vma in range(1, mm.map_count + 1):
+        if mm.page[page].mapping != NULL and mm.vma[vma].anon_vma_node == mm.page[page].mapping:
+            if vma_address(mm, page, vma) != -1:
+                lookups = lookups + 1
+    return lookups
+
+
 def page_referenced_anon(mm, page):
     """Walk the list of the page's anon_vma. How many mappings of this very page the walk comes to.
 

@@ -2,10 +2,26 @@
 """The entry points: one call by number, and the normal form of a state."""
 
 from model.fault import do_page_fault
+from model.madvise import sys_madvise
+from model.mempolicy import sys_mbind
+from model.mlock import do_mlock
 from model.mm import BUG, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, UNUSED, VMA_NEW
-from model.mmap import clear_vma, do_mmap_pgoff, do_munmap
+from model.mmap import clear_vma, do_mmap_pgoff, do_munmap, sys_brk
 from model.mprotect import sys_mprotect
-from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_read, NR_write
+from model.mremap import do_mremap
+from model.unistd import (
+    NR_brk,
+    NR_madvise,
+    NR_mbind,
+    NR_mlock,
+    NR_mmap,
+    NR_mprotect,
+    NR_mremap,
+    NR_munlock,
+    NR_munmap,
+    NR_read,
+    NR_write,
+)
 
 
 def begin(mm):
@@ -18,7 +34,7 @@ def begin(mm):
 def step(mm, call):
     """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
     if call.nr == NR_mmap:
-        return do_mmap_pgoff(mm, call.addr, call.len, call.prot, call.flags)
+        return do_mmap_pgoff(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)
     if call.nr == NR_munmap:
         return do_munmap(mm, call.addr, call.len)
     if call.nr == NR_mprotect:
@@ -27,6 +43,18 @@ def step(mm, call):
         return do_page_fault(mm, call.addr, True)
     if call.nr == NR_read:
         return do_page_fault(mm, call.addr, False)
+    if call.nr == NR_mremap:
+        return do_mremap(mm, call.addr, call.len, call.new_len, call.flags, call.new_addr)
+    if call.nr == NR_mlock:
+        return do_mlock(mm, call.addr, call.len, True)
+    if call.nr == NR_munlock:
+        return do_mlock(mm, call.addr, call.len, False)
+    if call.nr == NR_madvise:
+        return sys_madvise(mm, call.addr, call.len, call.behavior)
+    if call.nr == NR_brk:
+        return sys_brk(mm, call.addr)
+    if call.nr == NR_mbind:
+        return sys_mbind(mm, call.addr, call.len, call.policy)
     BUG(mm)
     return 0
 

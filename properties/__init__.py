@@ -27,7 +27,19 @@ class Property(NamedTuple):
 
 
 HERE = Path(__file__).parent
-FILES = tuple(HERE / f"{name}.py" for name in ("neighbours", "layout", "reference", "merging", "sharing", "rmap"))
+FILE_NAMES = (
+    "neighbours",
+    "pages",
+    "flat_range",
+    "flat_mremap",
+    "layout",
+    "reference",
+    "merging",
+    "sharing",
+    "rmap",
+)
+COST = HERE / "cost.py"
+FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
 PROPERTIES: dict[str, Property] = {}
 
 Function = Callable[..., Any]

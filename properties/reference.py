@@ -1,144 +1,202 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference: what a call does to each page, said page by page, without a vma in sight.
+"""The flat reference: what a call does to each page, said page by page.
 
-It shares no code with the model. What is compared: whether a page is mapped, its protection, its offset, whether it
-has contents of its own, and what the call returned. Only where max_map_count refuses a cut does it look at where
-mappings end.
+It shares no code with the model. What is compared: whether a page is mapped, its flags, its memory policy, its file and
+offset, whether it has contents of its own and whose, the end of the heap, and what the call returned. It looks at where
+mappings end only where the kernel lets that be seen: max_map_count refusing a cut, mremap refusing to span two, and
+mlock, which locks the rest of a mapping that it cannot fault in.
 """
 
-from model.mm import EFAULT, EINVAL, ENOMEM, MAX_MAP_COUNT, TASK_SIZE, VM_EXEC, VM_READ, VM_WRITE
-from model.unistd import NR_mmap, NR_mprotect, NR_munmap, NR_write
+from model.mm import (
+    EFAULT,
+    EINVAL,
+    ENOMEM,
+    MAP_NORESERVE,
+    MAX_MAP_COUNT,
+    NULL,
+    TASK_SIZE,
+    VM_ACCOUNT,
+    VM_EXEC,
+    VM_READ,
+    VM_WRITE,
+)
+from model.unistd import NR_brk, NR_mbind, NR_mmap, NR_mremap, NR_munmap, NR_write
 from properties import sometimes, step
+from properties.flat_mremap import (
+    mremap_contents,
+    mremap_flags,
+    mremap_offset_is_good,
+    mremap_result,
+    mremap_source,
+)
+from properties.flat_range import contents_when_reached, flags_when_reached, is_on_range, range_result, range_stop
+from properties.pages import cuts_are_refused, flat_file, flat_flags, flat_offset, flat_policy, is_mapped
+
+# ---- mmap, munmap, brk ---------------------------------------------------------------------------
 
 
-def flat_protection(mm, page):
-    """R, W, X bits of a page; -1 if it is not mapped, -2 if it is mapped more than once."""
-    protection = -1
-    for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_start <= page and page < mm.vma[vma].vm_end:
-            if protection != -1:
-                return -2
-            protection = mm.vma[vma].vm_flags & (VM_READ | VM_WRITE | VM_EXEC)
-    return protection
+def brk_grows(before, call):
+    """Does the heap grow: is nothing mapped from its end to a page beyond the new one?"""
+    if call.addr <= before.brk or before.map_count > MAX_MAP_COUNT:
+        return False
+    for page in range(before.brk, TASK_SIZE):
+        if page <= call.addr and is_mapped(before, page):
+            return False
+    return True
 
 
-def flat_offset(mm, page):
-    """The offset of a page in its object, in pages; -1 if it is not mapped."""
-    for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_start <= page and page < mm.vma[vma].vm_end:
-            return mm.vma[vma].vm_pgoff + page - mm.vma[vma].vm_start
-    return -1
+def maps_page(before, call, page):
+    """Does the call map the page anew?"""
+    if call.nr == NR_brk:
+        return brk_grows(before, call) and before.brk <= page and page < call.addr
+    if call.nr != NR_mmap or page < call.addr or page >= call.addr + call.len:
+        return False
+    return before.map_count <= MAX_MAP_COUNT and not cuts_are_refused(before, call.addr, call.addr + call.len)
 
 
-def first_hole(mm, start, end):
-    """The first page of start..end-1 that is not mapped, or end."""
-    for page in range(start, end):
-        if flat_protection(mm, page) == -1:
-            return page
-    return end
+def unmaps_page(before, call, page):
+    """Does the call unmap the page, as munmap does, or brk when the heap shrinks?"""
+    end = before.brk
+    if call.nr == NR_munmap:
+        end = call.addr + call.len
+    elif call.nr != NR_brk:
+        return False
+    if page < call.addr or page >= end:
+        return False
+    return not cuts_are_refused(before, call.addr, end)
 
 
-def is_inside(mm, page):
-    """Does a cut just below the page cut something in two: are it and the page before in one mapping?"""
-    for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_start < page and page < mm.vma[vma].vm_end:
-            return 1
-    return 0
+def flags_of_new_page(call):
+    """The flags of memory that the call maps: what may be written is accounted, unless that is waived."""
+    if call.nr == NR_brk:
+        return VM_READ | VM_WRITE | VM_ACCOUNT
+    if (call.prot & VM_WRITE) != 0 and (call.flags & MAP_NORESERVE) == 0:
+        return call.prot | VM_ACCOUNT
+    return call.prot
 
 
-def cuts_are_refused(mm, start, end):
-    """Is one of the cuts at start and end needed, and one too many for max_map_count?"""
-    first = is_inside(mm, start)
-    if first != 0 and mm.map_count >= MAX_MAP_COUNT:
-        return True
-    return is_inside(mm, end) != 0 and mm.map_count + first >= MAX_MAP_COUNT
+def expected_brk(before, call):
+    """The end of the heap after the call."""
+    if call.nr != NR_brk:
+        return before.brk
+    if call.addr < before.brk:
+        return before.brk if cuts_are_refused(before, call.addr, before.brk) else call.addr
+    return call.addr if brk_grows(before, call) else before.brk
 
 
-def refused(before, call):
-    """Are mmap and munmap refused, with nothing changed, because there are too many mappings?"""
-    if call.nr == NR_mmap and before.map_count > MAX_MAP_COUNT:
-        return call.len != 0
-    return call.nr != NR_mprotect and call.len != 0 and cuts_are_refused(before, call.addr, call.addr + call.len)
-
-
-def mprotect_end(before, call, after):
-    """The page at which mprotect stops: the end, the first hole, or where a cut was needed and refused.
-
-    What merged on the way decides whether there is room for a cut, so the last is read from the state after the call:
-    at the first page that did not get its protection, there has to be something to cut, and no room.
-    """
-    end = call.addr + call.len
-    hole = first_hole(before, call.addr, end)
-    for page in range(call.addr, hole):
-        if flat_protection(after, page) != call.prot:
-            if after.map_count >= MAX_MAP_COUNT and (is_inside(after, page) != 0 or is_inside(after, end) != 0):
-                return page
-            return hole
-    return hole
-
-
-def reached_end(before, call, after):
-    """The page at which the call stops: up to there it does what it is to do."""
-    if call.nr == NR_mprotect:
-        return mprotect_end(before, call, after)
-    if refused(before, call):
-        return call.addr
-    return call.addr + call.len
+# ---- user accesses -------------------------------------------------------------------------------
 
 
 def write_is_allowed(before, call):
     """May the page be written?"""
-    protection = flat_protection(before, call.addr)
-    return protection != -1 and (protection & VM_WRITE) != 0
+    return is_mapped(before, call.addr) and (flat_flags(before, call.addr) & VM_WRITE) != 0
 
 
 def read_is_allowed(before, call):
     """May the page be read? i386 cannot make a page that is there writable only."""
-    protection = flat_protection(before, call.addr)
-    if protection == -1:
+    if not is_mapped(before, call.addr):
         return False
-    if (protection & (VM_READ | VM_EXEC)) != 0:
+    flags = flat_flags(before, call.addr)
+    if (flags & (VM_READ | VM_EXEC)) != 0:
         return True
-    return (protection & VM_WRITE) != 0 and before.page[call.addr].mapcount != 0
+    return (flags & VM_WRITE) != 0 and before.page[call.addr].mapcount != 0
+
+
+# ---- all calls -----------------------------------------------------------------------------------
 
 
 def expected_result(before, call, after):
     """What the call returns."""
-    if call.nr == NR_munmap and call.len == 0:
-        return -EINVAL
-    if call.nr == NR_mmap or call.nr == NR_munmap or call.nr == NR_mprotect:
-        if reached_end(before, call, after) != call.addr + call.len:
-            return -ENOMEM
-        return call.addr if call.nr == NR_mmap else 0
+    if call.nr == NR_mremap:
+        return mremap_result(before, call)
+    if is_on_range(call):
+        return range_result(before, call, after)
+    if call.nr == NR_brk:
+        return expected_brk(before, call)
+    if call.nr == NR_mmap:
+        return call.addr if call.len == 0 or maps_page(before, call, call.addr) else -ENOMEM
+    if call.nr == NR_munmap:
+        if call.len == 0:
+            return -EINVAL
+        return 0 if unmaps_page(before, call, call.addr) else -ENOMEM
     allowed = write_is_allowed(before, call) if call.nr == NR_write else read_is_allowed(before, call)
     return 0 if allowed else -EFAULT
 
 
-def expected_protection(before, call, after, page):
-    """The protection of a page after the call."""
-    if call.addr <= page and page < reached_end(before, call, after):
-        if call.nr == NR_mmap or call.nr == NR_mprotect:
-            return call.prot
-        if call.nr == NR_munmap:
-            return -1
-    return flat_protection(before, page)
+def is_reached(before, call, after, page):
+    """Does a call that works its way through a range come to this page?"""
+    return is_on_range(call) and call.addr <= page and page < range_stop(before, call, after)
+
+
+def expected_flags(before, call, after, page):
+    """The flags of a page after the call, -1 if it is not mapped."""
+    if call.nr == NR_mremap:
+        return mremap_flags(before, call, page)
+    if maps_page(before, call, page):
+        return flags_of_new_page(call)
+    if unmaps_page(before, call, page):
+        return -1
+    flags = flat_flags(before, page)
+    if flags != -1 and is_reached(before, call, after, page):
+        return flags_when_reached(call, flags)
+    return flags
 
 
 def expected_contents(before, call, after, page):
     """Does the page have contents of its own after the call?"""
-    if call.nr == NR_mmap or call.nr == NR_munmap:
-        if call.addr <= page and page < reached_end(before, call, after):
-            return 0
+    if call.nr == NR_mremap:
+        return mremap_contents(before, call, page)
+    if maps_page(before, call, page) or unmaps_page(before, call, page):
+        return 0
     if call.nr == NR_write and page == call.addr and write_is_allowed(before, call):
         return 1
+    if is_reached(before, call, after, page):
+        return contents_when_reached(before, call, page)
     return before.page[page].mapcount
+
+
+def source_of_page(before, call, page):
+    """The page, before the call, that this one is afterwards; -2 if it is new."""
+    if call.nr == NR_mremap:
+        return mremap_source(before, call, page)
+    return -2 if maps_page(before, call, page) else page
+
+
+def origin_is_good(before, call, after, page):
+    """Do the file, the offset, the policy and the contents of a mapped page come from where they are to come from?"""
+    source = source_of_page(before, call, page)
+    if source == -2 and call.nr != NR_mremap:
+        file = call.file if call.nr == NR_mmap else NULL
+        offset = page if file == NULL else call.pgoff + page - call.addr
+        return (
+            flat_file(after, page) == file and flat_offset(after, page) == offset and flat_policy(after, page) == NULL
+        )
+    model = call.addr if source == -2 else source
+    policy = flat_policy(before, model)
+    if call.nr == NR_mbind and is_reached(before, call, after, page):
+        policy = call.policy
+    if flat_file(after, page) != flat_file(before, model) or flat_policy(after, page) != policy:
+        return False
+    if source != page:
+        if not mremap_offset_is_good(before, call, after, page):
+            return False
+    elif flat_offset(after, page) != flat_offset(before, page):
+        return False
+    if source != -2 and before.page[source].mapcount != 0 and after.page[page].mapcount != 0:
+        return before.page[source].mapping == after.page[page].mapping
+    return True
 
 
 @sometimes
 def a_call_changes_a_page(before, call, after):
     """A call changes the protection of a page."""
     for page in range(TASK_SIZE):
-        if flat_protection(before, page) != flat_protection(after, page):
+        was = flat_flags(before, page)
+        now = flat_flags(after, page)
+        if was == -1 or now == -1:
+            if was != now:
+                return True
+        elif ((was ^ now) & (VM_READ | VM_WRITE | VM_EXEC)) != 0:
             return True
     return False
 
@@ -146,13 +204,13 @@ def a_call_changes_a_page(before, call, after):
 @step(premise=a_call_changes_a_page)
 def pages_match_flat_reference(before, call, after):
     """A call returns, and does to every page, exactly what a page table without vmas would make it."""
-    if call.result != expected_result(before, call, after):
+    if call.result != expected_result(before, call, after) or after.brk != expected_brk(before, call):
         return False
     for page in range(TASK_SIZE):
-        protection = expected_protection(before, call, after, page)
-        if flat_protection(after, page) != protection:
+        flags = expected_flags(before, call, after, page)
+        if flat_flags(after, page) != flags:
             return False
-        if protection != -1 and flat_offset(after, page) != page:
+        if flags != -1 and not origin_is_good(before, call, after, page):
             return False
         if after.page[page].mapcount != expected_contents(before, call, after, page):
             return False

@@ -15,7 +15,7 @@ from checker.search import Limits
 from checker.system import System
 from counterexamples.picture import picture
 from counterexamples.replay import Step, replay
-from model.operations import parse_trace
+from model.traces import parse_trace
 
 MUTANTS = Path(__file__).parent / "mutants"
 KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")

@@ -6,7 +6,7 @@ import importlib
 import itertools
 from types import SimpleNamespace
 
-MODULES = ["rmap", "memory", "mmap", "mprotect", "fault", "syscall", "mm"]
+MODULES = ["rmap", "memory", "mmap", "mprotect", "mlock", "mremap", "madvise", "mempolicy", "fault", "syscall", "mm"]
 PATCHES = {"anonmm": ["anonmm"], "rmap39": [], "rmap40": ["rmap40"], "linux-2.6.8": ["rmap40", "importer"]}
 VMA = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
 
@@ -39,6 +39,7 @@ def fresh(pages):
 
     return SimpleNamespace(
         map_count=0,
+        brk=0,
         events=0,
         oops=0,
         vma=structs(pages + 2, *VMA, "was"),

@@ -10,8 +10,7 @@ from model.unistd import NR_munmap
 from properties import PROPERTIES
 from tests.helpers import MUTANTS, checked, verdict
 
-ONE_ANON_VMA = f"rmap40+importer+{MUTANTS.parent}/one_anon_vma.py"
-BASES = {"equal_neighbours_are_not_kept_apart": "anonmm", "adjacent_vmas_share_anon_vma": ONE_ANON_VMA}
+BASES = {"equal_neighbours_are_not_kept_apart": "anonmm", "adjacent_vmas_share_anon_vma": "one-per-mm+importer"}
 MUTANT_FILES = sorted(MUTANTS.glob("*.py"))
 
 

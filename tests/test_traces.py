@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from checker.compiled import Stepper
 from checker.interpreted import CallRecord, Machine
-from model.operations import OPERATIONS, PROTECTIONS, parse_trace
+from model.operations import OPERATIONS, PROTECTIONS
+from model.traces import parse_trace
 from tests.helpers import KERNELS, system
 
 PAGES = 8

@@ -6,7 +6,7 @@ import pytest
 from checker import vm
 from checker.interpreted import Machine
 from checker.scope import Scope
-from model.operations import parse_trace
+from model.traces import parse_trace
 from tests.helpers import drawn, steps
 
 # (name, kernel, calls before, picture before, call, picture after, event of the call)

@@ -3,11 +3,12 @@
 
 A page is found through its process and virtual address, so vmas carry no anonymous identity: nothing is refused
 for an anon_vma's sake, and the offset of anonymous memory does not count. Replaces the merge predicates, what a
-fault records, and the walk. Rules: kernel-2004 sections 3.1 and 6 (P1).
+fault and a move record, and the walk. Rules: kernel-2004 sections 3.1, 4.6 and 6 (P1).
 """
 
 from model.mm import NULL
 from model.mmap import is_mergeable_vma
+from model.rmap import page_remove_rmap
 
 
 def can_vma_merge_before(mm, vma, vm_flags, anon_vma, file, vm_pgoff):
@@ -36,8 +37,25 @@ def page_add_anon_rmap(mm, vma, address):
     mm.page[address].index = address
 
 
+def move_one_page(mm, old_addr, new_addr):
+    """The page at old_addr is now mapped at new_addr, and belongs to the process at that address."""
+    mm.page[new_addr] = mm.page[old_addr]
+    mm.page[new_addr].index = new_addr
+    page_remove_rmap(mm, old_addr)
+
+
 def page_referenced_anon(mm, page):
     """Look up the page's own address in its process. How many mappings of this very page that comes to."""
     if mm.page[page].index == page:
         return mm.page[page].mapcount
     return 0
+
+
+def page_visits(mm, page):
+    """There is no list: the process is visited, and it is one."""
+    return 1
+
+
+def page_lookups(mm, page):
+    """One look into the page table, at the page's own address."""
+    return 1

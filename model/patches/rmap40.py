@@ -6,41 +6,58 @@ together with; only when there is none does it get a new one. Adds find_mergeabl
 anon_vma_prepare. Rules: the seed, and kernel-2004 sections 4.10 and 4.11.
 """
 
-from model.mm import BUG, NULL, VM_EXEC, VM_READ, VM_WRITE
+from model.mm import BUG, FIND_VMA_PREV, NULL, VM_EXEC, VM_READ, VM_WRITE, count_vm_event
 from model.mmap import can_vma_merge_after, can_vma_merge_before, find_vma_prev, mpol_equal, vma_next
 from model.rmap import anon_vma_alloc, anon_vma_free, list_add
 
 
-def find_mergeable_anon_vma(mm, vma):
-    """The anon_vma of the next, else of the previous vma, if it touches vma and differs from it in R, W, X at most."""
-    near = vma_next(mm, vma)
-    if near != NULL:
-        # as if vma were mprotected to near's protection: nothing but mprotect merges vmas later on
-        vm_flags = mm.vma[vma].vm_flags & ~(VM_READ | VM_WRITE | VM_EXEC)
-        vm_flags = vm_flags | (mm.vma[near].vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
-        pgoff = mm.vma[vma].vm_pgoff + (mm.vma[vma].vm_end - mm.vma[vma].vm_start)
-        if (
-            mm.vma[near].anon_vma != NULL
-            and mm.vma[vma].vm_end == mm.vma[near].vm_start
-            and mpol_equal(mm.vma[vma].vm_policy, mm.vma[near].vm_policy)
-            and can_vma_merge_before(mm, near, vm_flags, NULL, mm.vma[vma].vm_file, pgoff)
-        ):
-            return mm.vma[near].anon_vma
+def with_protection_of(mm, vma, near):
+    """The flags that vma would have if it were mprotected to near's protection: only mprotect merges vmas later on."""
+    vm_flags = mm.vma[vma].vm_flags & ~(VM_READ | VM_WRITE | VM_EXEC)
+    return vm_flags | (mm.vma[near].vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
 
+
+def mergeable_anon_vma_of_next(mm, vma):
+    """The anon_vma of the next vma, if that touches vma and differs from it in R, W, X at most; or NULL."""
+    near = vma_next(mm, vma)
+    if near == NULL:
+        return NULL
+    pgoff = mm.vma[vma].vm_pgoff + (mm.vma[vma].vm_end - mm.vma[vma].vm_start)
+    if (
+        mm.vma[near].anon_vma != NULL
+        and mm.vma[vma].vm_end == mm.vma[near].vm_start
+        and mpol_equal(mm.vma[vma].vm_policy, mm.vma[near].vm_policy)
+        and can_vma_merge_before(mm, near, with_protection_of(mm, vma, near), NULL, mm.vma[vma].vm_file, pgoff)
+    ):
+        return mm.vma[near].anon_vma
+    return NULL
+
+
+def mergeable_anon_vma_of_prev(mm, vma):
+    """The anon_vma of the previous vma, which has to be looked up, on the same conditions; or NULL."""
+    count_vm_event(mm, FIND_VMA_PREV)
     near = find_vma_prev(mm, mm.vma[vma].vm_start)
     if vma_next(mm, near) != vma:
         BUG(mm)
-    if near != NULL:
-        vm_flags = mm.vma[vma].vm_flags & ~(VM_READ | VM_WRITE | VM_EXEC)
-        vm_flags = vm_flags | (mm.vma[near].vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
-        if (
-            mm.vma[near].anon_vma != NULL
-            and mm.vma[near].vm_end == mm.vma[vma].vm_start
-            and mpol_equal(mm.vma[near].vm_policy, mm.vma[vma].vm_policy)
-            and can_vma_merge_after(mm, near, vm_flags, NULL, mm.vma[vma].vm_file, mm.vma[vma].vm_pgoff)
-        ):
-            return mm.vma[near].anon_vma
+    if near == NULL:
+        return NULL
+    pgoff = mm.vma[vma].vm_pgoff
+    if (
+        mm.vma[near].anon_vma != NULL
+        and mm.vma[near].vm_end == mm.vma[vma].vm_start
+        and mpol_equal(mm.vma[near].vm_policy, mm.vma[vma].vm_policy)
+        and can_vma_merge_after(mm, near, with_protection_of(mm, vma, near), NULL, mm.vma[vma].vm_file, pgoff)
+    ):
+        return mm.vma[near].anon_vma
     return NULL
+
+
+def find_mergeable_anon_vma(mm, vma):
+    """The anon_vma of the next, else of the previous vma, if it touches vma and differs from it in R, W, X at most."""
+    anon_vma = mergeable_anon_vma_of_next(mm, vma)
+    if anon_vma == NULL:
+        anon_vma = mergeable_anon_vma_of_prev(mm, vma)
+    return anon_vma
 
 
 def anon_vma_prepare(mm, vma):

@@ -2,7 +2,7 @@
 """mmap forgets that the offset of anonymous memory is its address."""
 
 
-def do_mmap_pgoff(mm, addr, len, prot, flags):
+def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
     if do_munmap(mm, addr, len) != 0:
         return -ENOMEM
     vm_flags = prot

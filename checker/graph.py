@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A searched state space as a graph: what every call does in every state, and what each state measures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from checker.search import Search, calls_to
+from checker.system import System
+
+
+@dataclass(frozen=True)
+class Graph:
+    """States are numbered as they were found, from 0; calls as in System.calls. Arrays are numpy's.
+
+    to[state, call] is the state that follows, or one of record's negative numbers; returned and noted are the result
+    and the event bits of the call there; measures has an array of a number a state for each of System.measures.
+    """
+
+    system: System
+    search: Search
+    to: Any
+    returned: Any
+    noted: Any
+    measures: dict[str, Any]
+    parents: Any
+    via: Any
+
+    def calls_to(self, state: int) -> tuple[Any, ...]:
+        """A shortest program that leads to the state."""
+        return calls_to(self.parents, self.via, state, self.system.calls)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two systems in lockstep: every program run on both, to say whether one can be worse than the other.
+
+The states of the product are pairs. Where a call returns different results, that is noted, and the branch ends: what
+follows is no longer the same program in the same situation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from checker.graph import Graph
+from checker.record import STOPPED
+
+Worse = Callable[[Any, Any], Any]  # arrays of numbers of the first and of the second system to an array of truths
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is compared: numbers of states, by the name of System.measures; or a number of each transition.
+
+    worse says where the first system's numbers are worse than the second's.
+    """
+
+    name: str
+    worse: Worse
+    state: str | None = None
+    transition: Callable[[Graph, Any, Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A shortest program whose last call returns different results."""
+
+    calls: tuple[Any, ...]
+    results: tuple[int, int]
+
+
+@dataclass
+class Comparison:
+    """What was found.
+
+    a_worse, b_worse: a shortest program, the least in the order of the calls, after which a is worse than b, or b than
+    a; None if there was none among the `pairs` of states. closed: then there is none at all. divergences counts the
+    pairs and calls with different results.
+    """
+
+    levels: list[int] = field(default_factory=list)
+    transitions: int = 0
+    closed: bool = False
+    a_worse: tuple[Any, ...] | None = None
+    b_worse: tuple[Any, ...] | None = None
+    pairs_before: dict[str, int] = field(default_factory=dict)
+    divergences: int = 0
+    divergence: Divergence | None = None
+
+    @property
+    def pairs(self) -> int:
+        """The number of pairs of states found."""
+        return sum(self.levels)
+
+    @property
+    def verdict(self) -> str:
+        """equal, a_worse, b_worse, incomparable, or incomplete where a direction is open."""
+        if self.a_worse is not None and self.b_worse is not None:
+            return "incomparable"
+        if not self.closed:
+            return "incomplete"
+        if self.a_worse is None and self.b_worse is None:
+            return "equal"
+        return "a_worse" if self.a_worse is not None else "b_worse"
+
+
+def compare(a: Graph, b: Graph, measure: Measure) -> Comparison:
+    """Walk both graphs in lockstep, breadth first. Both have the same calls."""
+    assert list(a.system.calls) == list(b.system.calls)
+    return _Product(a, b, measure).run()
+
+
+class _Product:
+    """The search. A pair is the number a's state * b's states + b's state; `seen` has those found, in order."""
+
+    def __init__(self, a: Graph, b: Graph, measure: Measure) -> None:
+        self.a, self.b, self.measure, self.found = a, b, measure, Comparison()
+        self.width = len(b.to)
+        self.pairs = [np.zeros(1, np.int64)]  # a level each
+        self.parents = [np.zeros(1, np.int64)]  # positions in the level before
+        self.via = [np.zeros(1, np.int64)]
+        self.seen = np.zeros(1, np.int64)
+        self.cut = False
+
+    def run(self) -> Comparison:
+        """Fill in self.found."""
+        found = self.found
+        self._look_at_states(self.pairs[0])
+        while len(self.pairs[-1]):
+            found.levels.append(len(self.pairs[-1]))
+            self._expand()
+        found.closed = not self.cut
+        return found
+
+    def _expand(self) -> None:
+        """Go one call further."""
+        border = self.pairs[-1]
+        states_a, states_b = border // self.width, border % self.width
+        to_a, to_b = self.a.to[states_a], self.b.to[states_b]
+        returned_a, returned_b = self.a.returned[states_a], self.b.returned[states_b]
+        alive = (to_a != STOPPED) & (to_b != STOPPED)
+        tried = alive & (self._expanded(to_a) & self._expanded(to_b))
+        self.cut |= not bool((tried | ~alive).all())
+        same = returned_a == returned_b
+        self.found.transitions += int(tried.sum())
+        self._look_at_results(tried & ~same, returned_a, returned_b)
+        tried &= same
+        self._look_at_transitions(states_a, states_b, tried)
+        flat = np.flatnonzero(tried)
+        pairs = to_a.ravel()[flat].astype(np.int64) * self.width + to_b.ravel()[flat]
+        new, first = np.unique(pairs, return_index=True)
+        fresh = ~np.isin(new, self.seen, assume_unique=True)
+        order = np.sort(first[fresh])
+        self.seen = np.union1d(self.seen, new[fresh])
+        self.parents.append(flat[order] // to_a.shape[1])
+        self.via.append(flat[order] % to_a.shape[1])
+        self.pairs.append(pairs[order])
+        self._look_at_states(self.pairs[-1])
+
+    @staticmethod
+    def _expanded(to: Any) -> Any:
+        return to >= 0
+
+    def _look_at_results(self, different: Any, returned_a: Any, returned_b: Any) -> None:
+        found = self.found
+        found.divergences += int(different.sum())
+        if found.divergence is None and different.any():
+            place = int(np.flatnonzero(different)[0])
+            results = int(returned_a.ravel()[place]), int(returned_b.ravel()[place])
+            found.divergence = Divergence(self._calls_with(place), results)
+        if self.measure.name == "result":
+            self._note("a_worse", different & (returned_a < 0) & (returned_b >= 0))
+            self._note("b_worse", different & (returned_b < 0) & (returned_a >= 0))
+
+    def _look_at_transitions(self, states_a: Any, states_b: Any, tried: Any) -> None:
+        number = self.measure.transition
+        if number is not None:
+            of_a, of_b = number(self.a, states_a, tried), number(self.b, states_b, tried)
+            self._note("a_worse", tried & self.measure.worse(of_a, of_b))
+            self._note("b_worse", tried & self.measure.worse(of_b, of_a))
+
+    def _look_at_states(self, pairs: Any) -> None:
+        name = self.measure.state
+        if name is not None:
+            of_a, of_b = self.a.measures[name][pairs // self.width], self.b.measures[name][pairs % self.width]
+            for side, worse in (
+                ("a_worse", self.measure.worse(of_a, of_b)),
+                ("b_worse", self.measure.worse(of_b, of_a)),
+            ):
+                if getattr(self.found, side) is None and worse.any():
+                    place = int(np.flatnonzero(worse)[0])
+                    setattr(self.found, side, self._calls_to(len(self.pairs) - 1, place))
+                    self.found.pairs_before[side] = sum(self.found.levels) + place
+
+    def _note(self, side: str, hits: Any) -> None:
+        if getattr(self.found, side) is None and hits.any():
+            setattr(self.found, side, self._calls_with(int(np.flatnonzero(hits)[0])))
+            self.found.pairs_before[side] = self.found.pairs
+
+    def _calls_with(self, place: int) -> tuple[Any, ...]:
+        """The calls to a pair of the last level, and a call from there, by its place in the table of both."""
+        position, call = divmod(place, len(self.a.system.calls))
+        return (*self._calls_to(len(self.pairs) - 1, position), self.a.system.calls[call])
+
+    def _calls_to(self, level: int, position: int) -> tuple[Any, ...]:
+        path = []
+        while level > 0:
+            path.append(self.a.system.calls[int(self.via[level][position])])
+            position = int(self.parents[level][position])
+            level -= 1
+        return tuple(reversed(path))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The trace notation: text to calls. Calls to text is str()."""
+
+import re
+from collections.abc import Mapping
+
+from model.mm import MAP_NORESERVE, MREMAP_MAYMOVE
+from model.operations import ADVICE, FILES, FIXED, NAMES, OPERATIONS, POLICIES, PROTECTIONS, Call, TraceError
+from model.unistd import NR_mmap, NR_mremap
+
+NUMBERS = {operation: nr for nr, operation in NAMES.items()}
+
+
+def parse_trace(text: str) -> list[Call]:
+    """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
+    lines = [line.split("#", 1)[0] for line in text.splitlines()]
+    words = [word.strip() for line in lines for word in line.split(";")]
+    texts = [word for word in words if word]
+    return [_Operation(number, word).call() for number, word in enumerate(texts, 1)]
+
+
+class _Operation:
+    """One operation of a trace, and where it is."""
+
+    def __init__(self, number: int, text: str) -> None:
+        self.where = f"operation {number}, '{text}'"
+        if re.match(r"[pt]\d+\s*:", text):
+            raise self.error("there is one process with one thread; leave the prefix out")
+        match = re.fullmatch(r"(\w+)\s*\(([^()]*)\)", text)
+        if match is None:
+            raise self.error("not of the form name(arguments)")
+        self.name, self.words = match[1], [word.strip() for word in match[2].split(",")]
+        if self.name not in NUMBERS:
+            raise self.error(f"unknown operation '{self.name}'; there are {', '.join(NUMBERS)}")
+
+    def error(self, why: str) -> TraceError:
+        return TraceError(f"{self.where}: {why}")
+
+    def bad_form(self) -> TraceError:
+        nr = NUMBERS[self.name]
+        forms = [form for op in OPERATIONS.values() if op.nr == nr for form in op.form.split(" | ")]
+        forms = [form for form in forms if nr != NR_mremap or form != "a,n->b"]
+        return self.error(f"the form is {' or '.join(f'{self.name}({form})' for form in forms)}")
+
+    def call(self) -> Call:
+        """The operation as a call."""
+        nr = NUMBERS[self.name]
+        if "" in self.words:
+            raise self.bad_form()
+        if nr == NR_mmap:
+            return self.mmap()
+        if nr == NR_mremap:
+            return self.mremap()
+        form = OPERATIONS[self.name].form.split(",")
+        if len(self.words) != len(form):
+            raise self.bad_form()
+        call = Call(nr, self.page_number(self.words[0]))
+        for kind, word in zip(form[1:], self.words[1:], strict=True):
+            if kind == "n":
+                call = call._replace(len=self.page_number(word))
+            elif kind == "P":
+                call = call._replace(prot=self.one_of("protection", word, PROTECTIONS))
+            elif kind == "ADVICE":
+                call = call._replace(behavior=self.one_of("advice", word, ADVICE))
+            else:
+                call = call._replace(policy=self.one_of("policy", word, POLICIES))
+        return call
+
+    def mmap(self) -> Call:
+        if len(self.words) < 3:
+            raise self.bad_form()
+        addr, length = (self.page_number(word) for word in self.words[:2])
+        call = Call(NR_mmap, addr, length, self.one_of("protection", self.words[2], PROTECTIONS))
+        seen = set()
+        for word in self.words[3:]:
+            what, _, value = word.partition("=")
+            if what in seen:
+                raise self.error(f"{what} is named twice")
+            seen.add(what)
+            if word == "NORESERVE":
+                call = call._replace(flags=MAP_NORESERVE)
+            elif what == "file" and value:
+                call = call._replace(file=self.one_of("file", value, FILES))
+            elif what == "off" and value:
+                call = call._replace(pgoff=self.page_number(value))
+            else:
+                raise self.error(f"unknown mmap flag '{word}'; there are NORESERVE, file=F and off=K")
+        if "off" in seen and "file" not in seen:
+            raise self.error("off= is of a file, and there is no file=")
+        return call
+
+    def mremap(self) -> Call:
+        if not 2 <= len(self.words) <= 4:
+            raise self.bad_form()
+        addr = self.page_number(self.words[0])
+        old, arrow, new = (word.strip() for word in self.words[1].partition("->"))
+        call = Call(NR_mremap, addr, self.page_number(old))
+        more = self.words[2:]
+        if arrow:
+            if len(more) > 1:
+                raise self.bad_form()
+            new_len = self.page_number(more[0]) if more else call.len
+            return call._replace(flags=FIXED, new_len=new_len, new_addr=self.page_number(new))
+        if not more:
+            raise self.bad_form()
+        if more[1:] not in ([], ["MAYMOVE"]):
+            raise self.error(f"unknown mremap flag '{more[1]}'; there is MAYMOVE")
+        return call._replace(flags=MREMAP_MAYMOVE if more[1:] else 0, new_len=self.page_number(more[0]))
+
+    def page_number(self, word: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,6}", word):
+            raise self.error(f"'{word}' is not a page number")
+        return int(word)
+
+    def one_of(self, what: str, word: str, known: Mapping[str, int]) -> int:
+        if word not in known:
+            an = "an" if what[0] in "aeiou" else "a"
+            raise self.error(f"'{word}' is not {an} {what}; there are {', '.join(known)}")
+        return known[word]
