@@ -6,11 +6,13 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from checker import vm
 from checker.check import RUNS, Checked, check_all
+from checker.compare import BY, compare_kernels
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -21,6 +23,7 @@ from checker.subset import LARGEST
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
+from counterexamples.side_by_side import compare_data, compare_text
 from model.kernels import KERNELS, PATCHES
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, TraceError
@@ -51,15 +54,7 @@ def fail(message: str) -> NoReturn:
 
 def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
-    scope = Scope(
-        options.pages,
-        in_order(_words(options.prot), PROTECTIONS),
-        in_order(_words(options.ops), OPERATIONS),
-        options.noreserve,
-        options.max_map_count,
-        options.max_pgoff,
-    )
-    limits = Limits(options.depth, options.max_states)
+    scope, limits = scope_of(options), Limits(options.depth, options.max_states)
     names = list(dict.fromkeys(options.property)) or vm.property_names()
     kernels = options.kernel or seed_kernels()
     if len(set(kernels)) < len(kernels):
@@ -85,6 +80,19 @@ def exit_code(checks: Sequence[Checked]) -> int:
     """The worst verdict decides: violated, then incomplete, then vacuous."""
     verdicts = {result.verdict for checked in checks for result in checked.results}
     return next((code for verdict, code in EXIT_CODES.items() if verdict in verdicts), HOLDS)
+
+
+def compare_command(options: argparse.Namespace) -> int:
+    """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if that is open."""
+    scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    begin = time.perf_counter()
+    with ProgressLine() as progress:
+        compared = compare_kernels(options.a, options.b, options.by, scope, limits, progress.of)
+    if options.format == "json":
+        print(json.dumps(compare_data(compared, scope, limits, time.perf_counter() - begin), indent=1))
+    else:
+        print("\n".join(compare_text(compared, scope)))
+    return {"equal": HOLDS, "incomplete": INCOMPLETE}.get(compared.found.verdict, VIOLATED)
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -125,6 +133,18 @@ def list_command(options: argparse.Namespace) -> int:
     return HOLDS
 
 
+def scope_of(options: argparse.Namespace) -> Scope:
+    """The scope that the options choose. Raises ScopeError."""
+    return Scope(
+        options.pages,
+        in_order(_words(options.prot), PROTECTIONS),
+        in_order(_words(options.ops), OPERATIONS),
+        options.noreserve,
+        options.max_map_count,
+        options.max_pgoff,
+    )
+
+
 # ---- options -------------------------------------------------------------------------------------
 
 
@@ -148,6 +168,17 @@ def _positive(text: str) -> int:
     return value
 
 
+def _add_scope(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--pages", type=_number, default=4, metavar="N", help="pages in the address space (default 4)")
+    add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
+    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
+    add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--max-pgoff", type=_number, metavar="K", help="follow offsets up to page K (mremap grows them)")
+    add("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
+    add("--max-states", type=_positive, metavar="N", help="stop at N states")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     main = Parser(prog="vmacheck", description="A model checker for vma merging and anon_vma sharing in Linux.")
@@ -156,15 +187,16 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
-    one.add_argument("--pages", type=_number, default=4, metavar="N", help="pages in the address space (default 4)")
-    one.add_argument("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
-    one.add_argument("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: all but read")
-    one.add_argument("--noreserve", action="store_true", help="also mmap with NORESERVE")
-    one.add_argument("--max-pgoff", type=_number, metavar="K", help="follow offsets up to page K (mremap grows them)")
-    one.add_argument("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
-    one.add_argument("--max-states", type=_positive, metavar="N", help="stop at N states")
+    _add_scope(one)
     one.add_argument("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")
     one.set_defaults(command=check_command)
+
+    four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")
+    four.add_argument("a", metavar="KERNEL_A")
+    four.add_argument("b", metavar="KERNEL_B")
+    four.add_argument("--by", choices=list(BY), default="vmas", help="what to compare (default vmas)")
+    _add_scope(four)
+    four.set_defaults(command=compare_command)
 
     two = commands.add_parser("run", help="carry out a trace, every step drawn")
     two.add_argument("kernel", metavar="KERNEL")
@@ -176,9 +208,9 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("what", choices=["kernels", "properties", "operations"])
     three.set_defaults(command=list_command)
 
-    for command in (one, two):
+    for command in (one, two, four):
         command.add_argument("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
-    for command in (one, two, three):
+    for command in (one, two, three, four):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main
 

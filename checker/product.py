@@ -14,6 +14,7 @@ import numpy as np
 from checker.graph import Graph
 from checker.record import STOPPED
 
+CHUNK = 1 << 14  # pairs expanded at a time
 Worse = Callable[[Any, Any], Any]  # arrays of numbers of the first and of the second system to an array of truths
 
 
@@ -102,53 +103,62 @@ class _Product:
         return found
 
     def _expand(self) -> None:
-        """Go one call further."""
+        """Go one call further, some pairs at a time."""
         border = self.pairs[-1]
+        self.pairs.append(np.zeros(0, np.int64))
+        self.parents.append(np.zeros(0, np.int64))
+        self.via.append(np.zeros(0, np.int64))
+        for start in range(0, len(border), CHUNK):
+            self._expand_some(border[start : start + CHUNK], start)
+
+    def _expand_some(self, border: Any, start: int) -> None:
+        """Go one call further from the pairs of the border that are at position start and behind."""
         states_a, states_b = border // self.width, border % self.width
         to_a, to_b = self.a.to[states_a], self.b.to[states_b]
         returned_a, returned_b = self.a.returned[states_a], self.b.returned[states_b]
         alive = (to_a != STOPPED) & (to_b != STOPPED)
-        tried = alive & (self._expanded(to_a) & self._expanded(to_b))
+        tried = (to_a >= 0) & (to_b >= 0)
         self.cut |= not bool((tried | ~alive).all())
         same = returned_a == returned_b
         self.found.transitions += int(tried.sum())
-        self._look_at_results(tried & ~same, returned_a, returned_b)
+        self._look_at_results(start, tried & ~same, returned_a, returned_b)
         tried &= same
-        self._look_at_transitions(states_a, states_b, tried)
+        self._look_at_transitions(start, states_a, states_b, tried)
         flat = np.flatnonzero(tried)
         pairs = to_a.ravel()[flat].astype(np.int64) * self.width + to_b.ravel()[flat]
         new, first = np.unique(pairs, return_index=True)
         fresh = ~np.isin(new, self.seen, assume_unique=True)
         order = np.sort(first[fresh])
         self.seen = np.union1d(self.seen, new[fresh])
-        self.parents.append(flat[order] // to_a.shape[1])
-        self.via.append(flat[order] % to_a.shape[1])
-        self.pairs.append(pairs[order])
-        self._look_at_states(self.pairs[-1])
+        self._enter(pairs[order], flat[order] // to_a.shape[1] + start, flat[order] % to_a.shape[1])
 
-    @staticmethod
-    def _expanded(to: Any) -> Any:
-        return to >= 0
+    def _enter(self, pairs: Any, parents: Any, via: Any) -> None:
+        """Add new pairs to the last level."""
+        before = len(self.pairs[-1])
+        self.pairs[-1] = np.concatenate([self.pairs[-1], pairs])
+        self.parents[-1] = np.concatenate([self.parents[-1], parents])
+        self.via[-1] = np.concatenate([self.via[-1], via])
+        self._look_at_states(pairs, before)
 
-    def _look_at_results(self, different: Any, returned_a: Any, returned_b: Any) -> None:
+    def _look_at_results(self, start: int, different: Any, returned_a: Any, returned_b: Any) -> None:
         found = self.found
         found.divergences += int(different.sum())
         if found.divergence is None and different.any():
             place = int(np.flatnonzero(different)[0])
             results = int(returned_a.ravel()[place]), int(returned_b.ravel()[place])
-            found.divergence = Divergence(self._calls_with(place), results)
+            found.divergence = Divergence(self._calls_with(start, place), results)
         if self.measure.name == "result":
-            self._note("a_worse", different & (returned_a < 0) & (returned_b >= 0))
-            self._note("b_worse", different & (returned_b < 0) & (returned_a >= 0))
+            self._note(start, "a_worse", different & (returned_a < 0) & (returned_b >= 0))
+            self._note(start, "b_worse", different & (returned_b < 0) & (returned_a >= 0))
 
-    def _look_at_transitions(self, states_a: Any, states_b: Any, tried: Any) -> None:
+    def _look_at_transitions(self, start: int, states_a: Any, states_b: Any, tried: Any) -> None:
         number = self.measure.transition
         if number is not None:
             of_a, of_b = number(self.a, states_a, tried), number(self.b, states_b, tried)
-            self._note("a_worse", tried & self.measure.worse(of_a, of_b))
-            self._note("b_worse", tried & self.measure.worse(of_b, of_a))
+            self._note(start, "a_worse", tried & self.measure.worse(of_a, of_b))
+            self._note(start, "b_worse", tried & self.measure.worse(of_b, of_a))
 
-    def _look_at_states(self, pairs: Any) -> None:
+    def _look_at_states(self, pairs: Any, before: int = 0) -> None:
         name = self.measure.state
         if name is not None:
             of_a, of_b = self.a.measures[name][pairs // self.width], self.b.measures[name][pairs % self.width]
@@ -158,18 +168,18 @@ class _Product:
             ):
                 if getattr(self.found, side) is None and worse.any():
                     place = int(np.flatnonzero(worse)[0])
-                    setattr(self.found, side, self._calls_to(len(self.pairs) - 1, place))
-                    self.found.pairs_before[side] = sum(self.found.levels) + place
+                    setattr(self.found, side, self._calls_to(len(self.pairs) - 1, before + place))
+                    self.found.pairs_before[side] = sum(self.found.levels) + before + place
 
-    def _note(self, side: str, hits: Any) -> None:
+    def _note(self, start: int, side: str, hits: Any) -> None:
         if getattr(self.found, side) is None and hits.any():
-            setattr(self.found, side, self._calls_with(int(np.flatnonzero(hits)[0])))
+            setattr(self.found, side, self._calls_with(start, int(np.flatnonzero(hits)[0])))
             self.found.pairs_before[side] = self.found.pairs
 
-    def _calls_with(self, place: int) -> tuple[Any, ...]:
-        """The calls to a pair of the last level, and a call from there, by its place in the table of both."""
+    def _calls_with(self, start: int, place: int) -> tuple[Any, ...]:
+        """The calls to a pair of the border, and a call from there, by its place in the table of both."""
         position, call = divmod(place, len(self.a.system.calls))
-        return (*self._calls_to(len(self.pairs) - 1, position), self.a.system.calls[call])
+        return (*self._calls_to(len(self.pairs) - 2, start + position), self.a.system.calls[call])
 
     def _calls_to(self, level: int, position: int) -> tuple[Any, ...]:
         path = []

@@ -16,7 +16,7 @@ from checker.system import LARGEST_RESULT, Claim, Goal, System
 from model import state, unistd
 from model.kernels import GOALS, KERNELS, PATCHES, files
 from model.operations import NAMES, OPERATIONS, Call, result_text
-from properties import FILES, PROPERTIES
+from properties import COST, FILES, PROPERTIES
 
 
 class UnknownName(ValueError):
@@ -115,8 +115,14 @@ def absent_numbers(calls: Sequence[Call]) -> list[str]:
     return [name for name, nr in vars(unistd).items() if name.startswith("NR_") and nr not in present]
 
 
-def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
-    """The kernel as a system to search, with the calls of the scope, or with others.
+def build(
+    name: str,
+    scope: Scope,
+    properties: Sequence[str] = (),
+    calls: Sequence[Call] | None = None,
+    measures: Sequence[str] = (),
+) -> System:
+    """The kernel as a system to search, with the calls of the scope, or with others; measures are properties/cost.py's.
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
@@ -125,14 +131,16 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
+    if measures:
+        program = linked_with(program, [COST])
     program.check()
-    check_unchanging(program, [claim.name for claim in claims])
+    check_unchanging(program, [*(claim.name for claim in claims), *measures])
     layout = Layout.of(state.layout(bounds))
     if split_name(name)[2]:
         check_fields(program, layout, Call._fields)
     calls = scope.calls() if calls is None else calls
     program = without_kinds(program, "nr", absent_numbers(calls))
-    return System(name, program, layout, calls, NAMES, claims, goals_for(name, scope), result_text)
+    return System(name, program, layout, calls, NAMES, claims, goals_for(name, scope), result_text, tuple(measures))
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

@@ -123,7 +123,7 @@ def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) ->
     names = list(dict.fromkeys(result.claim.name for result in results))
     kernels = list(dict.fromkeys(result.system.name for result in results))
     verb = "happens" if first.claim.sometimes else "is violated" if len(names) == 1 else "are violated"
-    head = f"{_listing(names)} {verb} on {_listing(kernels)} after {_count(len(first.calls or ()), 'call')}"
+    head = f"{_listing(names)} {verb} on {_listing(kernels)} after {count(len(first.calls or ()), 'call')}"
     return [head, "", *film_lines, f"     {ruled_out(results)}"]
 
 
@@ -133,7 +133,7 @@ def ruled_out(results: Sequence[Result]) -> str:
     if not programs:
         return "no program is shorter"
     states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
-    return f"none of the {programs:,} programs of up to {_count(length - 1, 'call')} does it (states: {states})"
+    return f"none of the {programs:,} programs of up to {count(length - 1, 'call')} does it (states: {states})"
 
 
 def _listing(words: Sequence[str]) -> str:
@@ -144,9 +144,9 @@ def verdict_text(result: Result) -> str:
     """One line: the claim, the verdict, and how far it reaches."""
     head = f"{result.claim.name}: {MARKS[result.verdict]}"
     if result.verdict == "violated":
-        return f"{head} by {_count(len(result.calls or ()), 'call')}"
+        return f"{head} by {count(len(result.calls or ()), 'call')}"
     if result.verdict == "holds" and result.claim.sometimes:
-        return f"{head}, first after {_count(len(result.calls or ()), 'call')}"
+        return f"{head}, first after {count(len(result.calls or ()), 'call')}"
     if result.verdict == "holds":
         return f"{head} for programs of any length"
     return f"{head} ({result.reason})"
@@ -217,5 +217,6 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {what}" for what, number in counts.items())
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

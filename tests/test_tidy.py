@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "checker": {"checker"},
     "counterexamples": {"model", "checker", "counterexamples"},
 }
-JOINTS = {"checker/main.py", "checker/vm.py", "checker/scope.py"}
+JOINTS = {"checker/main.py", "checker/vm.py", "checker/scope.py", "checker/compare.py"}
 ONLY_IN = {"llvmlite": {"checker/native.py"}, "numpy": {"checker/compiled.py", "checker/product.py"}}
 
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels compared: what can be compared, and the graphs of the kernels in a scope."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from checker import vm
+from checker.compiled import explore_graph
+from checker.graph import Graph
+from checker.product import Comparison, Measure, compare
+from checker.scope import Scope, ScopeError
+from checker.search import Limits, Report
+from checker.system import System
+from model.mm import FIND_VMA_PREV
+
+LARGEST_BITMAP = 62  # pages whose boundaries fit into one number
+
+
+def _more(a: Any, b: Any) -> Any:
+    return a > b
+
+
+def _not_within(a: Any, b: Any) -> Any:
+    return a & ~b != 0
+
+
+def _calls_find_vma_prev(graph: Graph, states: Any, _tried: Any) -> Any:
+    return graph.noted[states] & FIND_VMA_PREV
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Something to compare kernels by: the measure, and what "worse" means in words."""
+
+    measure: Measure
+    what: str
+
+
+BY = {
+    "vmas": Criterion(Measure("vmas", _more, "number_of_vmas"), "has more vmas"),
+    "layout": Criterion(
+        Measure("layout", _not_within, "boundaries_of_vmas"), "has a boundary between vmas that the other has not"
+    ),
+    "result": Criterion(Measure("result", _more), "fails where the other succeeds"),
+    "walk": Criterion(Measure("walk", _more, "visits_of_walks"), "visits more vmas in the walks from all pages"),
+    "lookups": Criterion(
+        Measure("lookups", _more, "lookups_of_walks"), "looks into more page tables in the walks from all pages"
+    ),
+    "find_vma_prev": Criterion(
+        Measure("find_vma_prev", _more, transition=_calls_find_vma_prev),
+        "calls find_vma_prev in a fault where the other does not",
+    ),
+}
+MEASURES = (*(by.measure.state for by in BY.values() if by.measure.state is not None), "longest_list")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two kernels and what the comparison of them found."""
+
+    a: System
+    b: System
+    by: str
+    found: Comparison
+
+
+@lru_cache(maxsize=8)
+def graph_of(kernel: str, scope: Scope, limits: Limits, progress: Callable[[str], Report] | None = None) -> Graph:
+    """Every state of the kernel in the scope, with every transition and all measures. The last few are kept."""
+    system = vm.build(kernel, scope, measures=MEASURES)
+    return explore_graph(system, limits, None if progress is None else progress(kernel))
+
+
+def compare_kernels(
+    a: str, b: str, by: str, scope: Scope, limits: Limits, progress: Callable[[str], Report] | None = None
+) -> Compared:
+    """Walk both kernels in lockstep. Raises UnknownName, LinkError, ScopeError and OutOfBounds."""
+    if by == "layout" and scope.pages > LARGEST_BITMAP:
+        raise ScopeError(f"--by layout goes up to {LARGEST_BITMAP} pages, and --pages is {scope.pages}")
+    one, two = (graph_of(kernel, scope, limits, progress) for kernel in (a, b))
+    return Compared(one.system, two.system, by, compare(one, two, BY[by].measure))
