@@ -3,12 +3,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from checker import vm
 from checker.compiled import explore_graph
 from checker.graph import Graph
+from checker.link import AST_LOCK
 from checker.product import Comparison, Measure, compare
 from checker.scope import Scope, ScopeError
 from checker.search import Limits, Report
@@ -32,25 +32,25 @@ def _calls_find_vma_prev(graph: Graph, states: Any, _tried: Any) -> Any:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something to compare kernels by: the measure, and what "worse" means in words."""
+    """Something to compare kernels by: the measure, and what the worse one does, with {} for the other."""
 
     measure: Measure
     what: str
 
 
 BY = {
-    "vmas": Criterion(Measure("vmas", _more, "number_of_vmas"), "has more vmas"),
+    "vmas": Criterion(Measure("vmas", _more, "number_of_vmas"), "have more vmas than {}"),
     "layout": Criterion(
-        Measure("layout", _not_within, "boundaries_of_vmas"), "has a boundary between vmas that the other has not"
+        Measure("layout", _not_within, "boundaries_of_vmas"), "have a boundary between vmas that {} has not"
     ),
-    "result": Criterion(Measure("result", _more), "fails where the other succeeds"),
-    "walk": Criterion(Measure("walk", _more, "visits_of_walks"), "visits more vmas in the walks from all pages"),
+    "result": Criterion(Measure("result", _more), "fail where {} succeeds"),
+    "walk": Criterion(Measure("walk", _more, "visits_of_walks"), "visit more vmas in the walks from all pages than {}"),
     "lookups": Criterion(
-        Measure("lookups", _more, "lookups_of_walks"), "looks into more page tables in the walks from all pages"
+        Measure("lookups", _more, "lookups_of_walks"), "look into more page tables in the walks from all pages than {}"
     ),
     "find_vma_prev": Criterion(
         Measure("find_vma_prev", _more, transition=_calls_find_vma_prev),
-        "calls find_vma_prev in a fault where the other does not",
+        "call find_vma_prev in a fault where {} does not",
     ),
 }
 MEASURES = (*(by.measure.state for by in BY.values() if by.measure.state is not None), "longest_list")
@@ -66,18 +66,30 @@ class Compared:
     found: Comparison
 
 
-@lru_cache(maxsize=8)
 def graph_of(kernel: str, scope: Scope, limits: Limits, progress: Callable[[str], Report] | None = None) -> Graph:
-    """Every state of the kernel in the scope, with every transition and all measures. The last few are kept."""
-    system = vm.build(kernel, scope, measures=MEASURES)
+    """Every state of the kernel in the scope, every transition and all measures. Raises as compare_kernels does."""
+    with AST_LOCK:
+        system = vm.build(kernel, scope, measures=MEASURES)
     return explore_graph(system, limits, None if progress is None else progress(kernel))
 
 
 def compare_kernels(
-    a: str, b: str, by: str, scope: Scope, limits: Limits, progress: Callable[[str], Report] | None = None
+    a: str,
+    b: str,
+    by: str,
+    scope: Scope,
+    limits: Limits,
+    progress: Callable[[str], Report] | None = None,
+    last_only: tuple[int, ...] = (),
+    graphs: Callable[..., Graph] = graph_of,
+    can_a_be_worse: bool = False,
 ) -> Compared:
-    """Walk both kernels in lockstep. Raises UnknownName, LinkError, ScopeError and OutOfBounds."""
+    """Walk both kernels in lockstep; calls with the numbers in last_only end a program.
+
+    graphs gives the graph of a kernel, as graph_of does; can_a_be_worse is all that is asked, if set. Raises
+    UnknownName, LinkError, ScopeError and OutOfBounds.
+    """
     if by == "layout" and scope.pages > LARGEST_BITMAP:
         raise ScopeError(f"--by layout goes up to {LARGEST_BITMAP} pages, and --pages is {scope.pages}")
-    one, two = (graph_of(kernel, scope, limits, progress) for kernel in (a, b))
-    return Compared(one.system, two.system, by, compare(one, two, BY[by].measure))
+    one, two = (graphs(kernel, scope, limits, progress) for kernel in (a, b))
+    return Compared(one.system, two.system, by, compare(one, two, BY[by].measure, last_only, can_a_be_worse))

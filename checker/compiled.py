@@ -213,7 +213,7 @@ class Explorer:
     def graph(self) -> Graph:
         """All that was found, with what follows what."""
         shape = (self.search.states, len(self.calls))
-        to, returned = np.full(shape, record.BEYOND_REACH, np.int32), np.zeros(shape, np.int32)
+        to, returned = np.full(shape, record.UNTRIED, np.int32), np.zeros(shape, np.int32)
         noted = np.zeros(shape, np.uint16)
         expanded = int(self.progress[expand.NEXT])
         for start in range(0, expanded, CHUNK):

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from checker import vm
@@ -24,6 +25,7 @@ from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
 from counterexamples.side_by_side import compare_data, compare_text
+from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
 from model.kernels import KERNELS, PATCHES
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, TraceError
@@ -32,6 +34,8 @@ from properties import PROPERTIES
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {"violated": VIOLATED, "incomplete": INCOMPLETE, "vacuous": VACUOUS, "holds": HOLDS}
+POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
+TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
 INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken)
 
 
@@ -93,6 +97,43 @@ def compare_command(options: argparse.Namespace) -> int:
     else:
         print("\n".join(compare_text(compared, scope)))
     return {"equal": HOLDS, "incomplete": INCOMPLETE}.get(compared.found.verdict, VIOLATED)
+
+
+def claims_command(options: argparse.Namespace) -> int:
+    """vmacheck claims: decide what the seed says. 0 if every verdict is as expected."""
+    from checker.claims import decide, decide_all  # noqa: PLC0415  (networkx is slow to import)
+    from checker.seed_claims import CLAIMS  # noqa: PLC0415
+    from counterexamples.claims_report import claim_text, claims_data, claims_text  # noqa: PLC0415
+
+    known = {claim.id: claim for claim in CLAIMS}
+    for name in options.id:
+        if name not in known:
+            raise vm.unknown("claim", name, list(known))
+    chosen = [known[name] for name in dict.fromkeys(options.id)] or list(CLAIMS)
+    decided = decide_all(chosen) if len(chosen) > 1 else [decide(chosen[0])]
+    if options.format == "json":
+        print(json.dumps(claims_data(decided), indent=1))
+    elif options.id:
+        print("\n\n".join("\n".join(claim_text(one)) for one in decided))
+    else:
+        print("\n".join(claims_text(decided)))
+    surprises = [one for one in decided if one.verdict != one.claim.expected]
+    for one in surprises:
+        print(f"unexpected: {one.claim.id} is {one.verdict}, not {one.claim.expected}", file=sys.stderr)
+    return VIOLATED if surprises else HOLDS
+
+
+def tradeoff_command(options: argparse.Namespace) -> int:
+    """vmacheck tradeoff: the worst case of each kernel. 3 if one is not closed."""
+    scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    worst = [worst_of(kernel, scope, limits) for kernel in options.kernel or TRADEOFF_KERNELS]
+    if options.svg is not None:
+        Path(options.svg).write_text(tradeoff_svg(worst, scope), encoding="utf-8")
+    if options.format == "json":
+        print(json.dumps(tradeoff_data(worst, scope), indent=1))
+    else:
+        print("\n".join(tradeoff_text(worst, scope)))
+    return HOLDS if all(one.closed for one in worst) else INCOMPLETE
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -204,13 +245,23 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
     two.set_defaults(command=run_command)
 
+    five = commands.add_parser("claims", help="what the seed says, sentence by sentence: each decided")
+    five.add_argument("id", nargs="*", metavar="ID", help="C1 to C24, T-SAFE-1 to 4: in full, drawn (default: all)")
+    five.set_defaults(command=claims_command)
+
+    six = commands.add_parser("tradeoff", help="what sharing costs and saves: the worst case of each kernel")
+    six.add_argument("kernel", nargs="*", metavar="KERNEL", help="default: every policy, with the importer fix")
+    six.add_argument("--svg", metavar="FILE", help="also plot it")
+    _add_scope(six)
+    six.set_defaults(command=tradeoff_command)
+
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations"])
     three.set_defaults(command=list_command)
 
-    for command in (one, two, four):
+    for command in (one, two, four, six):
         command.add_argument("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
-    for command in (one, two, three, four):
+    for command in (one, two, three, four, five, six):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main
 

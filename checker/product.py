@@ -5,14 +5,14 @@ The states of the product are pairs. Where a call returns different results, tha
 follows is no longer the same program in the same situation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from checker.graph import Graph
-from checker.record import STOPPED
+from checker.record import STOPPED, UNTRIED
 
 CHUNK = 1 << 14  # pairs expanded at a time
 Worse = Callable[[Any, Any], Any]  # arrays of numbers of the first and of the second system to an array of truths
@@ -74,16 +74,34 @@ class Comparison:
         return "a_worse" if self.a_worse is not None else "b_worse"
 
 
-def compare(a: Graph, b: Graph, measure: Measure) -> Comparison:
-    """Walk both graphs in lockstep, breadth first. Both have the same calls."""
+def compare(
+    a: Graph, b: Graph, measure: Measure, last_only: Collection[int] = (), can_a_be_worse: bool = False
+) -> Comparison:
+    """Walk both graphs in lockstep, breadth first. Both have the same calls.
+
+    Calls of the kinds in last_only are tried everywhere, but only as the last of a program. can_a_be_worse: that is all
+    that is asked, and the walk ends when it is known.
+    """
     assert list(a.system.calls) == list(b.system.calls)
-    return _Product(a, b, measure).run()
+    return _Product(a, b, measure, last_only).run(can_a_be_worse)
+
+
+def most_above(a: Graph, b: Graph, name: str) -> tuple[int, bool]:
+    """The most by which a measure of a's states exceeds that of b's, over all programs with the same results so far.
+
+    And whether that is over all such programs.
+    """
+    product = _Product(a, b, Measure(name, lambda _a, _b: np.False_), ())
+    closed = product.run(can_a_be_worse=False).closed
+    states_a, states_b = product.seen // product.width, product.seen % product.width
+    return int((a.measures[name][states_a] - b.measures[name][states_b]).max()), closed
 
 
 class _Product:
     """The search. A pair is the number a's state * b's states + b's state; `seen` has those found, in order."""
 
-    def __init__(self, a: Graph, b: Graph, measure: Measure) -> None:
+    def __init__(self, a: Graph, b: Graph, measure: Measure, last_only: Collection[int]) -> None:
+        self.followed = np.array([call[0] not in last_only for call in a.system.calls])
         self.a, self.b, self.measure, self.found = a, b, measure, Comparison()
         self.width = len(b.to)
         self.pairs = [np.zeros(1, np.int64)]  # a level each
@@ -92,11 +110,13 @@ class _Product:
         self.seen = np.zeros(1, np.int64)
         self.cut = False
 
-    def run(self) -> Comparison:
+    def run(self, can_a_be_worse: bool) -> Comparison:
         """Fill in self.found."""
         found = self.found
         self._look_at_states(self.pairs[0])
         while len(self.pairs[-1]):
+            if can_a_be_worse and found.a_worse is not None:
+                return found
             found.levels.append(len(self.pairs[-1]))
             self._expand()
         found.closed = not self.cut
@@ -117,14 +137,17 @@ class _Product:
         to_a, to_b = self.a.to[states_a], self.b.to[states_b]
         returned_a, returned_b = self.a.returned[states_a], self.b.returned[states_b]
         alive = (to_a != STOPPED) & (to_b != STOPPED)
-        tried = (to_a >= 0) & (to_b >= 0)
-        self.cut |= not bool((tried | ~alive).all())
+        self.cut |= bool((alive & ((to_a == UNTRIED) | (to_b == UNTRIED))).any())
+        tried = alive & (to_a != UNTRIED) & (to_b != UNTRIED)
         same = returned_a == returned_b
         self.found.transitions += int(tried.sum())
         self._look_at_results(start, tried & ~same, returned_a, returned_b)
         tried &= same
         self._look_at_transitions(start, states_a, states_b, tried)
-        flat = np.flatnonzero(tried)
+        tried &= self.followed
+        reached = tried & (to_a >= 0) & (to_b >= 0)
+        self.cut |= not bool((reached | ~tried).all())
+        flat = np.flatnonzero(reached)
         pairs = to_a.ravel()[flat].astype(np.int64) * self.width + to_b.ravel()[flat]
         new, first = np.unique(pairs, return_index=True)
         fresh = ~np.isin(new, self.seen, assume_unique=True)

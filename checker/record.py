@@ -32,6 +32,7 @@ RESULT: int
 # what a transition leads to, where that is no state that was found
 STOPPED = -1  # the kernel stopped before: no call follows
 BEYOND_REACH = -2  # beyond a bound of the search
+UNTRIED = -3  # the search ended before the state was expanded
 
 
 def record(
@@ -89,5 +90,5 @@ def measure(before: i32, keys: i64, progress: i64, values: i64, number):
     return 0
 
 
-RESERVED = frozenset({"record", "measure", "measure_of", "STOPPED", "BEYOND_REACH"})
+RESERVED = frozenset({"record", "measure", "measure_of", "STOPPED", "BEYOND_REACH", "UNTRIED"})
 ENTRIES = ("record", "measure")

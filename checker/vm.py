@@ -23,7 +23,8 @@ class UnknownName(ValueError):
     """There is no kernel, patch or property of that name."""
 
 
-def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
+def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
+    """The error that says so, with what it may have been meant to be."""
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
     return UnknownName(f"unknown {what} '{name}'; {hint}")
@@ -33,7 +34,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
     """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'."""
     base, *rest = name.split("+")
     if base not in KERNELS:
-        raise _unknown("kernel", base, list(KERNELS))
+        raise unknown("kernel", base, list(KERNELS))
     patches: list[str] = []
     while rest and rest[0] in PATCHES:
         patches.append(rest.pop(0))
@@ -42,7 +43,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
         if word in PATCHES:
             raise UnknownName(f"{name}: the built-in patch {word} has to come before the files")
         if not word.endswith(".py"):
-            raise _unknown("patch", word, [*PATCHES, "a path that ends in .py"])
+            raise unknown("patch", word, [*PATCHES, "a path that ends in .py"])
         paths.append(Path(word))
     return base, patches, paths
 
@@ -86,7 +87,7 @@ def claims_for(names: Sequence[str]) -> tuple[Claim, ...]:
     found: dict[str, Claim] = {}
     for name in names:
         if name not in PROPERTIES:
-            raise _unknown("property", name, list(PROPERTIES))
+            raise unknown("property", name, list(PROPERTIES))
         prop = PROPERTIES[name]
         found[name] = Claim(name, prop.kind == "sometimes", prop.on_step, prop.premise)
         if prop.premise is not None:

@@ -9,7 +9,7 @@ from checker.product import Divergence
 from checker.scope import Scope
 from checker.search import Limits
 from checker.system import OOPS
-from counterexamples.picture import LEGEND, film, pages_line
+from counterexamples.picture import LEGEND, film
 from counterexamples.replay import STOPPED, pages_of, replay
 from counterexamples.report import SCHEMA, count, step_data
 from model.operations import result_text
@@ -17,20 +17,24 @@ from model.operations import result_text
 
 def two_films(compared: Compared, calls: Sequence[Any]) -> list[str]:
     """The calls carried out on both kernels, a line a step."""
-    films = []
-    for system in (compared.a, compared.b):
-        steps = replay(system, calls)
-        lines = film(steps, pages_of(system))
-        films.append([*lines, *[""] * (len(calls) - len(lines)), f"     {pages_line(steps[-1])}" if steps else ""])
-    calls_width = max((len(str(call)) for call in calls), default=0)
-    drawing = 5 + calls_width + 3
-    left = [line[drawing:] for line in films[0][:-1]]
-    right = [line[drawing:] for line in films[1][:-1]]
-    width = max([len(compared.a.name), *map(len, left)])
-    lines = [f"{'':{drawing}}{compared.a.name:{width}}   {compared.b.name}"]
-    for number, (call, one, two) in enumerate(zip(calls, left, right, strict=True), 1):
-        lines.append(f"{number:3}  {call!s:{calls_width}}   {one:{width}}   {two}".rstrip())
-    return lines
+    return side_by_side(
+        [(system.name, film(replay(system, calls), pages_of(system))) for system in (compared.a, compared.b)], calls
+    )
+
+
+def side_by_side(films: Sequence[tuple[str, Sequence[str]]], calls: Sequence[Any]) -> list[str]:
+    """Films of the same calls, with what each is of, next to each other. One may end early."""
+    texts = [str(call) for call in calls]
+    start = 5 + max(map(len, texts), default=0) + 3
+    rows = [[f"{number:3}  {text}".ljust(start)] for number, text in enumerate(texts, 1)]
+    head = [" " * start]
+    for name, lines in films:
+        cells = [line[start:] for line in lines] + [""] * (len(calls) - len(lines))
+        width = max(map(len, [name, *cells])) + 3
+        head.append(name.ljust(width))
+        for row, cell in zip(rows, cells, strict=True):
+            row.append(cell.ljust(width))
+    return ["".join(row).rstrip() for row in (head, *rows)]
 
 
 def compare_text(compared: Compared, scope: Scope) -> list[str]:
@@ -38,13 +42,14 @@ def compare_text(compared: Compared, scope: Scope) -> list[str]:
     found, a, b = compared.found, compared.a.name, compared.b.name
     sides = [(a, b, found.a_worse, "a_worse"), (b, a, found.b_worse, "b_worse")]
     lines = [LEGEND, ""] if found.a_worse is not None or found.b_worse is not None or found.divergence else []
-    for one, _, calls, side in sides:
+    for one, other, calls, side in sides:
         if calls is not None:
-            lines += [f"{one} {BY[compared.by].what} after {count(len(calls), 'call')}", ""]
+            what = BY[compared.by].what.format(other)
+            lines += [f"{one} can {what}: after {count(len(calls), 'call')}", ""]
             lines += [*two_films(compared, calls), "", f"     {_ruled_out(found.pairs_before[side])}", ""]
     lines += _divergence_text(compared)
     for one, other, calls, _ in sides:
-        lines.append(f"{one} worse than {other} by {compared.by}: {_verdict(calls, found.closed)}")
+        lines.append(f"can {one} {BY[compared.by].what.format(other)}? {_verdict(calls, found.closed)}")
     end = "closed" if found.closed else "not closed: a bound of the search was hit"
     lines += ["", f"scope: {scope}"]
     lines.append(
@@ -59,8 +64,8 @@ def _ruled_out(pairs: int) -> str:
 
 def _verdict(calls: Sequence[Any] | None, closed: bool) -> str:
     if calls is not None:
-        return f"yes, after {count(len(calls), 'call')}"
-    return "never, for programs of any length" if closed else "not found, and not decided"
+        return f"yes, first after {count(len(calls), 'call')}"
+    return "no, for programs of any length" if closed else "not found, and not decided"
 
 
 def _divergence_text(compared: Compared) -> list[str]:

@@ -57,6 +57,9 @@ KERNELS = {
 PATCHES = {
     "importer": Patch("mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma"),
     "prev-first": Patch("find_mergeable_anon_vma asks the previous vma before the next", ("rmap40", "linux-2.6.8")),
+    "ignore-locked": Patch("find_mergeable_anon_vma passes over VM_LOCKED, too", ("rmap40", "linux-2.6.8")),
+    "ignore-hints": Patch("find_mergeable_anon_vma passes over madvise's hints, too", ("rmap40", "linux-2.6.8")),
+    "extend-mremap": Patch("mremap works through touching vmas that are alike instead of refusing to span them"),
     "copy-vma-import": Patch(
         "mremap into a vma without an anon_vma gives it the source's",
         tuple(name for name in KERNELS if name != "andrea-aa"),

@@ -37,6 +37,7 @@ FILE_NAMES = (
     "merging",
     "sharing",
     "rmap",
+    "seed",
 )
 COST = HERE / "cost.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
@@ -67,4 +68,4 @@ def sometimes(function: Function) -> Function:
     return _mark(function, "sometimes", None)
 
 
-from properties import layout, reference, merging, sharing, rmap  # noqa: E402, F401, I001  (the order of reports)
+from properties import layout, reference, merging, sharing, rmap, seed  # noqa: E402, F401, I001  (the order of reports)

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claims about kernels as data: sentences made of parts, each of which is decided by a search or a run."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Protocol
+
+from checker import vm
+from checker.check import check
+from checker.compare import BY, compare_kernels, graph_of
+from checker.graph import Graph
+from checker.interpreted import Machine
+from checker.link import AST_LOCK
+from checker.scope import DEFAULT_OPERATIONS, Scope, in_order
+from checker.search import Limits
+from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call
+from model.traces import parse_trace
+from properties import PROPERTIES
+
+LONGEST_PROGRAM = 16  # times the kinds of call
+HOLDS, BOUNDED, REFUTED, OPEN, UNCHECKED = "holds", "holds within bound", "refuted", "open", "not checked here"
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A program that shows it, and the kernels to run it on."""
+
+    kernels: tuple[str, ...]
+    calls: tuple[Call, ...]
+    pages: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about a part: the verdict, from how many states (or pairs of states), the witness, and figures."""
+
+    verdict: str
+    states: int = 0
+    witness: Witness | None = None
+    figures: str = ""
+
+
+class Part(Protocol):
+    """A sentence that can be decided."""
+
+    @property
+    def says(self) -> str:
+        """The sentence."""
+
+    @property
+    def where(self) -> str:
+        """The scope in which it is decided."""
+
+    @property
+    def is_claim(self) -> bool:
+        """Does the claim stand or fall with it? Otherwise it is said beside."""
+
+    def decide(self) -> Finding:
+        """Decide it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that was said: where, in which words, what that means as a theorem, and its parts."""
+
+    id: str
+    quote: str
+    theorem: str
+    parts: tuple[Part, ...]
+    expected: str
+    source: str = "rmap 40"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A claim with what was found of each part."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The worst of the parts that the claim stands or falls with."""
+        verdicts = {f.verdict for part, f in zip(self.claim.parts, self.findings, strict=True) if part.is_claim}
+        order = (REFUTED, OPEN, BOUNDED, UNCHECKED, HOLDS)
+        return next(verdict for verdict in order if verdict in verdicts)
+
+    @property
+    def states(self) -> int:
+        """How many states, or pairs of states, were looked at."""
+        return sum(finding.states for finding in self.findings)
+
+
+def decide(claim: Claim) -> Decided:
+    """Decide every part of a claim."""
+    return Decided(claim, tuple(part.decide() for part in claim.parts))
+
+
+def decide_all(claims: Sequence[Claim]) -> list[Decided]:
+    """Decide claims, several at a time."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(decide, claims))
+
+
+class Graphs:
+    """Graphs by kernel and scope, made once each; of many, those that were used last are kept."""
+
+    KEPT = 10
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: dict[tuple[str, Scope], Future[Graph]] = {}
+
+    def of(self, kernel: str, scope: Scope, limits: Limits, _progress: object = None) -> Graph:
+        """The graph of a kernel in a scope; another thread may be about to make it."""
+        with self._lock:
+            known = self._found.pop((kernel, scope), None)
+            future = known or Future()
+            self._found[kernel, scope] = future
+            for old in list(self._found)[: -self.KEPT]:
+                del self._found[old]
+        if known is None:
+            try:
+                future.set_result(graph_of(kernel, scope, limits))
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+
+GRAPHS = Graphs()
+
+
+def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False) -> Scope:
+    """A scope of the usual calls and some more."""
+    operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), OPERATIONS)
+    return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve)
+
+
+# ---- parts: two kernels --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Can:
+    """Kernel a can be worse than kernel b. no_mremap_before: mremap is the last call of the program, or none is."""
+
+    a: str
+    b: str
+    by: str
+    scope: Scope
+    is_claim: bool = True
+    no_mremap_before: bool = False
+    wants: bool = True
+
+    @property
+    def says(self) -> str:
+        verb = "can" if self.wants else "cannot"
+        first = ", with no mremap before the last call" if self.no_mremap_before else ""
+        return f"{self.a} {verb} {BY[self.by].what.format(self.b)}{first}"
+
+    @property
+    def where(self) -> str:
+        return str(self.scope)
+
+    def decide(self) -> Finding:
+        last_only = tuple(nr for nr, name in NAMES.items() if name == "mremap") if self.no_mremap_before else ()
+        found = compare_kernels(self.a, self.b, self.by, self.scope, Limits(), None, last_only, GRAPHS.of, True).found
+        if found.a_worse is not None:
+            witness = Witness((self.a, self.b), found.a_worse, self.scope.pages)
+            return Finding(HOLDS if self.wants else REFUTED, found.pairs_before["a_worse"], witness)
+        if self.wants:
+            return Finding(REFUTED if found.closed else OPEN, found.pairs)
+        return Finding(HOLDS if found.closed else BOUNDED, found.pairs)
+
+
+def cannot(a: str, b: str, by: str, scope: Scope, is_claim: bool = True, no_mremap_before: bool = False) -> Can:
+    """Kernel a is never worse than kernel b."""
+    return Can(a, b, by, scope, is_claim, no_mremap_before, wants=False)
+
+
+# ---- parts: one kernel ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Always:
+    """Properties hold on a kernel."""
+
+    kernel: str
+    properties: tuple[str, ...]
+    scope: Scope
+    is_claim: bool = True
+
+    @property
+    def says(self) -> str:
+        return f"on {self.kernel}: {' '.join(PROPERTIES[name].claim for name in self.properties)}"
+
+    @property
+    def where(self) -> str:
+        return str(self.scope)
+
+    def decide(self) -> Finding:
+        with AST_LOCK:
+            system = vm.build(self.kernel, self.scope, self.properties)
+        checked = check(system, self.properties, Limits())
+        for result in checked.results:
+            if result.calls is not None:
+                return Finding(REFUTED, result.states, Witness((self.kernel,), result.calls, self.scope.pages))
+        verdicts = {result.verdict for result in checked.results}
+        verdict = {frozenset({"holds"}): HOLDS, frozenset({"incomplete"}): BOUNDED}.get(frozenset(verdicts), OPEN)
+        return Finding(verdict, checked.search.states)
+
+
+@dataclass(frozen=True)
+class Happens:
+    """A "sometimes" property comes true on a kernel; or, if not wanted, never does."""
+
+    kernel: str
+    name: str
+    scope: Scope
+    is_claim: bool = True
+    wants: bool = True
+
+    @property
+    def says(self) -> str:
+        claim = PROPERTIES[self.name].claim
+        return f"on {self.kernel} this {'happens' if self.wants else 'never happens'}: {claim}"
+
+    @property
+    def where(self) -> str:
+        return str(self.scope)
+
+    def decide(self) -> Finding:
+        with AST_LOCK:
+            system = vm.build(self.kernel, self.scope, (self.name,))
+        result = check(system, (self.name,), Limits()).results[0]
+        if result.calls is not None:
+            witness = Witness((self.kernel,), result.calls, self.scope.pages)
+            return Finding(HOLDS if self.wants else REFUTED, result.states, witness)
+        if self.wants:
+            return Finding(REFUTED if result.closed else OPEN, result.states)
+        return Finding(HOLDS if result.closed else BOUNDED, result.states)
+
+
+def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happens:
+    """A "sometimes" property never comes true."""
+    return Happens(kernel, name, scope, is_claim, wants=False)
+
+
+# ---- parts: given programs -----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _machine(kernel: str, pages: int) -> Machine:
+    """A kernel to step through any calls, up to LONGEST_PROGRAM of them."""
+    every_kind = [Call(nr, 0) for nr in NAMES]
+    with AST_LOCK:
+        system = vm.build(kernel, Scope(pages), calls=every_kind)
+    return Machine(vm.without_renaming(system, every_kind * LONGEST_PROGRAM))
+
+
+def states_after(kernel: str, calls: Sequence[Call], pages: int) -> list[Any]:
+    """The state after each of the calls, as the interpreted run has it, with what happened in it."""
+    assert len(calls) <= LONGEST_PROGRAM * len(NAMES)
+    machine = _machine(kernel, pages)
+    states = [machine.new()]
+    for call in calls:
+        after = machine.new()
+        machine.step(states[-1], call, after)
+        states.append(after)
+    return states[1:]
+
+
+def vmas_after(kernel: str, calls: Sequence[Call], pages: int) -> int:
+    """How many vmas there are after the calls."""
+    return int(states_after(kernel, calls, pages)[-1].map_count)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A given program ends with so many vmas on each of some kernels."""
+
+    program: str
+    pages: int
+    vmas: tuple[tuple[str, int], ...]
+    is_claim: bool = True
+    name: str = ""
+
+    @property
+    def says(self) -> str:
+        ends = ", ".join(f"{vmas} on {kernel}" for kernel, vmas in self.vmas)
+        return f"{self.name or 'this program'} ends with so many vmas: {ends}"
+
+    @property
+    def where(self) -> str:
+        return f"this program, {self.pages} pages"
+
+    def decide(self) -> Finding:
+        calls = tuple(parse_trace(self.program))
+        right = all(vmas_after(kernel, calls, self.pages) == vmas for kernel, vmas in self.vmas)
+        witness = Witness(tuple(kernel for kernel, _ in self.vmas), calls, self.pages)
+        return Finding(HOLDS if right else REFUTED, 0, witness)
+
+
+@dataclass(frozen=True)
+class Grows:
+    """Programs for growing n end with the numbers that a formula gives, kernel by kernel."""
+
+    name: str
+    program: Callable[[int], str]
+    number: Callable[[str, Sequence[Call], int], int]
+    what: str
+    formulas: tuple[tuple[str, str, Callable[[int], int]], ...]
+    sizes: tuple[int, ...] = (4, 6, 8, 10)
+    is_claim: bool = True
+
+    @property
+    def says(self) -> str:
+        formulas = ", ".join(f"{formula} on {kernel}" for kernel, formula, _ in self.formulas)
+        return f"{self.name}: {self.what} is {formulas}"
+
+    @property
+    def where(self) -> str:
+        return f"n = {', '.join(map(str, self.sizes))}"
+
+    def decide(self) -> Finding:
+        for size in self.sizes:
+            calls = tuple(parse_trace(self.program(size)))
+            pages = max(call.end for call in calls)
+            for kernel, _, formula in self.formulas:
+                if self.number(kernel, calls, pages) != formula(size):
+                    return Finding(REFUTED, 0, Witness((kernel,), calls, pages))
+        calls = tuple(parse_trace(self.program(self.sizes[0])))
+        kernels = tuple(kernel for kernel, _, _ in self.formulas)
+        return Finding(HOLDS, 0, Witness(kernels, calls, max(call.end for call in calls)))
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """What this model cannot say, and why."""
+
+    says: str
+    why: str
+    is_claim: bool = True
+    where: str = field(default="")
+
+    def decide(self) -> Finding:
+        return Finding(UNCHECKED, figures=self.why)
