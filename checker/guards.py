@@ -3,6 +3,7 @@
 
 import ast
 import copy
+from functools import lru_cache
 
 from checker.link import Function
 
@@ -50,6 +51,7 @@ def _checked(target: ast.Attribute, value: ast.expr) -> ast.expr:
     return ast.Call(ast.Name("__field__", ast.Load()), [ast.Name(root.id, ast.Load()), value], [])
 
 
+@lru_cache(maxsize=4096)
 def with_guards(function: Function) -> ast.FunctionDef:
     """The function with its guards.
 

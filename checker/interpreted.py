@@ -3,6 +3,8 @@
 
 import ast
 from collections.abc import Callable
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from checker.guards import with_guards
@@ -42,6 +44,7 @@ class Slots(list[Any]):
 
 def _struct(name: str, fields: list[str], arrays: list[Array]) -> type:
     """A class with these fields, zero at first, and assign(other), which copies them all."""
+    items = {array.name: _struct(array.name, [field.name for field in array.fields], []) for array in arrays}
     body = [f"  s.{f} = o.{f}" for f in fields]
     body += [f"  s.{a.name}.assign(o.{a.name}, {a.first}, {a.last + a.spare + 1})" for a in arrays]
     text = f"def assign(s, o):\n{chr(10).join(body)}"
@@ -53,13 +56,12 @@ def _struct(name: str, fields: list[str], arrays: list[Array]) -> type:
         for field in fields:
             setattr(self, field, 0)
         for array in arrays:
-            setattr(self, array.name, _new_slots(array))
+            setattr(self, array.name, _new_slots(array, items[array.name]))
 
     return type(name, (), {"__slots__": slots, "__init__": zero, "assign": namespace["assign"]})
 
 
-def _new_slots(array: Array) -> Slots:
-    struct = _struct(array.name, [field.name for field in array.fields], [])
+def _new_slots(array: Array, struct: type) -> Slots:
     real = [struct() for _ in range(array.first, array.last + array.spare + 1)]
     beyond = [NullSlot()] * (2 * len(real) + 64)  # reached by indices that are too large, and by negative ones
     return Slots([NullSlot()] * array.first + real + beyond)
@@ -145,6 +147,11 @@ class CallRecord:
         self.result = result
 
 
+@lru_cache(maxsize=4096)
+def _code(function: Function) -> CodeType:
+    return compile(ast.Module([with_guards(function)], []), function.file, "exec")
+
+
 def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, Any]:
     """Python functions over one shared table of globals, with their own file and lines for tracebacks."""
 
@@ -161,5 +168,5 @@ def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, An
 
     table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__builtins__": {"range": range}}
     for function in functions:
-        exec(compile(ast.Module([with_guards(function)], []), function.file, "exec"), table)
+        exec(_code(function), table)
     return table

@@ -143,7 +143,7 @@ def run_command(options: argparse.Namespace) -> int:
     calls = parse_trace(sys.stdin.read() if options.trace == "-" else options.trace)
     if not calls:
         fail("the trace has no operations")
-    needed = max(call.end for call in calls)
+    needed = max(call.room for call in calls)
     pages = options.pages or needed
     if needed > MAX_PAGES:
         fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
@@ -165,6 +165,10 @@ def list_command(options: argparse.Namespace) -> int:
         "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in PROPERTIES.items()],
         "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()],
     }
+    if options.what == "claims":
+        from checker.seed_claims import CLAIMS  # noqa: PLC0415
+
+        lists["claims"] = [(claim.id, claim.quote) for claim in CLAIMS]
     rows = lists[options.what]
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, options.what: [{"name": n, "what": what} for n, what in rows]}, indent=1))
@@ -256,7 +260,7 @@ def parser() -> argparse.ArgumentParser:
     six.set_defaults(command=tradeoff_command)
 
     three = commands.add_parser("list", help="what there is")
-    three.add_argument("what", choices=["kernels", "properties", "operations"])
+    three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])
     three.set_defaults(command=list_command)
 
     for command in (one, two, four, six):

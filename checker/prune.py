@@ -5,6 +5,7 @@ import ast
 import copy
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 
 from checker.link import Program
 
@@ -14,12 +15,20 @@ def without_kinds(program: Program, kind: str, absent: Collection[str]) -> Progr
 
     Comparisons of the field with them are decided, and what hangs on them is left out.
     """
-    pruned = _Pruned(kind, frozenset(absent))
+    names = frozenset(absent)
     functions = {
-        name: replace(function, node=pruned.visit(copy.deepcopy(function.node)))
+        name: replace(function, node=_without(function.node, kind, names))
         for name, function in program.functions.items()
     }
     return Program(functions, program.constants)
+
+
+@lru_cache(maxsize=4096)
+def _without(function: ast.FunctionDef, kind: str, absent: frozenset[str]) -> ast.FunctionDef:
+    if any(isinstance(node, ast.Name) and node.id in absent for node in ast.walk(function)):
+        pruned: ast.FunctionDef = _Pruned(kind, absent).visit(copy.deepcopy(function))
+        return pruned
+    return function
 
 
 class _Pruned(ast.NodeTransformer):

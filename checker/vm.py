@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checker.codegen import check_fields
 from checker.layout import Layout
-from checker.link import Program, check_unchanging, link, linked_over, linked_with
+from checker.link import Program, check_unchanging, link, linked_over, linked_with, read
 from checker.prune import without_kinds
 from checker.scope import Scope
 from checker.system import LARGEST_RESULT, Claim, Goal, System
@@ -70,10 +70,21 @@ def program_of(name: str, constants: dict[str, int]) -> Program:
         over = PATCHES[patch].over
         if over and base not in over:
             raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
+    _check_that_patches_add_up(name, patches)
     program = link(files((*own, *patches)), constants)
     for path in paths:
         program = linked_over(program, path)
     return program
+
+
+def _check_that_patches_add_up(name: str, patches: list[str]) -> None:
+    """Raise UnknownName if two patches replace the same function: only the last would count."""
+    replaced: dict[str, str] = {}
+    for patch in patches:
+        (path,) = set(files((patch,))) - set(files(()))
+        for function in read(path, path.read_text(encoding="utf-8"), {})[0]:
+            if replaced.setdefault(function, patch) != patch:
+                raise UnknownName(f"{name}: {replaced[function]} and {patch} both replace {function}")
 
 
 @cache

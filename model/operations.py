@@ -65,15 +65,20 @@ class Call(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first page number beyond all pages that the call names, and at least as many as there have to be."""
+        """How many pages there have to be for the call to be about pages that there are."""
         if self.nr == NR_brk:
             return max(1, self.addr)
-        ends = [self.addr + max(1, self.len)]
-        if self.flags & MREMAP_FIXED and self.nr == NR_mremap:
-            ends.append(self.new_addr + self.new_len)
-        elif self.nr == NR_mremap:
-            ends.append(self.addr + self.new_len)
-        return max(ends)
+        end = self.addr + max(1, self.len)
+        if self.nr == NR_mremap and self.flags & MREMAP_FIXED:
+            return max(end, self.new_addr + self.new_len)
+        return end
+
+    @property
+    def room(self) -> int:
+        """How many pages there have to be for the call to have room: to grow in place, if it is to grow."""
+        if self.nr == NR_mremap and not self.flags & MREMAP_FIXED:
+            return max(self.end, self.addr + self.new_len)
+        return self.end
 
     def __str__(self) -> str:
         if self.nr == NR_mremap:
@@ -156,8 +161,7 @@ def _mremap(choice: Choice) -> Iterator[Call]:
     yield from _move(choice)
     for addr, length in choice.ranges:
         for new_len in range(1, choice.pages + 1):
-            if addr + new_len <= choice.pages:
-                yield Call(NR_mremap, addr, length, new_len=new_len)
+            yield Call(NR_mremap, addr, length, new_len=new_len)
             if new_len > length:
                 yield Call(NR_mremap, addr, length, flags=MREMAP_MAYMOVE, new_len=new_len)
     for addr, length in choice.ranges:

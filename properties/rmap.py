@@ -65,11 +65,11 @@ def pages_hang_from_their_vmas_anon_vma(mm):
     return True
 
 
-@always(premise=a_page_is_written)
+@always(premise=a_page_hangs_from_an_anon_vma)
 def page_index_is_linear(mm):
-    """The index of a mapped anonymous page is its linear offset in its vma (I2)."""
+    """The index of a page that hangs from an anon_vma is its linear offset in its vma (I2)."""
     for page in range(TASK_SIZE):
-        if mm.page[page].mapcount != 0:
+        if mm.page[page].mapping != NULL:
             vma = vma_of_page(mm, page)
             if vma == NULL:
                 return False

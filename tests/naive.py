@@ -7,7 +7,16 @@ import itertools
 from types import SimpleNamespace
 
 MODULES = ["rmap", "memory", "mmap", "mprotect", "mlock", "mremap", "madvise", "mempolicy", "fault", "syscall", "mm"]
-PATCHES = {"anonmm": ["anonmm"], "rmap39": [], "rmap40": ["rmap40"], "linux-2.6.8": ["rmap40", "importer"]}
+PATCHES = {
+    "anonmm": ["anonmm"],
+    "rmap39": [],
+    "andrea-aa": ["andrea", "andrea_aa"],
+    "andrea-rwx": ["andrea", "andrea_rwx"],
+    "rmap40": ["rmap40"],
+    "one-per-mm": ["rmap40", "one_per_mm"],
+    "further-afield": ["rmap40", "further_afield"],
+    "linux-2.6.8": ["rmap40", "importer"],
+}
 VMA = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
 
 
@@ -71,7 +80,7 @@ def view(mm):
         plain = [getattr(vma, field) for field in VMA[:-2]]
         vmas.append((*plain, name(vma.anon_vma), name(vma.anon_vma_node)))
     pages = tuple((page.mapcount, name(page.mapping), page.index) for page in mm.page)
-    return (tuple(vmas), pages, tuple(lives))
+    return (tuple(vmas), pages, tuple(lives), mm.brk)
 
 
 def forget_unused(mm):

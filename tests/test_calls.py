@@ -2,6 +2,7 @@
 """mremap, mlock, madvise, brk, mbind and private files: a test for each case of kernel-2004, drawn."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -260,7 +261,7 @@ def test_mremap_returns_where_the_memory_is():
     assert last("mmap(0,1,RW); mmap(1,1,R); mremap(0,1,2,MAYMOVE)").result == 2
 
 
-LOOKS = {pgoffs: PGOFFS, flags: FLAGS, pages: PAGES}
+LOOKS: dict[Any, Any] = {pgoffs: PGOFFS, flags: FLAGS, pages: PAGES}
 LOOK_ROWS = [
     pytest.param(look, *row[1:], id=f"{look.__name__}: {row[0]}") for look, rows in LOOKS.items() for row in rows
 ]

@@ -65,6 +65,7 @@ def test_holds():
         "prot": ["R", "RW"],
         "ops": ["mmap", "munmap", "mprotect", "write"],
         "noreserve": False,
+        "max_pgoff": 2,
         "max_map_count": 65536,
         "depth": None,
         "max_states": None,
@@ -162,10 +163,10 @@ def test_run_takes_many_anon_vmas():
 
 
 def test_list():
-    for what in ("kernels", "properties", "operations"):
+    for what in ("kernels", "properties", "operations", "claims"):
         code, out, _ = vmacheck("list", what)
         assert code == 0
-        names = [line.split()[0] for line in out.splitlines()]
+        names = [line.split("  ")[0] for line in out.splitlines()]
         assert [row["name"] for row in vmacheck_json("list", what)[1][what]] == names
     assert set(KERNELS) < {line.split()[0] for line in vmacheck("list", "kernels")[1].splitlines()}
 
@@ -208,7 +209,20 @@ BAD = [
     (("run", "rmap40", "mmap(0,1,RW); write(a)"), "operation 2, 'write(a)': 'a' is not a page number"),
     (("run", "rmap40", "write(-1)"), "operation 1, 'write(-1)': '-1' is not a page number"),
     (("run", "rmap40", "write 1"), "operation 1, 'write 1': not of the form name(arguments)"),
-    (("run", "rmap40", "mremap(0,1->2)"), "operation 1, 'mremap(0,1->2)': unknown operation 'mremap'; there are mmap"),
+    (("run", "rmap40", "remap(0,1->2)"), "operation 1, 'remap(0,1->2)': unknown operation 'remap'; there are mmap"),
+    (("run", "rmap40", "mremap(0,1)"), "the form is mremap(a,n->b[,m]) or mremap(a,n,m[,MAYMOVE])"),
+    (("run", "rmap40", "mremap(0,1->2,1,MAYMOVE)"), "the form is mremap(a,n->b[,m]) or mremap(a,n,m[,MAYMOVE])"),
+    (("run", "rmap40", "mremap(0,1->2,DONTUNMAP)"), "'DONTUNMAP' is not a page number"),
+    (("run", "rmap40", "mremap(0,1,2,FIXED)"), "unknown mremap flag 'FIXED'; there is MAYMOVE"),
+    (("run", "rmap40", "mremap(0,1->9)", "--pages", "4"), "outside of the address space of 4 pages"),
+    (("run", "rmap40", "madvise(0,1,FREE)"), "'FREE' is not an advice; there are NORMAL, RANDOM, SEQUENTIAL, DONTNEED"),
+    (("run", "rmap40", "mbind(0,1,PREFERRED)"), "'PREFERRED' is not a policy; there are DEFAULT, BIND, INTERLEAVE"),
+    (("run", "rmap40", "mmap(0,1,R,file=G,off=0)"), "'G' is not a file; there are F"),
+    (("run", "rmap40", "mmap(0,1,R,off=0)"), "off= is of a file, and there is no file="),
+    (("run", "rmap40", "mmap(0,1,R,file=F,file=F)"), "file is named twice"),
+    (("run", "rmap40", "brk(0,1)"), "the form is brk(n)"),
+    (("check", "rmap39+prev-first"), "prev-first is a change to rmap40 and linux-2.6.8"),
+    (("check", "rmap40+ignore-locked+ignore-hints"), "ignore-locked and ignore-hints both replace with_protection_of"),
     (("run", "rmap40", "p1: write(0)"), "operation 1, 'p1: write(0)': there is one process with one thread"),
     (("run", "rmap40", " ; # nothing"), "the trace has no operations"),
     (("run", "rmap40", "write(4)", "--pages", "4"), "operation 1, 'write(4)': outside of the address space of 4 pages"),
@@ -415,5 +429,5 @@ def test_progress_on_a_terminal():
 def test_json_of_the_default_job_is_whole():
     code, data = vmacheck_json("check")
     assert code == 0
-    assert len(data["results"]) == 60
+    assert len(data["results"]) == 9 * 15
     assert json.loads(json.dumps(data)) == data

@@ -119,7 +119,11 @@ def test_a_naive_search_finds_the_same(kernel, monkeypatch):
     for key in explorer.keys:
         explorer.machine.load(mm, key)
         views.add(
-            naive.view(SimpleNamespace(map_count=mm.map_count, vma=mm.vma, page=mm.page[:pages], anon_vma=mm.anon_vma))
+            naive.view(
+                SimpleNamespace(
+                    map_count=mm.map_count, brk=mm.brk, vma=mm.vma, page=mm.page[:pages], anon_vma=mm.anon_vma
+                )
+            )
         )
     assert views == set(found)
 

@@ -66,17 +66,17 @@ def test_file(path):
 def test_every_function_of_every_kernel_keeps_to_the_subset():
     bounds = state.bounds(4, (), 65536, 3).constants()
     for kernel in KERNELS.values():
-        link(files(kernel.patches), bounds).check()
+        link(files(kernel.patches), bounds).check_all()
     for name, patch in PATCHES.items():
         for base in patch.over or KERNELS:
-            link(files((*KERNELS[base].patches, name)), bounds).check()
+            link(files((*KERNELS[base].patches, name)), bounds).check_all()
 
 
 def test_a_fault_names_line_and_reason(tmp_path):
     path = tmp_path / "model.py"
     path.write_text("def step(mm, call):\n    x = 1\n    x = {}\n    return x\n")
     with pytest.raises(LinkError, match=r"model.py:3: step: not allowed: dictionaries"):
-        link([path], {}).check()
+        link([path], {}).check_all()
 
 
 FAULTS = [
@@ -161,7 +161,7 @@ def test_the_search_loop_counts_the_arguments_that_it_is_called_with():
 def test_properties_know_their_files():
     marked = {path for path in FILES if "@always" in path.read_text() or "@step" in path.read_text()}
     helpers = {
-        ROOT / "properties" / f"{name}.py" for name in ("neighbours", "pages", "flat_range", "flat_mremap", "cost")
+        ROOT / "properties" / f"{name}.py" for name in ("neighbours", "pages", "flat_range", "flat_mremap", "seed")
     }
     assert marked | helpers == set(FILES)
     assert len(vm.property_names()) == 15
