@@ -385,7 +385,10 @@ CLAIMS = (
         (
             *(cannot(RMAP40, FURTHER, "vmas", s) for s in (PLAIN, EXEC)),
             *(cannot(FURTHER, RMAP40, "vmas", s, is_claim=False) for s in (PLAIN, EXEC)),
-            cannot(FURTHER, RMAP40, "vmas", MOVE, is_claim=False),
+            *(cannot(FURTHER, RMAP40, "layout", s, is_claim=False) for s in (scope(4), MOVE)),
+            *(cannot(FURTHER, "anonmm", "vmas", s, is_claim=False) for s in (PLAIN, EXEC, scope(4))),
+            Can(FURTHER, "anonmm", "vmas", MLOCK, is_claim=False),
+            cannot(ONE, "anonmm", "vmas", MLOCK, is_claim=False),
             Can(FURTHER, RMAP40, "walk", PLAIN, is_claim=False),
             *(cannot(FURTHER, ONE, "vmas", s, is_claim=False) for s in (PLAIN, EXEC, scope(4))),
         ),

@@ -9,7 +9,7 @@ from checker.interpreted import Machine
 from checker.system import OOPS, System
 from checker.vm import without_renaming
 from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
-from model.operations import Call, TraceError, protection_text, result_text
+from model.operations import FILES, POLICIES, Call, TraceError, name_of, protection_text, result_text
 
 STOPPED = "BUG"
 FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT", VM_LOCKED: "LOCKED", VM_SEQ_READ: "SEQ_READ", VM_RAND_READ: "RAND_READ"}
@@ -17,7 +17,7 @@ FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT", VM_LOCKED: "LOCKED", VM_SEQ_READ: "SEQ_READ
 
 @dataclass(frozen=True)
 class Vma:
-    """A vma as a report shows it; anon_vma is a letter, or None."""
+    """A vma as a report shows it; anon_vma is a letter, or None; file and policy are names, or None for none."""
 
     start: int
     end: int
@@ -25,6 +25,8 @@ class Vma:
     flags: tuple[str, ...]
     pgoff: int
     anon_vma: str | None
+    file: str | None = None
+    policy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _vmas(mm: Any) -> tuple[Vma, ...]:
             tuple(name for bit, name in FLAG_NAMES.items() if vma.vm_flags & bit),
             vma.vm_pgoff,
             letter(vma.anon_vma),
+            name_of(vma.vm_file, FILES) if vma.vm_file else None,
+            name_of(vma.vm_policy, POLICIES) if vma.vm_policy else None,
         )
         for vma in (mm.vma[i] for i in range(1, mm.map_count + 1))
     )

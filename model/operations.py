@@ -90,13 +90,13 @@ class Call(NamedTuple):
         if self.nr in (NR_mmap, NR_mprotect):
             words.append(protection_text(self.prot))
         if self.nr == NR_madvise:
-            words.append(_name_of(self.behavior, ADVICE))
+            words.append(name_of(self.behavior, ADVICE))
         if self.nr == NR_mbind:
-            words.append(_name_of(self.policy, POLICIES))
+            words.append(name_of(self.policy, POLICIES))
         if self.flags & mm.MAP_NORESERVE:
             words.append("NORESERVE")
         if self.file:
-            words += [f"file={_name_of(self.file, FILES)}", f"off={self.pgoff}"]
+            words += [f"file={name_of(self.file, FILES)}", f"off={self.pgoff}"]
         return f"{name}({','.join(words)})"
 
 
@@ -106,7 +106,8 @@ def _destination(call: Call) -> str:
     return f",{call.new_len}" + (",MAYMOVE" if call.flags & MREMAP_MAYMOVE else "")
 
 
-def _name_of(value: int, names: dict[str, int]) -> str:
+def name_of(value: int, names: dict[str, int]) -> str:
+    """The name that has the value."""
     return next(name for name, known in names.items() if known == value)
 
 

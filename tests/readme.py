@@ -21,7 +21,7 @@ def regenerated(text: str) -> str:
         out = vmacheck(*shlex.split(match[3]))[1]
         if match[2] == "table":
             lines = out.splitlines()
-            start = next(number for number, line in enumerate(lines) if line.split()[:1] == ["anonmm"])
+            start = next(number for number, line in enumerate(lines) if line.split()[:1] in (["anonmm"], ["claim"]))
             out = "\n".join(lines[start:]) + "\n"
         return f"{match[1]}{out}{match[5]}"
 

@@ -47,8 +47,26 @@ def test_violated():
     assert [step["operation"] for step in found["steps"]] == found["operations"]
     last = found["steps"][-1]
     assert last["vmas"] == [
-        {"start": 0, "end": 2, "prot": "RW", "flags": ["ACCOUNT"], "pgoff": 0, "anon_vma": "A"},
-        {"start": 2, "end": 3, "prot": "RW", "flags": ["ACCOUNT"], "pgoff": 2, "anon_vma": "B"},
+        {
+            "start": 0,
+            "end": 2,
+            "prot": "RW",
+            "flags": ["ACCOUNT"],
+            "pgoff": 0,
+            "anon_vma": "A",
+            "file": None,
+            "policy": None,
+        },
+        {
+            "start": 2,
+            "end": 3,
+            "prot": "RW",
+            "flags": ["ACCOUNT"],
+            "pgoff": 2,
+            "anon_vma": "B",
+            "file": None,
+            "policy": None,
+        },
     ]
     assert last["result"] == 1
     assert [page["page"] for page in last["pages"]] == [0, 2]
@@ -133,7 +151,9 @@ def test_run_as_data():
     code, data = vmacheck_json("run", "rmap40", "mmap(1,1,RW,NORESERVE); write(1); write(0)")
     assert (code, data["schema"], data["kernel"]) == (0, 1, "rmap40")
     assert [step["result"] for step in data["steps"]] == [1, 0, "EFAULT"]
-    assert data["steps"][1]["vmas"] == [{"start": 1, "end": 2, "prot": "RW", "flags": [], "pgoff": 1, "anon_vma": "A"}]
+    assert data["steps"][1]["vmas"] == [
+        {"start": 1, "end": 2, "prot": "RW", "flags": [], "pgoff": 1, "anon_vma": "A", "file": None, "policy": None}
+    ]
     assert data["steps"][1]["pages"] == [{"page": 1, "anon_vma": "A", "freed": False, "index": 1}]
 
 

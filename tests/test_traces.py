@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Long random traces over all calls at 8 pages: through both runs, and against every claim that must hold."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,10 +73,10 @@ calls = st.sampled_from(sorted(BY_KIND)).flatmap(
 
 @pytest.mark.parametrize(("kernel", "scope"), SYSTEMS, ids=lambda word: word)
 @given(trace=st.lists(calls, min_size=20, max_size=60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_random_traces(kernel, scope, trace):
     small = SYSTEMS[kernel, scope]
-    machine, stepper = Machine(small), Stepper(small)
+    machine, stepper = Machine(small), Stepper(replace(small, claims=()))
     before, after = machine.new(), machine.new()
     on_step = {claim.name for claim in small.claims if claim.on_step}
     for call in trace:
