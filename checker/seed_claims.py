@@ -339,6 +339,7 @@ CLAIMS = (
         (
             *(Can(RMAP39, RMAP40, "vmas", s) for s in (PLAIN, EXEC, MADVISE)),
             *(cannot(RMAP40, RMAP39, by, s, False) for by in ("layout", "vmas") for s in (PLAIN, EXEC, scope(4), MOVE)),
+            *(cannot(RMAP40, RMAP39, "layout", s, False) for s in (MLOCK, MADVISE, scope(noreserve=True))),
             Can("rmap40", "rmap39", "vmas", PLAIN, is_claim=False),
         ),
         HOLDS,
