@@ -205,9 +205,10 @@ class Always:
         with AST_LOCK:
             system = vm.build(self.kernel, self.scope, self.properties)
         checked = check(system, self.properties, Limits())
-        for result in checked.results:
-            if result.calls is not None:
-                return Finding(REFUTED, result.states, Witness((self.kernel,), result.calls, self.scope.pages))
+        violated = [result for result in checked.results if result.calls is not None]
+        if violated:
+            least = min(violated, key=lambda result: len(result.calls or ()))
+            return Finding(REFUTED, least.states, Witness((self.kernel,), least.calls or (), self.scope.pages))
         verdicts = {result.verdict for result in checked.results}
         verdict = {frozenset({"holds"}): HOLDS, frozenset({"incomplete"}): BOUNDED}.get(frozenset(verdicts), OPEN)
         return Finding(verdict, checked.search.states)
@@ -334,7 +335,8 @@ class Grows:
                     return Finding(REFUTED, 0, Witness((kernel,), calls, pages))
         calls = tuple(parse_trace(self.program(self.sizes[0])))
         kernels = tuple(kernel for kernel, _, _ in self.formulas)
-        return Finding(HOLDS, 0, Witness(kernels, calls, max(call.end for call in calls)))
+        verdict = BOUNDED if len(self.sizes) > 1 else HOLDS
+        return Finding(verdict, 0, Witness(kernels, calls, max(call.end for call in calls)))
 
 
 @dataclass(frozen=True)

@@ -92,4 +92,6 @@ def compare_kernels(
     if by == "layout" and scope.pages > LARGEST_BITMAP:
         raise ScopeError(f"--by layout goes up to {LARGEST_BITMAP} pages, and --pages is {scope.pages}")
     one, two = (graphs(kernel, scope, limits, progress) for kernel in (a, b))
-    return Compared(one.system, two.system, by, compare(one, two, BY[by].measure, last_only, can_a_be_worse))
+    return Compared(
+        one.system, two.system, by, compare(one, two, BY[by].measure, last_only, can_a_be_worse, limits.depth)
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import networkx as nx
 
 from checker import vm
-from checker.claims import HOLDS, REFUTED, Finding, Witness, vmas_after
+from checker.claims import BOUNDED, HOLDS, OPEN, REFUTED, Finding, Witness, vmas_after
 from checker.explore import Explorer
 from checker.interpreted import Key, Machine
 from checker.link import AST_LOCK
@@ -161,7 +161,10 @@ def shortest_loop(kernel: str, against: str, scope: Scope, most_calls: int) -> t
 
 @dataclass(frozen=True)
 class LoopGrows:
-    """There is a loop that adds a vma each time round on a kernel, and not on another; or, if not wanted, none."""
+    """There is a loop that adds a vma each time round on a kernel, and not on another; or, if not wanted, none found.
+
+    That it goes on for ever is not proved: it is run for ROUNDS.
+    """
 
     kernel: str
     against: str
@@ -172,11 +175,10 @@ class LoopGrows:
 
     @property
     def says(self) -> str:
-        some = "some" if self.wants else "no"
-        return (
-            f"{some} loop of up to {self.most_calls} calls a round adds a vma each time round on {self.kernel}, while"
-            f" {self.against} has at most {BOUNDED_BY}"
-        )
+        what = f"adds a vma each time round on {self.kernel}, while {self.against} has at most {BOUNDED_BY}"
+        if self.wants:
+            return f"some loop of up to {self.most_calls} calls a round {what}"
+        return f"a search for loops upwards, of up to {self.most_calls} calls a round, finds none that {what}"
 
     @property
     def where(self) -> str:
@@ -185,9 +187,9 @@ class LoopGrows:
     def decide(self) -> Finding:
         loop, states = shortest_loop(self.kernel, self.against, self.scope, self.most_calls)
         if loop is None:
-            return Finding(REFUTED if self.wants else HOLDS, states)
+            return Finding(OPEN if self.wants else HOLDS, states)
         calls = loop.calls(ROUNDS[0])
         witness = Witness((self.kernel, self.against), calls, max(call.end for call in calls))
         words = "; ".join(str(call._replace(addr=call.addr + moved)) for moved, call in loop.body)
         figures = f"each round, {loop.stride} page{'s' * (loop.stride > 1)} higher than the one before: {words}"
-        return Finding(HOLDS if self.wants else REFUTED, states, witness, figures)
+        return Finding(BOUNDED if self.wants else REFUTED, states, witness, figures)

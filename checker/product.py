@@ -44,8 +44,8 @@ class Comparison:
     """What was found.
 
     a_worse, b_worse: a shortest program, the least in the order of the calls, after which a is worse than b, or b than
-    a; None if there was none among the `pairs` of states. closed: then there is none at all. divergences counts the
-    pairs and calls with different results.
+    a; None if there was none among the `pairs` of states. closed: then there is none at all, in programs of any length.
+    divergences counts the pairs and calls with different results; no call follows those.
     """
 
     levels: list[int] = field(default_factory=list)
@@ -75,24 +75,30 @@ class Comparison:
 
 
 def compare(
-    a: Graph, b: Graph, measure: Measure, last_only: Collection[int] = (), can_a_be_worse: bool = False
+    a: Graph,
+    b: Graph,
+    measure: Measure,
+    last_only: Collection[int] = (),
+    can_a_be_worse: bool = False,
+    depth: int | None = None,
 ) -> Comparison:
     """Walk both graphs in lockstep, breadth first. Both have the same calls.
 
     Calls of the kinds in last_only are tried everywhere, but only as the last of a program. can_a_be_worse: that is all
-    that is asked, and the walk ends when it is known.
+    that is asked, and the walk ends when it is known. depth: the most calls of a program, if the graphs are cut there.
     """
+    assert not last_only or measure.name == "result"
     assert list(a.system.calls) == list(b.system.calls)
-    return _Product(a, b, measure, last_only).run(can_a_be_worse)
+    return _Product(a, b, measure, last_only).run(can_a_be_worse, depth)
 
 
-def most_above(a: Graph, b: Graph, name: str) -> tuple[int, bool]:
+def most_above(a: Graph, b: Graph, name: str, depth: int | None = None) -> tuple[int, bool]:
     """The most by which a measure of a's states exceeds that of b's, over all programs with the same results so far.
 
-    And whether that is over all such programs.
+    And whether those are all programs there are.
     """
     product = _Product(a, b, Measure(name, lambda _a, _b: np.False_), ())
-    closed = product.run(can_a_be_worse=False).closed
+    closed = product.run(can_a_be_worse=False, depth=depth).closed
     states_a, states_b = product.seen // product.width, product.seen % product.width
     return int((a.measures[name][states_a] - b.measures[name][states_b]).max()), closed
 
@@ -108,9 +114,9 @@ class _Product:
         self.parents = [np.zeros(1, np.int64)]  # positions in the level before
         self.via = [np.zeros(1, np.int64)]
         self.seen = np.zeros(1, np.int64)
-        self.cut = False
+        self.cut = self.ended = False
 
-    def run(self, can_a_be_worse: bool) -> Comparison:
+    def run(self, can_a_be_worse: bool, depth: int | None = None) -> Comparison:
         """Fill in self.found."""
         found = self.found
         self._look_at_states(self.pairs[0])
@@ -118,8 +124,12 @@ class _Product:
             if can_a_be_worse and found.a_worse is not None:
                 return found
             found.levels.append(len(self.pairs[-1]))
+            if len(found.levels) - 1 == depth or self.ended:
+                self.cut = True
+                break
             self._expand()
-        found.closed = not self.cut
+        # what follows different results is not compared, unless results are what is compared
+        found.closed = not self.cut and (not found.divergences or self.measure.name == "result")
         return found
 
     def _expand(self) -> None:
@@ -137,7 +147,7 @@ class _Product:
         to_a, to_b = self.a.to[states_a], self.b.to[states_b]
         returned_a, returned_b = self.a.returned[states_a], self.b.returned[states_b]
         alive = (to_a != STOPPED) & (to_b != STOPPED)
-        self.cut |= bool((alive & ((to_a == UNTRIED) | (to_b == UNTRIED))).any())
+        self.ended |= bool((alive & ((to_a == UNTRIED) | (to_b == UNTRIED))).any())
         tried = alive & (to_a != UNTRIED) & (to_b != UNTRIED)
         same = returned_a == returned_b
         self.found.transitions += int(tried.sum())

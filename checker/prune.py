@@ -55,7 +55,7 @@ class _Pruned(ast.NodeTransformer):
         values = []
         for value in node.values:
             truth = _truth(value)
-            if truth is None or truth == decides:
+            if truth is None or truth == decides or value is node.values[-1]:
                 values.append(value)
             if truth == decides:
                 break

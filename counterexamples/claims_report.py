@@ -47,7 +47,9 @@ def _deciding(one: Decided) -> tuple[Part, Finding] | None:
     pairs = list(zip(one.claim.parts, one.findings, strict=True))
     of_verdict = [(part, found) for part, found in pairs if part.is_claim and found.verdict == one.verdict]
     with_witness = [(part, found) for part, found in of_verdict if found.witness is not None]
-    return next(iter(with_witness or of_verdict), None)
+    if with_witness:
+        return min(with_witness, key=lambda pair: len(pair[1].witness.calls if pair[1].witness else ()))
+    return next(iter(of_verdict), None)
 
 
 def _deciding_text(one: Decided) -> list[str]:
@@ -72,7 +74,8 @@ def _program(witness: Witness) -> str:
 def claim_text(one: Decided) -> list[str]:
     """One claim in full: the words, the theorem, and every part with its scope, verdict and witness, drawn."""
     claim = one.claim
-    lines = [f'{claim.id}, {claim.source}: "{claim.quote}"', "", f"Theorem: {claim.theorem}", f"Verdict: {one.verdict}"]
+    said = claim.quote if claim.source == "safety" else f'"{claim.quote}"'
+    lines = [f"{claim.id}, {claim.source}: {said}", "", f"Theorem: {claim.theorem}", f"Verdict: {one.verdict}"]
     for part, found in zip(claim.parts, one.findings, strict=True):
         aside = "" if part.is_claim else " (beside the claim)"
         lines += ["", f"{found.verdict}{aside}: {part.says}"]

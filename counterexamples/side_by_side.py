@@ -50,7 +50,9 @@ def compare_text(compared: Compared, scope: Scope) -> list[str]:
     lines += _divergence_text(compared)
     for one, other, calls, _ in sides:
         lines.append(f"can {one} {BY[compared.by].what.format(other)}? {_verdict(calls, found.closed)}")
-    end = "closed" if found.closed else "not closed: a bound of the search was hit"
+    end = "closed"
+    if not found.closed:
+        end = f"not closed: {'results differ' if found.divergences else 'a bound of the search was hit'}"
     lines += ["", f"scope: {scope}"]
     lines.append(
         f"{found.pairs:,} pairs of states, {found.transitions:,} transitions, depth {len(found.levels) - 1}, {end}"

@@ -35,8 +35,8 @@ class Worst:
 def worst_of(kernel: str, scope: Scope, limits: Limits) -> Worst:
     """The worst case of a kernel in a scope. Raises as compare_kernels does."""
     graph, optimum, frugal = (graph_of(name, scope, limits) for name in (kernel, OPTIMUM, FRUGAL))
-    extra, closed = most_above(graph, optimum, "number_of_vmas")
-    extra_visits, closed_too = most_above(graph, frugal, "visits_of_walks")
+    extra, closed = most_above(graph, optimum, "number_of_vmas", limits.depth)
+    extra_visits, closed_too = most_above(graph, frugal, "visits_of_walks", limits.depth)
     longest, visits = (int(graph.measures[name].max()) for name in ("longest_list", "visits_of_walks"))
     return Worst(kernel, extra, longest, visits, extra_visits, graph.search.states, closed and closed_too)
 
@@ -45,25 +45,15 @@ def tradeoff_text(worst: Sequence[Worst], scope: Scope) -> list[str]:
     """The table."""
     rows = [["", "vmas above the optimum", "vmas on one list", "visited in walks", f"above {FRUGAL}'s", "states"]]
     for one in worst:
+        numbers = [one.extra_vmas, one.longest_list, one.visits, one.extra_visits]
         mark = "" if one.closed else " (not closed)"
-        rows.append(
-            [
-                one.kernel,
-                str(one.extra_vmas),
-                str(one.longest_list),
-                str(one.visits),
-                str(one.extra_visits),
-                f"{one.states:,}{mark}",
-            ]
-        )
+        rows.append([one.kernel, *map(str, numbers), f"{one.states:,}{mark}"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [
-        *lines,
-        "",
-        f"the most of each in any state that a program can lead to; the optimum is {OPTIMUM}",
-        f"scope: {scope}",
-    ]
+    note = f"the most of each after any program; the optimum is {OPTIMUM}"
+    if not all(one.closed for one in worst):
+        note += "; not closed: a bound was hit, or results differ and what follows is not compared"
+    return [*lines, "", note, f"scope: {scope}"]
 
 
 def tradeoff_data(worst: Sequence[Worst], scope: Scope) -> dict[str, object]:

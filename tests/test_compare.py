@@ -198,6 +198,29 @@ def test_bad_input_is_one_line(words, why):
     assert why in err
 
 
+def test_a_cut_by_depth_leaves_witnesses_shortest():
+    words = ("compare", "rmap39", "rmap40", "--pages", "3", "--by", "layout")
+    assert vmacheck_json(*words)[1]["b_worse"]["length"] == 11
+    code, data = vmacheck_json(*words, "--depth", "10")
+    assert (code, data["depth"], data["a_worse"]["length"], data["b_worse"]) == (3, 10, 6, None)
+    assert vmacheck_json(*words, "--depth", "11")[1]["b_worse"]["length"] == 11
+    assert (
+        vmacheck_json("compare", "andrea+importer", "rmap40+importer", "--pages", "3", "--depth", "5")[1]["a_worse"]
+        is None
+    )
+
+
+def test_what_follows_different_results_is_not_claimed(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def anon_vma_prepare(mm, vma):\n    BUG(mm)\n    return 0\n")
+    code, data = vmacheck_json("compare", f"rmap40+{bad}", "anonmm", "--pages", "3")
+    assert (code, data["verdict"], data["closed"]) == (3, "incomplete", False)
+    assert data["divergences"] == 48
+    code, out, _ = vmacheck("tradeoff", f"rmap40+{bad}", "--pages", "2")
+    assert code == 3
+    assert "(not closed)" in out
+
+
 def test_most_above():
     one, two = (graph_of(kernel, Scope(4), Limits()) for kernel in ("rmap40+importer", "anonmm"))
     assert most_above(one, two, "number_of_vmas") == (2, True)

@@ -9,7 +9,7 @@ from tests.readme import BLOCK, README, regenerated
 
 def test_outputs_are_current():
     text = README.read_text(encoding="utf-8")
-    assert len(BLOCK.findall(text)) == 4
+    assert len(BLOCK.findall(text)) == 10
     assert regenerated(text) == text, "run `make readme`"
 
 

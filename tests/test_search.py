@@ -11,7 +11,7 @@ from checker import compiled, explore
 from checker.flat import Flat
 from checker.search import Limits
 from tests import naive
-from tests.helpers import KERNELS, checked, system, verdict
+from tests.helpers import KERNELS, checked, steps, system, verdict
 
 # states, transitions, depth: pinned
 PINNED = {
@@ -128,6 +128,18 @@ def test_a_naive_search_finds_the_same(kernel, monkeypatch):
             )
         )
     assert views == set(found)
+
+
+def test_leaving_out_calls_that_are_not_tried_changes_no_value(tmp_path):
+    patch = tmp_path / "patch.py"
+    patch.write_text(
+        "from model.syscall import *\ndef step(mm, call):\n    if call.nr == NR_mmap:\n"
+        "        return do_mmap_pgoff(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)\n"
+        "    return mm.map_count and call.nr != NR_mbind\n"
+    )
+    trace = "mmap(0,1,RW); mmap(2,1,RW); munmap(3,1)"
+    results = [step.result for step in steps(f"rmap40+{patch}", trace)]
+    assert results == [step.result for step in steps(f"rmap40+{patch}", f"{trace}; mbind(0,1,BIND)")][:3] == [0, 2, 1]
 
 
 def test_no_shorter_program_violates():

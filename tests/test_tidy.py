@@ -30,6 +30,7 @@ JOINTS = {
     "checker/compare.py",
     "checker/claims.py",
     "checker/seed_claims.py",
+    "checker/seed_programs.py",
     "checker/growth.py",
 }
 ONLY_IN = {

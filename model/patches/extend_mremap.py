@@ -77,7 +77,7 @@ def move_vmas(mm, addr, old_len, new_len, new_addr):
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
     """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno."""
-    if new_len == 0 or old_len == 0:
+    if new_len == 0:
         return -EINVAL
     if flags & MREMAP_FIXED:
         if is_bad_destination(addr, old_len, new_len, flags, new_addr):
@@ -106,4 +106,6 @@ def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
         new_addr = get_unmapped_area(mm, new_len)
         if new_addr < 0:
             return new_addr
+    if old_len == 0:
+        return move_vma(mm, last, addr, 0, new_len, new_addr)
     return move_vmas(mm, addr, old_len, new_len, new_addr)
