@@ -11,7 +11,7 @@ check: $(READY)
 	@$(BIN)/vmacheck
 
 test: lint types
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .

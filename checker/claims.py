@@ -100,10 +100,11 @@ def decide(claim: Claim) -> Decided:
     return Decided(claim, tuple(part.decide() for part in claim.parts))
 
 
-def decide_all(claims: Sequence[Claim]) -> list[Decided]:
-    """Decide claims, several at a time."""
+@lru_cache(maxsize=1)
+def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
+    """Decide claims, several at a time. The last answer is kept."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(decide, claims))
+        return tuple(pool.map(decide, claims))
 
 
 class Graphs:

@@ -113,7 +113,8 @@ class Broken(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "a property, begin or canonicalise uses NULL or a slot that does not exist as a pointer, or does not end"
+            "a property, a measure, begin or canonicalise uses NULL or a slot that does not exist as a pointer,"
+            " or does not end"
         )
 
 

@@ -109,8 +109,8 @@ def claims_command(options: argparse.Namespace) -> int:
     for name in options.id:
         if name not in known:
             raise vm.unknown("claim", name, list(known))
-    chosen = [known[name] for name in dict.fromkeys(options.id)] or list(CLAIMS)
-    decided = decide_all(chosen) if len(chosen) > 1 else [decide(chosen[0])]
+    chosen = tuple(known[name] for name in dict.fromkeys(options.id)) or CLAIMS
+    decided = decide_all(chosen) if len(chosen) > 1 else (decide(chosen[0]),)
     if options.format == "json":
         print(json.dumps(claims_data(decided), indent=1))
     elif options.id:

@@ -28,6 +28,9 @@ from checker.seed_programs import program_1, program_2
 from counterexamples.claims_report import claims_data, claims_text
 from tests.helpers import vmacheck, vmacheck_json
 
+# deciding all claims takes a minute: what does so runs in one process, and once
+pytestmark = pytest.mark.xdist_group("claims")
+
 
 @pytest.fixture(scope="module")
 def decided():

@@ -367,7 +367,7 @@ def test_what_goes_wrong_outside_of_calls_is_one_line(text, run, tmp_path):
     path.write_text(text)
     code, out, err = vmacheck("check", f"linux-2.6.8+{path}", "--pages", "2", "--run", run)
     assert (code, out) == (2, "")
-    assert err.startswith("vmacheck: a property, begin or canonicalise uses NULL")
+    assert err.startswith("vmacheck: a property, a measure, begin or canonicalise uses NULL")
 
 
 def test_a_property_cannot_change_the_state(tmp_path):

@@ -3,10 +3,13 @@
 
 import re
 
+import pytest
+
 from tests.helpers import vmacheck
 from tests.readme import BLOCK, README, regenerated
 
 
+@pytest.mark.xdist_group("claims")
 def test_outputs_are_current():
     text = README.read_text(encoding="utf-8")
     assert len(BLOCK.findall(text)) == 10

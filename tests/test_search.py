@@ -59,7 +59,7 @@ def compiled_keys(explorer):
 
 @pytest.mark.parametrize(
     ("kernel", "pages"),
-    [*((kernel, pages) for kernel in KERNELS for pages in (2, 3)), ("anonmm", 4), ("rmap40", 4), ("linux-2.6.8", 4)],
+    [*((kernel, pages) for kernel in KERNELS for pages in (2, 3)), ("anonmm", 4), ("linux-2.6.8", 4)],
 )
 def test_runs_agree_state_by_state(kernel, pages):
     one = explore.Explorer(system(kernel, pages), (), Limits())
