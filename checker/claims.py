@@ -3,16 +3,14 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from threading import Lock
 from typing import Any, Protocol
 
 from checker import vm
 from checker.check import check
-from checker.compare import BY, compare_kernels, graph_of
-from checker.graph import Graph
+from checker.compare import BY, Graphs, compare_kernels
 from checker.interpreted import Machine
 from checker.link import AST_LOCK
 from checker.scope import DEFAULT_OPERATIONS, Scope, in_order
@@ -107,31 +105,6 @@ def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
         return tuple(pool.map(decide, claims))
 
 
-class Graphs:
-    """Graphs by kernel and scope, made once each; of many, those that were used last are kept."""
-
-    KEPT = 10
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._found: dict[tuple[str, Scope], Future[Graph]] = {}
-
-    def of(self, kernel: str, scope: Scope, limits: Limits, _progress: object = None) -> Graph:
-        """The graph of a kernel in a scope; another thread may be about to make it."""
-        with self._lock:
-            known = self._found.pop((kernel, scope), None)
-            future = known or Future()
-            self._found[kernel, scope] = future
-            for old in list(self._found)[: -self.KEPT]:
-                del self._found[old]
-        if known is None:
-            try:
-                future.set_result(graph_of(kernel, scope, limits))
-            except BaseException as error:
-                future.set_exception(error)
-        return future.result()
-
-
 GRAPHS = Graphs()
 
 
@@ -139,6 +112,13 @@ def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool
     """A scope of the usual calls and some more."""
     operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), OPERATIONS)
     return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve)
+
+
+def without_a_witness(wants: bool, closed: bool) -> str:
+    """The verdict where a search found no witness: for one that was wanted, or for there being none."""
+    if wants:
+        return REFUTED if closed else OPEN
+    return HOLDS if closed else BOUNDED
 
 
 # ---- parts: two kernels --------------------------------------------------------------------------
@@ -172,9 +152,7 @@ class Can:
         if found.a_worse is not None:
             witness = Witness((self.a, self.b), found.a_worse, self.scope.pages)
             return Finding(HOLDS if self.wants else REFUTED, found.pairs_before["a_worse"], witness)
-        if self.wants:
-            return Finding(REFUTED if found.closed else OPEN, found.pairs)
-        return Finding(HOLDS if found.closed else BOUNDED, found.pairs)
+        return Finding(without_a_witness(self.wants, found.closed), found.pairs)
 
 
 def cannot(a: str, b: str, by: str, scope: Scope, is_claim: bool = True, no_mremap_before: bool = False) -> Can:
@@ -241,9 +219,7 @@ class Happens:
         if result.calls is not None:
             witness = Witness((self.kernel,), result.calls, self.scope.pages)
             return Finding(HOLDS if self.wants else REFUTED, result.states, witness)
-        if self.wants:
-            return Finding(REFUTED if result.closed else OPEN, result.states)
-        return Finding(HOLDS if result.closed else BOUNDED, result.states)
+        return Finding(without_a_witness(self.wants, result.closed), result.states)
 
 
 def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happens:

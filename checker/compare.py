@@ -2,7 +2,9 @@
 """Kernels compared: what can be compared, and the graphs of the kernels in a scope."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from checker import vm
@@ -71,6 +73,31 @@ def graph_of(kernel: str, scope: Scope, limits: Limits, progress: Callable[[str]
     with AST_LOCK:
         system = vm.build(kernel, scope, measures=MEASURES)
     return explore_graph(system, limits, None if progress is None else progress(kernel))
+
+
+class Graphs:
+    """Graphs by kernel, scope and limits, made once each; of many, those that were used last are kept."""
+
+    KEPT = 10
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: dict[tuple[str, Scope, Limits], Future[Graph]] = {}
+
+    def of(self, kernel: str, scope: Scope, limits: Limits, _progress: object = None) -> Graph:
+        """The graph of a kernel in a scope; another thread may be about to make it."""
+        with self._lock:
+            known = self._found.pop((kernel, scope, limits), None)
+            future = known or Future()
+            self._found[kernel, scope, limits] = future
+            for old in list(self._found)[: -self.KEPT]:
+                del self._found[old]
+        if known is None:
+            try:
+                future.set_result(graph_of(kernel, scope, limits))
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
 
 
 def compare_kernels(

@@ -225,7 +225,7 @@ class Explorer:
             measures[name] = np.zeros(self.search.states, np.int64)
             if self.code.run("measure", self.before, self.keys, self.progress, measures[name], number):
                 raise Broken
-        return Graph(self.system, self.search, to, returned, noted, measures, self.parents, self.via)
+        return Graph(self.system, self.search, to, returned, noted, measures)
 
     def _check(self, status: int) -> None:
         if status == expand.BROKEN:

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from checker.search import Search, calls_to
+from checker.search import Search
 from checker.system import System
 
 
@@ -22,9 +22,3 @@ class Graph:
     returned: Any
     noted: Any
     measures: dict[str, Any]
-    parents: Any
-    via: Any
-
-    def calls_to(self, state: int) -> tuple[Any, ...]:
-        """A shortest program that leads to the state."""
-        return calls_to(self.parents, self.via, state, self.system.calls)

@@ -57,7 +57,7 @@ class Window:
         self.keys, self.index = explorer.keys, explorer.index
         self.parents, self.via = explorer.parents, explorer.via
         self.machine = Machine(system)
-        self.pages = scope.pages
+        self.pages, self.anon_vmas = scope.pages, system.program.constants["NR_ANON_VMAS"]
         self.graph: Any = nx.DiGraph()
         self.leaving: list[tuple[int, int]] = []  # moves that leave a vma behind
         for state, key in enumerate(self.keys):
@@ -79,7 +79,7 @@ class Window:
         if mm.map_count == 0 or mm.vma[1].vm_start != 0:
             return
         leaves_one = mm.vma[1].vm_end == 1
-        _move_window(mm, self.pages)
+        _move_window(self.machine, mm, self.pages, self.anon_vmas)
         follows = self.index.get(self.machine.key(mm))
         if follows is None or follows == state:
             return
@@ -111,14 +111,10 @@ class Window:
         return Loop(first, tuple(body), moved + 1)
 
 
-def _move_window(mm: Any, pages: int) -> None:
+def _move_window(machine: Machine, mm: Any, pages: int, anon_vmas: int) -> None:
     """The lowest page, which is mapped, falls out; everything else is a page lower."""
     if mm.vma[1].vm_end == 1:
-        for vma in range(1, mm.map_count):
-            mm.vma[vma] = mm.vma[vma + 1]
-        for name in ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node"):
-            setattr(mm.vma[mm.map_count], name, 0)
-        mm.map_count -= 1
+        machine.functions["kmem_cache_free_vma"](mm, 1)
         whole = range(1, mm.map_count + 1)
     else:
         mm.vma[1].vm_end -= 1
@@ -127,15 +123,13 @@ def _move_window(mm: Any, pages: int) -> None:
         mm.vma[vma].vm_start -= 1
         mm.vma[vma].vm_end -= 1
         mm.vma[vma].vm_pgoff -= 1
-    for page in range(pages):
-        if page + 1 < pages:
-            mm.page[page] = mm.page[page + 1]
-        if page + 1 == pages:
-            mm.page[page].mapcount = mm.page[page].mapping = mm.page[page].index = 0
-        elif mm.page[page].mapcount:
+    for page in range(pages - 1):
+        mm.page[page] = mm.page[page + 1]
+        if mm.page[page].mapcount:
             mm.page[page].index -= 1
+    machine.functions["page_remove_rmap"](mm, pages - 1)
     listed = {mm.vma[vma].anon_vma_node for vma in range(1, mm.map_count + 1)}
-    for anon_vma in range(1, 3 * pages + 2):
+    for anon_vma in range(1, anon_vmas + 1):
         if anon_vma not in listed:
             mm.anon_vma[anon_vma].life = 0
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from checker import vm
 from checker.check import RUNS, Checked, check_all
-from checker.compare import BY, compare_kernels
+from checker.compare import BY, Graphs, compare_kernels
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -126,7 +126,8 @@ def claims_command(options: argparse.Namespace) -> int:
 def tradeoff_command(options: argparse.Namespace) -> int:
     """vmacheck tradeoff: the worst case of each kernel. 3 if one is not closed."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states)
-    worst = [worst_of(kernel, scope, limits) for kernel in options.kernel or TRADEOFF_KERNELS]
+    graphs = Graphs()
+    worst = [worst_of(kernel, scope, limits, graphs) for kernel in options.kernel or TRADEOFF_KERNELS]
     if options.svg is not None:
         Path(options.svg).write_text(tradeoff_svg(worst, scope), encoding="utf-8")
     if options.format == "json":

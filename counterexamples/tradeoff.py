@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from checker.compare import graph_of
+from checker.compare import Graphs
 from checker.product import most_above
 from checker.scope import Scope
 from checker.search import Limits
@@ -32,9 +32,9 @@ class Worst:
     closed: bool
 
 
-def worst_of(kernel: str, scope: Scope, limits: Limits) -> Worst:
+def worst_of(kernel: str, scope: Scope, limits: Limits, graphs: Graphs) -> Worst:
     """The worst case of a kernel in a scope. Raises as compare_kernels does."""
-    graph, optimum, frugal = (graph_of(name, scope, limits) for name in (kernel, OPTIMUM, FRUGAL))
+    graph, optimum, frugal = (graphs.of(name, scope, limits) for name in (kernel, OPTIMUM, FRUGAL))
     extra, closed = most_above(graph, optimum, "number_of_vmas", limits.depth)
     extra_visits, closed_too = most_above(graph, frugal, "visits_of_walks", limits.depth)
     longest, visits = (int(graph.measures[name].max()) for name in ("longest_list", "visits_of_walks"))

@@ -255,6 +255,18 @@ def split_vma(mm, vma, addr, new_below):
     return 0
 
 
+def link_copy_of_vma(mm, vma, addr, len, pgoff):
+    """Put a copy of vma, with other bounds, into the mm, and on the list of the anon_vma that it shares."""
+    new = kmem_cache_alloc_vma(mm)
+    mm.vma[new] = mm.vma[vma]
+    mm.vma[new].anon_vma_node = NULL
+    mm.vma[new].was = NULL
+    mm.vma[new].vm_start = addr
+    mm.vma[new].vm_end = addr + len
+    mm.vma[new].vm_pgoff = pgoff
+    vma_link(mm, new)
+
+
 def copy_vma(mm, vma, addr, len, pgoff):
     """A vma for [addr, addr + len), to which pages of vma, from its offset pgoff on, are about to be moved.
 
@@ -277,14 +289,7 @@ def copy_vma(mm, vma, addr, len, pgoff):
     if merged != NULL:
         count_vm_event(mm, COPY_VMA_MERGE)
         return
-    new = kmem_cache_alloc_vma(mm)
-    mm.vma[new] = mm.vma[vma]
-    mm.vma[new].anon_vma_node = NULL
-    mm.vma[new].was = NULL
-    mm.vma[new].vm_start = addr
-    mm.vma[new].vm_end = addr + len
-    mm.vma[new].vm_pgoff = pgoff
-    vma_link(mm, new)
+    link_copy_of_vma(mm, vma, addr, len, pgoff)
 
 
 # ---- munmap ------------------------------------------------------------------------------------

@@ -69,11 +69,8 @@ def is_bad_destination(addr, old_len, new_len, flags, new_addr):
     return (new_addr <= addr and new_addr + new_len > addr) or (addr <= new_addr and addr + old_len > new_addr)
 
 
-def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
-    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno.
-
-    What is at a fixed destination, and what is cut off, is unmapped before anything else is looked at.
-    """
+def unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr):
+    """Unmap what is at a fixed destination, and then what is cut off. 0 or a negative errno."""
     if new_len == 0:
         return -EINVAL
     if flags & MREMAP_FIXED:
@@ -86,6 +83,18 @@ def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
         error = do_munmap(mm, addr + new_len, old_len - new_len)
         if error != 0 and old_len != new_len:
             return error
+    return 0
+
+
+def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
+    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno.
+
+    What is at a fixed destination, and what is cut off, is unmapped before anything else is looked at.
+    """
+    error = unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr)
+    if error != 0:
+        return error
+    if old_len >= new_len:
         if (flags & MREMAP_FIXED) == 0 or new_addr == addr:
             return addr
         old_len = new_len

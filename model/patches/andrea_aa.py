@@ -26,11 +26,10 @@ from model.mmap import (
     can_vma_merge_after,
     can_vma_merge_before,
     find_vma,
-    kmem_cache_alloc_vma,
+    link_copy_of_vma,
     mpol_equal,
     split_vma,
     vma_adjust,
-    vma_link,
     vma_next,
 )
 
@@ -119,11 +118,4 @@ def sys_mprotect(mm, start, len, prot):
 
 def copy_vma(mm, vma, addr, len, pgoff):
     """A vma of its own for [addr, addr + len), to which pages of vma, from its offset pgoff on, are to be moved."""
-    new = kmem_cache_alloc_vma(mm)
-    mm.vma[new] = mm.vma[vma]
-    mm.vma[new].anon_vma_node = NULL
-    mm.vma[new].was = NULL
-    mm.vma[new].vm_start = addr
-    mm.vma[new].vm_end = addr + len
-    mm.vma[new].vm_pgoff = pgoff
-    vma_link(mm, new)
+    link_copy_of_vma(mm, vma, addr, len, pgoff)

@@ -6,7 +6,7 @@ source. Replaces copy_vma. Rules: kernel-2004 section 7.1, T-SAFE-4.
 """
 
 from model.mm import COPY_VMA_MERGE, NULL, count_vm_event
-from model.mmap import find_vma_prev, kmem_cache_alloc_vma, vma_link, vma_merge
+from model.mmap import find_vma_prev, link_copy_of_vma, vma_merge
 from model.rmap import anon_vma_link
 
 
@@ -34,11 +34,4 @@ def copy_vma(mm, vma, addr, len, pgoff):
             mm.vma[merged].anon_vma = anon_vma
             anon_vma_link(mm, merged)
         return
-    new = kmem_cache_alloc_vma(mm)
-    mm.vma[new] = mm.vma[vma]
-    mm.vma[new].anon_vma_node = NULL
-    mm.vma[new].was = NULL
-    mm.vma[new].vm_start = addr
-    mm.vma[new].vm_end = addr + len
-    mm.vma[new].vm_pgoff = pgoff
-    vma_link(mm, new)
+    link_copy_of_vma(mm, vma, addr, len, pgoff)

@@ -8,7 +8,6 @@ its anon_vmas. Replaces do_mremap. Rules: kernel-2004 section 7, C4.
 from model.mlock import make_pages_present
 from model.mm import (
     EFAULT,
-    EINVAL,
     ENOMEM,
     MAX_MAP_COUNT,
     MREMAP_FIXED,
@@ -18,8 +17,8 @@ from model.mm import (
     VM_DONTEXPAND,
     VM_LOCKED,
 )
-from model.mmap import do_munmap, find_vma, get_unmapped_area, is_mergeable_vma, mpol_equal, vma_adjust, vma_next
-from model.mremap import is_bad_destination, move_vma
+from model.mmap import find_vma, get_unmapped_area, is_mergeable_vma, mpol_equal, vma_adjust, vma_next
+from model.mremap import move_vma, unmap_new_and_rest
 
 
 def last_vma_of_source(mm, addr, len):
@@ -77,18 +76,10 @@ def move_vmas(mm, addr, old_len, new_len, new_addr):
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
     """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno."""
-    if new_len == 0:
-        return -EINVAL
-    if flags & MREMAP_FIXED:
-        if is_bad_destination(addr, old_len, new_len, flags, new_addr):
-            return -EINVAL
-        error = do_munmap(mm, new_addr, new_len)
-        if error != 0:
-            return error
+    error = unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr)
+    if error != 0:
+        return error
     if old_len >= new_len:
-        error = do_munmap(mm, addr + new_len, old_len - new_len)
-        if error != 0 and old_len != new_len:
-            return error
         if (flags & MREMAP_FIXED) == 0 or new_addr == addr:
             return addr
         old_len = new_len
