@@ -42,9 +42,9 @@ class Slots(list[Any]):
             list.__getitem__(self, index).assign(list.__getitem__(other, index))
 
 
-def _struct(name: str, fields: list[str], arrays: list[Array]) -> type:
+def struct_class(name: str, fields: list[str], arrays: list[Array]) -> type:
     """A class with these fields, zero at first, and assign(other), which copies them all."""
-    items = {array.name: _struct(array.name, [field.name for field in array.fields], []) for array in arrays}
+    items = {array.name: struct_class(array.name, [field.name for field in array.fields], []) for array in arrays}
     body = [f"  s.{f} = o.{f}" for f in fields]
     body += [f"  s.{a.name}.assign(o.{a.name}, {a.first}, {a.last + a.spare + 1})" for a in arrays]
     text = f"def assign(s, o):\n{chr(10).join(body)}"
@@ -72,9 +72,9 @@ class Machine:
 
     def __init__(self, system: System) -> None:
         layout = system.layout
-        self._state = _struct(system.name, [field.name for field in layout.numbers], list(layout.arrays))
+        self._state = struct_class(system.name, [field.name for field in layout.numbers], list(layout.arrays))
         with AST_LOCK:
-            self.functions = _build(system.program.reachable(system.roots()), system.program.constants)
+            self.functions = executable(system.program.reachable(system.roots()), system.program.constants)
         self._fields = list(layout.key_fields())
         tuple_of = ", ".join(f"s.{place}" for place in self._fields)
         # the fields of the key as they are, with nothing renamed
@@ -152,7 +152,9 @@ def _code(function: Function) -> CodeType:
     return compile(ast.Module([with_guards(function)], []), function.file, "exec")
 
 
-def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, Any]:
+def executable(
+    functions: list[Function], constants: dict[str, Any], code: Callable[[Function], CodeType] = _code
+) -> dict[str, Any]:
     """Python functions over one shared table of globals, with their own file and lines for tracebacks."""
 
     def more(state: Any) -> bool:
@@ -162,11 +164,11 @@ def _build(functions: list[Function], constants: dict[str, int]) -> dict[str, An
         return True
 
     def field(_state: Any, value: int) -> int:
-        if not -LARGEST - 1 <= value <= LARGEST:
+        if isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
             raise Oops("a number too large for a field")
         return value
 
     table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__builtins__": {"range": range}}
     for function in functions:
-        exec(_code(function), table)
+        exec(code(function), table)
     return table

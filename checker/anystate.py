@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Any state, and any call: unknown numbers for all that a kernel's functions look at, and what is known of them.
+
+A state is well formed here if it is what the numbers of its fields can be: the vmas follow each other, each is on the
+list of its anon_vma, and an anon_vma is alive exactly if it has a vma. That calls keep to it is proved with the rest.
+"""
+
+from typing import Any, NamedTuple
+
+from checker.symbolic import SymbolicMachine
+from checker.values import Formula, at_most, both, either, equal, formula_of, less, negation, unknown, unknown_bits
+from model import mm, state
+from model.operations import ADVICE, OPERATIONS, POLICIES, PROTECTIONS, Call
+
+SPARE_VMAS = 3  # a call can have so many vmas more than there were, for a while
+VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
+TASK_SIZE = unknown("TASK_SIZE")
+PAGE = unknown("page")  # any page
+
+
+class Any_(NamedTuple):
+    """Something unknown, and what is known of it."""
+
+    value: Any
+    known: list[Formula]
+
+
+def constants(vmas: int) -> dict[str, Any]:
+    """The bounds of model.mm for states of so many vmas: of those that are not known, one number stands for any."""
+    slots = vmas + SPARE_VMAS
+    return {"TASK_SIZE": TASK_SIZE, "NR_VMAS": slots, "NR_ANON_VMAS": vmas + 2, "VMA_NEW": slots + 1}
+
+
+def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> Any_:
+    """Any well-formed state of so many vmas. Of its pages, those at the given addresses can be looked at."""
+    before = machine.new()
+    before.map_count = vmas
+    before.brk = unknown("brk")
+    known: list[Formula] = [at_most(1, TASK_SIZE), at_most(0, before.brk), at_most(before.brk, TASK_SIZE)]
+    end: Any = 0
+    for number in range(1, vmas + 1):
+        known += _any_vma(before, number, end)
+        end = before.vma[number].vm_end
+    known.append(at_most(end, TASK_SIZE))
+    known += _any_anon_vmas(before, vmas)
+    for number, address in enumerate(pages):
+        known += _any_page(before.page.add(address), address, number, vmas)
+    return Any_(before, known)
+
+
+def _any_vma(before: Any, number: int, last_end: Any) -> list[Formula]:
+    vma = before.vma[number]
+    vma.vm_start, vma.vm_end = unknown(f"start{number}"), unknown(f"end{number}")
+    vma.vm_flags = unknown_bits(f"flags{number}", VM_FLAGS)
+    vma.vm_pgoff, vma.vm_file = unknown(f"pgoff{number}"), unknown(f"file{number}")
+    vma.vm_policy, vma.anon_vma = unknown(f"policy{number}"), unknown(f"anon_vma{number}")
+    vma.anon_vma_node = vma.anon_vma
+    names = [before.vma[other].anon_vma for other in range(1, number)]
+    return [
+        at_most(last_end, vma.vm_start),
+        less(vma.vm_start, vma.vm_end),
+        at_most(0, vma.vm_pgoff),
+        _one_of(vma.vm_file, [0, 1]),
+        _one_of(vma.vm_policy, POLICIES.values()),
+        at_most(0, vma.anon_vma),
+        # anon_vmas are numbered in order of appearance: another numbering is the same state
+        either([at_most(vma.anon_vma, 1), *(at_most(vma.anon_vma, name + 1) for name in names)]),
+    ]
+
+
+def _any_anon_vmas(before: Any, vmas: int) -> list[Formula]:
+    """Alive with a vma, and unused without; the one that only a page can still refer to may have been freed."""
+    known = []
+    for number in range(1, vmas + 1):
+        life = unknown(f"life{number}")
+        before.anon_vma[number].life = life
+        listed = either(equal(before.vma[vma].anon_vma, number) for vma in range(1, vmas + 1))
+        known.append(either([both([listed, equal(life, mm.LIVE)]), both([negation(listed), equal(life, mm.UNUSED)])]))
+    life = unknown(f"life{vmas + 1}")
+    before.anon_vma[vmas + 1].life = life
+    return [*known, _one_of(life, [mm.UNUSED, mm.FREED])]
+
+
+def _any_page(page: Any, address: Any, number: int, vmas: int) -> list[Formula]:
+    page.mapcount = unknown(f"mapcount{number}")
+    page.mapping, page.index = unknown(f"mapping{number}"), unknown(f"index{number}")
+    absent = both([equal(page.mapping, 0), equal(page.index, 0)])
+    return [
+        at_most(0, address),
+        less(address, TASK_SIZE),
+        either([both([equal(page.mapcount, 0), absent]), equal(page.mapcount, 1)]),
+        at_most(0, page.mapping),
+        at_most(page.mapping, vmas + 1),
+        at_most(0, page.index),
+    ]
+
+
+def any_call(operation: str) -> Any_:
+    """Any call of a kind that fits into the address space."""
+    nr, form = OPERATIONS[operation].nr, OPERATIONS[operation].form
+    addr = unknown("addr")
+    call = Call(nr, addr)
+    known = [at_most(0, addr), at_most(addr + 1, TASK_SIZE)]
+    if operation == "brk":
+        return Any_(call, [at_most(0, addr), at_most(addr, TASK_SIZE)])
+    if form.startswith("a,n"):
+        call = call._replace(len=unknown("len"))
+        known += [at_most(0, call.len), at_most(addr + call.len, TASK_SIZE)]
+    if ",P" in form:
+        call = call._replace(prot=unknown_bits("prot", state.PROTECTION))
+        known.append(either(formula_of(call.prot == bits) for bits in PROTECTIONS.values()))
+    if "NORESERVE" in form:
+        call = call._replace(flags=unknown_bits("map_flags", mm.MAP_NORESERVE))
+    if "ADVICE" in form:
+        call = call._replace(behavior=unknown("behavior"))
+        known.append(_one_of(call.behavior, ADVICE.values()))
+    if "POLICY" in form:
+        call = call._replace(policy=unknown("policy"))
+        known.append(_one_of(call.policy, POLICIES.values()))
+    if operation == "file":
+        call = call._replace(file=1, pgoff=unknown("offset"))
+        known.append(at_most(0, call.pgoff))
+    return Any_(call, known)
+
+
+def _one_of(value: Any, values: Any) -> Formula:
+    return either(equal(value, one) for one in values)

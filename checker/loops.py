@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The model's functions made ready for unknown numbers: loops over pages, and conditions that need not fork.
+
+A condition of several parts is asked as one, where looking at all its parts changes nothing. A loop that does something to each page on its own, and looks at nothing else that it changes, does the same to a page
+whatever the others are: it is enough to follow the pages that somebody will look at. Which loops are of that kind is
+read off the code. Other loops over unknown bounds are followed round by round.
+"""
+
+import ast
+import copy
+from collections.abc import Mapping
+from functools import lru_cache
+from types import CodeType
+
+from checker import subset
+from checker.guards import with_guards
+from checker.link import Function
+
+_NO_ARGUMENTS = ast.arguments([], [], None, [], [], None, [])
+PAGES = "page"  # the array of a state that addresses are indices of
+
+
+def compiled_for_unknowns(function: Function, functions: Mapping[str, Function]) -> CodeType:
+    """The function as code, with __pages__(state, first, end) and __range__ in place of range, and with __all__(lambda: a,
+    lambda: b), __any__ and __not__ in place of and, or, not."""
+    own = frozenset(
+        node.lineno for node in ast.walk(function.node) if isinstance(node, ast.For) and is_per_page(node, functions)
+    )
+    called = subset.calls(function.node)
+    return _code(function, own, frozenset(name for name in called if changes_nothing(name, functions)))
+
+
+def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
+    """Does the function, with all that it calls, leave the state as it is?"""
+    node = functions[name].node
+    stores = (part for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Subscript))
+    if any(isinstance(part.ctx, ast.Store) for part in stores):
+        return False
+    return all(changes_nothing(callee, functions) for callee in subset.calls(node))
+
+
+@lru_cache(maxsize=4096)
+def _code(function: Function, per_page: frozenset[int], harmless: frozenset[str]) -> CodeType:
+    state = function.parameters[0] if function.parameters else ""
+    node = _Prepared(state, per_page, harmless).visit(copy.deepcopy(with_guards(function)))
+    return compile(ast.fix_missing_locations(ast.Module([node], [])), function.file, "exec")
+
+
+class _Prepared(ast.NodeTransformer):
+    def __init__(self, state: str, per_page: frozenset[int], harmless: frozenset[str]) -> None:
+        self.state, self.per_page, self.harmless = state, per_page, harmless
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        calls = [part for value in node.values[1:] for part in ast.walk(value) if isinstance(part, ast.Call)]
+        self.generic_visit(node)
+        if not all(isinstance(call.func, ast.Name) and call.func.id in self.harmless for call in calls):
+            return node
+        name = "__all__" if isinstance(node.op, ast.And) else "__any__"
+        parts: list[ast.expr] = [ast.Lambda(_NO_ARGUMENTS, value) for value in node.values]
+        return ast.copy_location(ast.Call(ast.Name(name, ast.Load()), parts, []), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Not):
+            return node
+        return ast.copy_location(ast.Call(ast.Name("__not__", ast.Load()), [node.operand], []), node)
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        self.generic_visit(node)
+        assert isinstance(node.iter, ast.Call)
+        name, arguments = "__range__", node.iter.args
+        if node.lineno in self.per_page:
+            name, arguments = "__pages__", [ast.Name(self.state, ast.Load()), *arguments]
+        node.iter = ast.copy_location(ast.Call(ast.Name(name, ast.Load()), arguments, []), node.iter)
+        return node
+
+
+def is_per_page(loop: ast.For, functions: Mapping[str, Function]) -> bool:
+    """Does each round of the loop look at and change its own page only, of what the loop changes?"""
+    assert isinstance(loop.target, ast.Name)
+    return len(_range_of(loop)) == 2 and all(_is_own(node, loop.target.id, functions) for node in loop.body)
+
+
+def _range_of(loop: ast.For) -> list[ast.expr]:
+    return loop.iter.args if isinstance(loop.iter, ast.Call) else []
+
+
+def _is_own(statement: ast.stmt, page: str, functions: Mapping[str, Function], depth: int = 8) -> bool:
+    """Does the statement change nothing but fields of state.page[page], and look at no other page?"""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Return | ast.Break | ast.While | ast.For):
+            return False
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            return False
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            if not (isinstance(node, ast.Attribute) and _is_page(node.value, page)):
+                return False
+        if isinstance(node, ast.Subscript) and _array(node) == PAGES and not _is_page(node, page):
+            return False
+        if isinstance(node, ast.Call) and not _calls_own(node, page, functions, depth):
+            return False
+    return True
+
+
+def _array(node: ast.Subscript) -> str:
+    return node.value.attr if isinstance(node.value, ast.Attribute) else ""
+
+
+def _is_page(node: ast.expr, page: str) -> bool:
+    return (
+        isinstance(node, ast.Subscript)
+        and _array(node) == PAGES
+        and isinstance(node.slice, ast.Name)
+        and node.slice.id == page
+    )
+
+
+def _calls_own(call: ast.Call, page: str, functions: Mapping[str, Function], depth: int) -> bool:
+    assert isinstance(call.func, ast.Name)
+    if call.func.id.startswith("__") or depth == 0:
+        return call.func.id in ("__more__", "__field__")
+    callee = functions[call.func.id]
+    passed = [
+        name
+        for name, argument in zip(callee.parameters, call.args, strict=True)
+        if isinstance(argument, ast.Name) and argument.id == page
+    ]
+    return len(passed) == 1 and all(_is_own(node, passed[0], functions, depth - 1) for node in callee.node.body)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The symbolic run: the kernel's own functions on states and calls that are not known.
+
+How many vmas there are is known on a path; where they lie, how large they and the address space are, and what is in
+them, need not be. Of the pages, those are kept that somebody will look at.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from checker.interpreted import CallRecord, Oops, executable, struct_class
+from checker.layout import FUEL, Array, Layout
+from checker.link import AST_LOCK, Program
+from checker.loops import PAGES, compiled_for_unknowns
+from checker.system import OOPS
+from checker.values import Formula, Linear, Unsupported, both, either, equal, formula_of, negation, truth
+
+MAX_ROUNDS = 64
+
+
+class Pages:
+    """The pages of a state that somebody looks at: addresses, of which no two are the same, with what is there.
+
+    If the others are `empty`, one that is asked for is added; else it is an error to ask for one.
+    """
+
+    def __init__(self, new: Callable[[], Any], fields: Sequence[str], empty: bool) -> None:
+        self._new, self._fields, self.empty = new, fields, empty
+        self.entries: list[tuple[Any, Any]] = []
+
+    def add(self, address: Any) -> Any:
+        """One more page, zero at first. It must not be there yet."""
+        self.entries.append((address, self._new()))
+        return self.entries[-1][1]
+
+    def __getitem__(self, address: Any) -> Any:
+        for listed, page in self.entries:
+            if listed is address or truth(equal(listed, address)):
+                return page
+        if not self.empty:
+            raise Unsupported("a page other than the one that the call is about is looked at")
+        return self.add(address)
+
+    def __setitem__(self, address: Any, page: Any) -> None:
+        self[address].assign(page)
+
+    def cases(self, address: Any, name: str) -> list[tuple[frozenset[Formula], Any]]:
+        """A field of the page at an address, as cases."""
+        others: list[Formula] = []
+        found = []
+        for listed, page in self.entries:
+            same = equal(listed, address)
+            if same is not False:
+                found.append((frozenset(() if same is True else [same]), getattr(page, name)))
+            if same is True:
+                return found[-1:]
+            others.append(negation(same))
+        if not self.empty:
+            raise Unsupported("a claim looks at a page that the call is not about")
+        return [*found, (frozenset([both(others)] if others else []), 0)]
+
+    def assign(self, other: "Pages") -> None:
+        """Become a copy."""
+        self.entries = []
+        for address, page in other.entries:
+            self.add(address).assign(page)
+
+    def between(self, first: Any, end: Any) -> Iterator[Any]:
+        """The addresses in first..end-1, of those that are listed; each forks the path if that is not known."""
+        for address, _ in list(self.entries):
+            if first <= address and address < end:
+                yield address
+
+
+class SymbolicMachine:
+    """A program that can be stepped with unknown numbers. `constants` replace the program's, and need not be known."""
+
+    def __init__(
+        self, program: Program, layout: Layout, roots: Sequence[str], constants: dict[str, Any], empty: bool = False
+    ) -> None:
+        self.program = Program(program.functions, {**program.constants, **constants})
+        self._empty = empty
+        (pages,) = (array for array in layout.arrays if array.name == PAGES)
+        self._page_fields = [field.name for field in pages.fields]
+        self._page = struct_class(PAGES, self._page_fields, [])
+        numbers = [field.name for field in layout.numbers]
+        self._arrays = [array for array in layout.arrays if array.name != PAGES]
+        self._base = struct_class("state", numbers, self._arrays)
+        self._state = _with_pages(self._base)
+        with AST_LOCK:
+            reachable = self.program.reachable(roots)
+            table = self.program.functions
+            self.functions = executable(reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table))
+        self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
+        self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays of a state, but for the pages."""
+        return self._arrays
+
+    def new(self) -> Any:
+        """A state, all zero."""
+        state = self._state()
+        state.page = Pages(self._page, self._page_fields, self._empty)
+        return state
+
+    def copy(self, state: Any) -> Any:
+        """Another state like it."""
+        other = self.new()
+        other.assign(state)
+        return other
+
+    def step(self, before: Any, call: Any) -> tuple[Any, Any]:
+        """The state after the call, and the result; if the kernel stops, the state before with `bug` set, and OOPS."""
+        self.functions["begin"](before)
+        after = self.copy(before)
+        result = self.run(after, "step", call)
+        if result is None:
+            after = self.copy(before)
+            after.bug, result = 1, OOPS
+        return after, result
+
+    def run(self, state: Any, name: str, *arguments: Any) -> Any:
+        """Call a function on the state, which it changes. None if the kernel stops."""
+        state.events = state.oops = 0
+        state.fuel = FUEL
+        try:
+            result = self.functions[name](state, *arguments)
+        except (Oops, IndexError):
+            return None
+        return None if state.oops else result
+
+
+def _with_pages(base: type) -> type:
+    """A state that also has pages."""
+
+    class State(base):  # type: ignore[misc, valid-type]
+        __slots__ = (PAGES,)
+
+        def assign(self, other: Any) -> None:
+            base.assign(self, other)  # type: ignore[attr-defined]
+            self.page.assign(other.page)
+
+    return State
+
+
+def _rounds(first: Any, end: Any = None, step: int = 1) -> Iterator[Any]:
+    """range; round by round, with a fork at each, if the bounds are not known."""
+    if end is None:
+        first, end = 0, first
+    if isinstance(first, int) and isinstance(end, int):
+        yield from range(first, end, step)
+        return
+    if step != 1:
+        raise Unsupported("a loop that counts down from a number that is not known")
+    for number in range(MAX_ROUNDS):
+        value = first + number
+        if not value < end:
+            return
+        yield value
+    raise Unsupported(f"a loop of more than {MAX_ROUNDS} rounds over numbers that are not known")
+
+
+def _all(*parts: Callable[[], Any]) -> Any:
+    """and: its parts are looked at in order, until one is known to be false."""
+    formulas: list[Formula] = []
+    for part in parts:
+        try:
+            formulas.append(formula_of(part()))
+        except (Oops, IndexError):
+            if truth(both(formulas)):
+                raise
+            return False
+        if formulas[-1] is False:
+            return False
+    return truth(both(formulas))
+
+
+def _any(*parts: Callable[[], Any]) -> Any:
+    """or: its parts are looked at in order, until one is known to be true."""
+    formulas: list[Formula] = []
+    for part in parts:
+        try:
+            formulas.append(formula_of(part()))
+        except (Oops, IndexError):
+            if not truth(either(formulas)):
+                raise
+            return True
+        if formulas[-1] is True:
+            return True
+    return truth(either(formulas))
+
+
+def _not(value: Any) -> Any:
+    return truth(negation(formula_of(value)))
+
+
+def record(call: Any, result: Any) -> CallRecord:
+    """A call with its result, as step properties see it."""
+    return CallRecord(call, result)
+
+
+def is_known(value: Any) -> bool:
+    """Is the number known?"""
+    return not isinstance(value, Linear)

@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that change nothing, evaluated to one value for all paths: what a property says, as a formula.
+
+Where a path of the kernel's code is followed with its structure known, a property is asked of the state at the end all
+at once: values that depend on what is not known become Cases, each with its guard.
+
+A loop over pages has no known bounds. It may only look for the first page with which its body returns. Whether a page
+lies in a mapping changes at the ends of mappings only; so the loop is evaluated at these breakpoints, and that no page
+between them can be the first is asked of the solver each time. In a claim's own loop over all pages, which returns
+False at a page that is wrong, the pages are the ones that the caller names: any page, to prove that none is.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count, product
+from typing import Any
+
+from checker.interpreted import NullSlot, Oops
+from checker.link import Function
+from checker.values import (
+    Bits,
+    Formula,
+    Linear,
+    Truth,
+    Unsupported,
+    at_most,
+    both,
+    either,
+    equal,
+    formula_of,
+    less,
+    negation,
+    truth,
+    unknown,
+)
+
+Guard = frozenset[Formula]
+ALWAYS: Guard = frozenset()
+
+BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.BitAnd: lambda a, b: a & b,
+    ast.BitOr: lambda a, b: a | b,
+    ast.BitXor: lambda a, b: a ^ b,
+    ast.Mult: lambda a, b: a * b,
+    ast.LShift: lambda a, b: a << b,
+    ast.RShift: lambda a, b: a >> b,
+}
+COMPARE: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+}
+UNARY: dict[type, Callable[[Any], Any]] = {ast.USub: lambda a: -a, ast.Invert: lambda a: ~a, ast.UAdd: lambda a: a}
+
+
+class Cases:
+    """A value that depends: (guard, value) pairs, of whose guards one is true."""
+
+    __slots__ = ("cases",)
+
+    def __init__(self, cases: list[tuple[Guard, Any]]) -> None:
+        self.cases = cases
+
+
+def guarded(guard: Guard, formula: Formula) -> Guard | None:
+    """guard and formula; None if that is plainly impossible."""
+    if formula is True:
+        return guard
+    if formula is False:
+        return None
+    parts = formula[1] if formula[0] == "and" else (formula,)
+    if any(negation(part) in guard for part in parts):
+        return None
+    return guard.union(parts)
+
+
+def _joined(first: Guard, second: Guard) -> Guard | None:
+    if any(negation(part) in first for part in second):
+        return None
+    return first | second
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, Linear):
+        return ("linear", value.terms, value.constant)
+    if isinstance(value, Bits):
+        return ("bits", value.expression)
+    return (type(value), value)
+
+
+def _value_of(cases: Iterable[tuple[Guard, Any]]) -> Any:
+    """One value for the cases: a Truth if they are truth values, and equal ones put together."""
+    cases = list(cases)
+    if cases and all(isinstance(value, bool | Truth) for _, value in cases):
+        if all(value is True for _, value in cases) or all(value is False for _, value in cases):
+            return cases[0][1]
+        return truth(either(both([*guard, formula_of(value)]) for guard, value in cases))
+    groups: dict[Any, list[tuple[Guard, Any]]] = {}
+    for guard, value in cases:
+        for inner, part in _cases(value):
+            joined = _joined(guard, inner)
+            if joined is not None:
+                groups.setdefault(_key(part), []).append((joined, part))
+    if len(groups) == 1:
+        return next(iter(groups.values()))[0][1]
+    return Cases([(_either_guard([guard for guard, _ in group]), group[0][1]) for group in groups.values()])
+
+
+def _either_guard(guards: list[Guard]) -> Guard:
+    if len(guards) == 1:
+        return guards[0]
+    common = frozenset.intersection(*guards)
+    rest = either(both(sorted(guard - common, key=repr)) for guard in guards)
+    return guarded(common, rest) or frozenset([False])
+
+
+def _cases(value: Any) -> list[tuple[Guard, Any]]:
+    if isinstance(value, Cases):
+        return value.cases
+    if isinstance(value, Truth):
+        return [(frozenset(_parts(value.formula)), True), (frozenset(_parts(negation(value.formula))), False)]
+    return [(ALWAYS, value)]
+
+
+def _parts(formula: Formula) -> tuple[Formula, ...]:
+    return formula[1] if formula[0] == "and" else (formula,)
+
+
+def formula_from(value: Any) -> Formula:
+    """That a value is true, as a formula."""
+    if isinstance(value, Cases):
+        return either(both([*guard, formula_of(part)]) for guard, part in value.cases)
+    return formula_of(value)
+
+
+@dataclass
+class Context:
+    """What loops over pages are evaluated at.
+
+    pages: where a claim's own loop looks, if it is one over all pages. breakpoints: where what a page lies in can
+    change. proves(formula): is it true whatever the unknowns are, as far as is known on this path?
+    """
+
+    pages: Sequence[Any]
+    breakpoints: Sequence[Any]
+    proves: Callable[[Formula], bool]
+
+
+@dataclass
+class _Run:
+    """A function being evaluated: its returns so far."""
+
+    name: str
+    top: bool
+    returns: list[tuple[Guard, Any]] = field(default_factory=list)
+
+
+class Evaluator:
+    """Evaluates the functions of a program, none of which may change a state."""
+
+    def __init__(self, functions: Mapping[str, Function], constants: Mapping[str, Any], context: Context) -> None:
+        self.functions, self.constants, self.context = functions, constants, context
+        self._fresh = count()
+        self._undefined: list[Guard] = []
+
+    def formula(self, name: str, *arguments: Any) -> Formula:
+        """That the claim with this name is true of the arguments, and that it can be asked of them."""
+        self._undefined = []
+        said = formula_from(self._call(name, list(arguments), ALWAYS, top=True))
+        return both([said, *(negation(both(guard)) for guard in self._undefined)])
+
+    def _call(self, name: str, arguments: list[Any], guard: Guard, top: bool = False) -> Any:
+        function = self.functions[name]
+        run = _Run(name, top)
+        variables = dict(zip(function.parameters, arguments, strict=True))
+        live = self._block(function.node.body, variables, guard, run)
+        if live is not None and not run.returns:
+            return 0
+        if live is not None:
+            raise Unsupported(f"{function}: {name} can end without a value")
+        return _value_of((returned - guard, value) for returned, value in run.returns)
+
+    # ---- statements: each takes the variables, changes them, and gives the guard of what comes after, None for never
+
+    def _block(self, body: Sequence[ast.stmt], variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
+        live: Guard | None = guard
+        for statement in body:
+            if live is None:
+                return None
+            live = self._statement(statement, variables, live, run)
+        return live
+
+    def _statement(self, node: ast.stmt, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
+        if isinstance(node, ast.Return):
+            value = self._value(node.value, variables, guard) if node.value is not None else 0
+            run.returns.append((guard, value))
+            return None
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            variables[node.targets[0].id] = self._value(node.value, variables, guard)
+            return guard
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
+            variables[node.target.id] = self._value(value, variables, guard)
+            return guard
+        if isinstance(node, ast.If):
+            return self._if(node, variables, guard, run)
+        if isinstance(node, ast.For):
+            return self._for(node, variables, guard, run)
+        if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            return guard
+        raise Unsupported(f"{run.name}, line {node.lineno}: {type(node).__name__} in a property")
+
+    def _if(self, node: ast.If, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
+        test = formula_from(self._value(node.test, variables, guard))
+        yes, no = guarded(guard, test), guarded(guard, negation(test))
+        if no is None or test is True:
+            return self._block(node.body, variables, guard, run)
+        if yes is None:
+            return self._block(node.orelse, variables, guard, run)
+        left, right = dict(variables), dict(variables)
+        live_left = self._block(node.body, left, yes, run)
+        live_right = self._block(node.orelse, right, no, run)
+        variables.clear()
+        if live_left is None or live_right is None:
+            variables.update(right if live_left is None else left)
+            return live_right if live_left is None else live_left
+        for name in [*left, *(name for name in right if name not in left)]:
+            if name in left and name in right and left[name] is right[name]:
+                variables[name] = left[name]
+            else:
+                ways = [(g - guard, way[name]) for g, way in ((yes, left), (no, right)) if name in way]
+                variables[name] = _value_of(ways)
+        if live_left == yes and live_right == no:
+            return guard
+        return _either_guard([live_left, live_right])
+
+    def _for(self, node: ast.For, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
+        assert isinstance(node.iter, ast.Call)
+        assert isinstance(node.target, ast.Name)
+        bounds = [self._value(argument, variables, guard) for argument in node.iter.args]
+        if all(isinstance(bound, int) for bound in bounds):
+            live: Guard | None = guard
+            for value in range(*bounds):
+                variables[node.target.id] = value
+                live = self._block(node.body, variables, live, run)
+                if live is None:
+                    return None
+            return live
+        if len(bounds) > 2:
+            raise Unsupported(f"{run.name}, line {node.lineno}: a loop over pages with a step")
+        first, end = bounds if len(bounds) == 2 else (0, bounds[0])
+        return self._pages(node, first, end, variables, guard, run)
+
+    # ---- loops over pages ------------------------------------------------------------------------
+
+    def _pages(
+        self, node: ast.For, first: Any, end: Any, variables: dict[str, Any], guard: Guard, run: _Run
+    ) -> Guard | None:
+        assert isinstance(node.target, ast.Name)
+        stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        if stored & set(variables) - {node.target.id}:
+            raise Unsupported(f"{run.name}, line {node.lineno}: a loop over pages that adds something up")
+
+        def at(page: Any) -> list[tuple[Formula, Any]]:
+            inside = guarded(guard, _between(first, page, end))
+            if inside is None:
+                return []
+            inner = _Run(run.name, False)
+            local = {**variables, node.target.id: page}  # type: ignore[attr-defined]
+            self._block(node.body, local, inside, inner)
+            return [(both(returned - guard), value) for returned, value in inner.returns]
+
+        if run.top and first == 0 and _returns_only_false(node):
+            found = either(formula for page in self.context.pages for formula, _ in at(page))
+            run.returns += [(g, False) for g in [guarded(guard, found)] if g is not None]
+            return guarded(guard, negation(found))
+        return self._first_page(node, [first, *self.context.breakpoints], at, guard, run)
+
+    def _first_page(
+        self,
+        node: ast.For,
+        places: Sequence[Any],
+        at: Callable[[Any], list[tuple[Formula, Any]]],
+        guard: Guard,
+        run: _Run,
+    ) -> Guard | None:
+        pages = list({_key(page): page for page in places if not isinstance(page, Cases)}.values())
+        pages += [part for page in places if isinstance(page, Cases) for _, part in page.cases]
+        self._check_breakpoints(node, pages, at, guard, run)
+        returns = [(page, at(page)) for page in pages]
+        any_of = [(page, either(formula for formula, _ in found)) for page, found in returns]
+        for page, found in returns:
+            earlier = [
+                negation(both([other_found, formula_of(other < page)]))
+                for other, other_found in any_of
+                if other is not page
+            ]
+            for formula, value in found:
+                here = guarded(guard, both([formula, *earlier]))
+                if here is not None:
+                    run.returns.append((here, value))
+        return guarded(guard, negation(either(found for _, found in any_of)))
+
+    def _check_breakpoints(
+        self, node: ast.For, pages: Sequence[Any], at: Callable[[Any], list[tuple[Formula, Any]]], guard: Guard, run: _Run
+    ) -> None:
+        """Raise Unsupported unless the first page with which the body returns has to be one of these."""
+        page = unknown(f"page#{next(self._fresh)}")
+        here = either(formula for formula, _ in at(page))
+        before = either(formula for formula, _ in at(page - 1))
+        elsewhere = [formula_of(page != other) for other in pages]
+        if not self.context.proves(negation(both([*guard, here, negation(before), *elsewhere]))):
+            raise Unsupported(
+                f"{run.name}, line {node.lineno}: a loop over pages that looks at more than where mappings end"
+            )
+
+    # ---- expressions -----------------------------------------------------------------------------
+
+    def _value(self, node: ast.expr, variables: dict[str, Any], guard: Guard) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            return variables[node.id] if node.id in variables else self.constants[node.id]
+        if isinstance(node, ast.Attribute):
+            return self._field(node, variables, guard)
+        if isinstance(node, ast.Call):
+            assert isinstance(node.func, ast.Name)
+            arguments = [self._value(argument, variables, guard) for argument in node.args]
+            return self._call(node.func.id, arguments, guard)
+        if isinstance(node, ast.BoolOp):
+            return self._bool(node, variables, guard)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return truth(negation(formula_from(self._value(node.operand, variables, guard))))
+        if isinstance(node, ast.UnaryOp):
+            return self._lift(UNARY[type(node.op)], guard, self._value(node.operand, variables, guard))
+        if isinstance(node, ast.BinOp):
+            left, right = self._value(node.left, variables, guard), self._value(node.right, variables, guard)
+            return self._lift(BINARY[type(node.op)], guard, left, right)
+        if isinstance(node, ast.Compare):
+            return self._compare(node, variables, guard)
+        if isinstance(node, ast.IfExp):
+            return self._if_expression(node, variables, guard)
+        raise Unsupported(f"line {node.lineno}: {type(node).__name__} in a property")
+
+    def _bool(self, node: ast.BoolOp, variables: dict[str, Any], guard: Guard) -> Any:
+        """and, or: an operand is only looked at where the ones before it leave the answer open."""
+        is_and = isinstance(node.op, ast.And)
+        formulas: list[Formula] = []
+        here: Guard | None = guard
+        for operand in node.values:
+            assert here is not None
+            formula = formula_from(self._value(operand, variables, here))
+            formulas.append(formula)
+            here = guarded(here, formula if is_and else negation(formula))
+            if here is None:
+                break
+        return truth(both(formulas) if is_and else either(formulas))
+
+    def _compare(self, node: ast.Compare, variables: dict[str, Any], guard: Guard) -> Any:
+        left = self._value(node.left, variables, guard)
+        formulas = []
+        for operator, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self._value(right_node, variables, guard)
+            formulas.append(formula_from(self._lift(COMPARE[type(operator)], guard, left, right)))
+            left = right
+        return truth(both(formulas))
+
+    def _if_expression(self, node: ast.IfExp, variables: dict[str, Any], guard: Guard) -> Any:
+        test = formula_from(self._value(node.test, variables, guard))
+        ways = []
+        for formula, part in ((test, node.body), (negation(test), node.orelse)):
+            here = guarded(guard, formula)
+            if here is not None:
+                ways.append((here - guard, self._value(part, variables, here)))
+        return _value_of(ways)
+
+    def _field(self, node: ast.Attribute, variables: dict[str, Any], guard: Guard) -> Any:
+        if not isinstance(node.value, ast.Subscript):
+            assert isinstance(node.value, ast.Name)
+            return getattr(variables[node.value.id], node.attr)
+        array_node = node.value.value
+        assert isinstance(array_node, ast.Attribute)
+        assert isinstance(array_node.value, ast.Name)
+        array = getattr(variables[array_node.value.id], array_node.attr)
+        index = self._value(node.value.slice, variables, guard)
+        if hasattr(array, "cases"):  # pages
+            return self._lift(lambda page: _value_of(array.cases(page, node.attr)), guard, index)
+        if isinstance(index, Linear):
+            index = Cases([(frozenset([equal(index, i)]), i) for i in range(_length(array))])
+            self._undefined.append(guard.union(negation(next(iter(known))) for known, _ in index.cases))
+        return self._lift(lambda i: getattr(array[i], node.attr), guard, index)
+
+    def _lift(self, function: Callable[..., Any], guard: Guard, *values: Any) -> Any:
+        """The function of values that may be Cases. Where it is undefined is noted."""
+        if not any(isinstance(value, Cases) for value in values):
+            try:
+                return function(*values)
+            except (Oops, IndexError):
+                self._undefined.append(guard)
+                return Cases([])
+        found: list[tuple[Guard, Any]] = []
+        for ways in product(*(_cases(value) if isinstance(value, Cases) else [(ALWAYS, value)] for value in values)):
+            joined: Guard | None = ALWAYS
+            for way, _ in ways:
+                joined = _joined(joined, way) if joined is not None else None
+            if joined is None or _joined(guard, joined) is None:
+                continue
+            try:
+                found.append((joined, function(*(value for _, value in ways))))
+            except (Oops, IndexError):
+                self._undefined.append(guard | joined)
+        return _value_of(found) if found else Cases([])
+
+
+def _between(first: Any, page: Any, end: Any) -> Formula:
+    bounds = []
+    for low, high, order in ((first, page, at_most), (page, end, less)):
+        ways = product(_cases(low) if isinstance(low, Cases) else [(ALWAYS, low)], _cases(high) if isinstance(high, Cases) else [(ALWAYS, high)])
+        bounds.append(either(both([*g, *h, order(a, b)]) for (g, a), (h, b) in ways))
+    return both(bounds)
+
+
+def _length(array: Any) -> int:
+    """How many slots an array has, from slot 0, which may be NULL's."""
+    return next(i for i in range(1, len(array)) if isinstance(array[i], NullSlot))
+
+
+def _returns_only_false(node: ast.For) -> bool:
+    returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
+    return all(isinstance(part.value, ast.Constant) and part.value.value is False for part in returns)

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Numbers that are not known: the model's functions compute with them as with ints, and branch on what they compare to.
+
+Linear is a sum of unknown integers, Bits a bit mask made of unknown ones; comparing them gives a Truth, and branching
+on a Truth asks whoever explores the paths (checker/paths.py). Formulas are tuples:
+
+    ("<=0", terms, constant)    a linear sum is at most 0; terms are ((name, coefficient), ...) in order
+    ("==0", terms, constant)
+    ("bits==0", mask expression)
+    ("not", f) ("and", (f, ...)) ("or", (f, ...)) True False
+
+and mask expressions are ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y), with 32 bits.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Formula = Any
+Terms = tuple[tuple[str, int], ...]
+WORD = (1 << 32) - 1
+
+
+class Unsupported(Exception):
+    """The code does something with an unknown number that cannot be followed; the message says what."""
+
+
+class Forks:
+    """Who is asked when the code branches on what is not known: the exploration that is under way."""
+
+    decide: Callable[[Formula], bool] | None = None
+
+
+# ---- formulas ------------------------------------------------------------------------------------
+
+
+def negation(formula: Formula) -> Formula:
+    """not formula; of an order between integers, the opposite order."""
+    if isinstance(formula, bool):
+        return not formula
+    if formula[0] == "not":
+        return formula[1]
+    if formula[0] == "<=0":
+        return ("<=0", tuple((name, -c) for name, c in formula[1]), 1 - formula[2])
+    return ("not", formula)
+
+
+def both(formulas: Iterable[Formula]) -> Formula:
+    """All of them are true."""
+    parts: dict[Formula, None] = {}
+    for formula in formulas:
+        if formula is False:
+            return False
+        for part in formula[1] if formula is not True and formula[0] == "and" else [formula]:
+            if part is not True:
+                parts[part] = None
+    if any(negation(part) in parts for part in parts):
+        return False
+    return True if not parts else next(iter(parts)) if len(parts) == 1 else ("and", tuple(parts))
+
+
+def either(formulas: Iterable[Formula]) -> Formula:
+    """One of them is true."""
+    parts: dict[Formula, None] = {}
+    for formula in formulas:
+        if formula is True:
+            return True
+        for part in formula[1] if formula is not False and formula[0] == "or" else [formula]:
+            if part is not False:
+                parts[part] = None
+    if any(negation(part) in parts for part in parts):
+        return True
+    return False if not parts else next(iter(parts)) if len(parts) == 1 else ("or", tuple(parts))
+
+
+def implies(premise: Formula, conclusion: Formula) -> Formula:
+    """If premise, then conclusion."""
+    return either([negation(premise), conclusion])
+
+
+def formula_of(value: Any) -> Formula:
+    """That a value is true, as a formula."""
+    if isinstance(value, Truth):
+        return value.formula
+    if isinstance(value, Linear):
+        return negation(_is_zero(value))
+    if isinstance(value, Bits):
+        return negation(value.is_zero())
+    return bool(value)
+
+
+class Truth:
+    """A truth value that is not known. Branching on it forks the path."""
+
+    __slots__ = ("formula",)
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+
+    def __bool__(self) -> bool:
+        if Forks.decide is None:
+            raise Unsupported("a branch on what is not known, where no path is explored")
+        return Forks.decide(self.formula)
+
+    def __eq__(self, other: Any) -> Any:
+        if not isinstance(other, bool | Truth):
+            raise Unsupported("a truth value compared with a number")
+        mine, others = self.formula, formula_of(other)
+        return truth(either([both([mine, others]), both([negation(mine), negation(others)])]))
+
+    def __ne__(self, other: Any) -> Any:
+        return truth(negation(formula_of(self == other)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def truth(formula: Formula) -> Any:
+    """A formula as a value: a bool if it is known."""
+    return formula if isinstance(formula, bool) else Truth(formula)
+
+
+# ---- integers ------------------------------------------------------------------------------------
+
+
+def _ordered(terms: dict[str, int]) -> Terms:
+    return tuple(sorted((name, c) for name, c in terms.items() if c))
+
+
+class Linear:
+    """A sum of unknown integers and a constant, not itself a constant."""
+
+    __slots__ = ("constant", "terms")
+
+    def __init__(self, terms: Terms, constant: int) -> None:
+        self.terms, self.constant = terms, constant
+
+    def _plus(self, other: Any, sign: int) -> Any:
+        if isinstance(other, Linear):
+            terms = dict(self.terms)
+            for name, c in other.terms:
+                terms[name] = terms.get(name, 0) + sign * c
+            return linear(_ordered(terms), self.constant + sign * other.constant)
+        if isinstance(other, int):
+            return Linear(self.terms, self.constant + sign * other)
+        return NotImplemented
+
+    def __add__(self, other: Any) -> Any:
+        return self._plus(other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return self._plus(other, -1)
+
+    def __rsub__(self, other: Any) -> Any:
+        return (-self)._plus(other, 1)
+
+    def __neg__(self) -> "Linear":
+        return Linear(tuple((name, -c) for name, c in self.terms), -self.constant)
+
+    def __mul__(self, other: Any) -> Any:
+        if not isinstance(other, int):
+            raise Unsupported("a product of two unknown numbers")
+        return linear(_ordered({name: c * other for name, c in self.terms}), self.constant * other)
+
+    __rmul__ = __mul__
+
+    def __le__(self, other: Any) -> Any:
+        return _at_most_zero(self - other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _at_most_zero(self - other + 1)
+
+    def __ge__(self, other: Any) -> Any:
+        return _at_most_zero(other - self)
+
+    def __gt__(self, other: Any) -> Any:
+        return _at_most_zero(other - self + 1)
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, Bits):
+            raise Unsupported("a number compared with a bit mask")
+        return truth(_is_zero(self - other))
+
+    def __ne__(self, other: Any) -> Any:
+        return truth(negation(_is_zero(self - other)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    def __index__(self) -> int:
+        """Used as an index: a fork for each value that it can have."""
+        for value in range(64):
+            if self == value:
+                return value
+        raise Unsupported("an index that can have more than 64 values")
+
+    def _mask(self, _other: Any) -> Any:
+        raise Unsupported("bit operations on an unknown number that is not a bit mask")
+
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __lshift__ = __rshift__ = _mask
+
+    def __repr__(self) -> str:
+        return " + ".join([*(f"{c}*{name}" for name, c in self.terms), str(self.constant)])
+
+
+def linear(terms: Terms, constant: int) -> Linear | int:
+    """A sum, or an int if there is nothing unknown in it."""
+    return Linear(terms, constant) if terms else constant
+
+
+def unknown(name: str) -> Linear:
+    """An unknown integer."""
+    return Linear(((name, 1),), 0)
+
+
+def _at_most_zero(value: Any) -> Any:
+    return Truth(("<=0", value.terms, value.constant)) if isinstance(value, Linear) else value <= 0
+
+
+def _is_zero(value: Any) -> Formula:
+    if not isinstance(value, Linear):
+        return bool(value == 0)
+    if value.terms[0][1] < 0:
+        value = -value
+    return ("==0", value.terms, value.constant)
+
+
+def equal(a: Any, b: Any) -> Formula:
+    """a == b."""
+    return formula_of(a == b)
+
+
+def at_most(a: Any, b: Any) -> Formula:
+    """a <= b."""
+    return formula_of(a <= b)
+
+
+def less(a: Any, b: Any) -> Formula:
+    """a < b."""
+    return formula_of(a < b)
+
+
+# ---- bit masks -----------------------------------------------------------------------------------
+
+
+class Bits:
+    """A mask with unknown bits. `mask` has the bits that can be set."""
+
+    __slots__ = ("expression", "mask")
+
+    def __init__(self, expression: Any, mask: int) -> None:
+        self.expression, self.mask = expression, mask
+
+    def is_zero(self) -> Formula:
+        """No bit is set."""
+        return ("bits==0", self.expression) if self.mask else True
+
+    def __and__(self, other: Any) -> Any:
+        mask = self.mask & mask_of(other)
+        return Bits(("&", self.expression, expression_of(other)), mask) if mask else 0
+
+    __rand__ = __and__
+
+    def __or__(self, other: Any) -> Any:
+        if isinstance(other, int) and other == 0:
+            return self
+        return Bits(("|", self.expression, expression_of(other)), self.mask | mask_of(other))
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Any) -> Any:
+        if isinstance(other, Bits) and other.expression == self.expression:
+            return 0
+        return Bits(("^", self.expression, expression_of(other)), self.mask | mask_of(other))
+
+    __rxor__ = __xor__
+
+    def __invert__(self) -> "Bits":
+        return Bits(("~", self.expression), WORD)
+
+    def __eq__(self, other: Any) -> Any:
+        if isinstance(other, int) and (other < 0 or other & ~self.mask):
+            return False
+        difference = self ^ other
+        return truth(difference.is_zero()) if isinstance(difference, Bits) else difference == 0
+
+    def __ne__(self, other: Any) -> Any:
+        same = self == other
+        return Truth(negation(same.formula)) if isinstance(same, Truth) else not same
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        return bool(truth(negation(self.is_zero())))
+
+    def _number(self, _other: Any = None) -> Any:
+        raise Unsupported("arithmetic, or an order, on a bit mask with unknown bits")
+
+    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __lt__ = __le__ = __gt__ = __ge__ = _number
+    __lshift__ = __rshift__ = __neg__ = __index__ = _number
+
+
+def expression_of(value: Any) -> Any:
+    """A mask expression for a mask or an int."""
+    if isinstance(value, Bits):
+        return value.expression
+    if isinstance(value, int):
+        return ("const", value & WORD)
+    raise Unsupported("a bit mask combined with an unknown number")
+
+
+def mask_of(value: Any) -> int:
+    """The bits that a mask or an int can have."""
+    return value.mask if isinstance(value, Bits) else value & WORD
+
+
+def unknown_bits(name: str, mask: int) -> Bits:
+    """A mask of which only the bits in `mask` can be set, and each may be."""
+    return Bits(("var", name, mask), mask)
