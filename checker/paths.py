@@ -74,11 +74,8 @@ class Paths:
     def _decide(self, formula: Formula) -> bool:
         if isinstance(formula, bool):
             return formula
-        opposite = negation(formula)
-        if opposite[0] == "<=0" and opposite < formula:
-            return not self._decide(opposite)
-        if formula[0] == "not":
-            return not self._decide(formula[1])
+        if formula.kind == "not" or formula.opposite.serial < formula.serial:
+            return not self._decide(formula.opposite)
         known = self._known.get(formula)
         if known is not None:
             return known

@@ -7,7 +7,7 @@ from typing import Any
 
 import z3
 
-from checker.values import Bits, Formula, Linear
+from checker.values import Bits, Formula, Linear, at_most
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "&": lambda a, b: a & b,
@@ -43,17 +43,14 @@ def _term(formula: Formula) -> Any:
     """A formula as Z3 has it."""
     if isinstance(formula, bool):
         return z3.BoolVal(formula)
-    kind, first = formula[0], formula[1]
-    if kind == "<=0":
-        return _sum(first, formula[2]) <= 0
-    if kind == "==0":
-        return _sum(first, formula[2]) == 0
-    if kind == "bits==0":
-        return _mask(first) == 0
-    if kind == "not":
-        return z3.Not(_term(first))
-    parts = [_term(part) for part in first]
-    return z3.And(*parts) if kind == "and" else z3.Or(*parts)
+    if formula.kind == "<=0":
+        return _sum(formula.parts, formula.constant) <= 0
+    if formula.kind == "==0":
+        return _sum(formula.parts, formula.constant) == 0
+    if formula.kind == "bits==0":
+        return _mask(formula.parts) == 0
+    parts = [_term(part) for part in formula.parts]
+    return z3.Not(parts[0]) if formula.kind == "not" else z3.And(*parts) if formula.kind == "and" else z3.Or(*parts)
 
 
 class Solver:
@@ -134,22 +131,15 @@ def least(solver: Solver, cost: Any, lowest: int = 0) -> int | None:
     high = found.value(cost)
     while lowest < high:
         middle = (lowest + high) // 2
-        found = solver.find(_at_most(cost, middle))
+        found = solver.find(at_most(cost, middle))
         if found is True:
             return None
         if isinstance(found, Model):
             high = found.value(cost)
         else:
             lowest = middle + 1
-    solver.add(_at_most(cost, high))
+    solver.add(at_most(cost, high))
     return high
-
-
-def _at_most(cost: Any, bound: int) -> Formula:
-    difference = cost - bound
-    if isinstance(difference, Linear):
-        return ("<=0", difference.terms, difference.constant)
-    return bool(difference <= 0)
 
 
 def values_in(model: Model, unknowns: Mapping[str, Any]) -> dict[str, int]:

@@ -74,14 +74,14 @@ def guarded(guard: Guard, formula: Formula) -> Guard | None:
         return guard
     if formula is False:
         return None
-    parts = formula[1] if formula[0] == "and" else (formula,)
-    if any(negation(part) in guard for part in parts):
+    parts = _parts(formula)
+    if any(part.opposite in guard for part in parts):
         return None
     return guard.union(parts)
 
 
 def _joined(first: Guard, second: Guard) -> Guard | None:
-    if any(negation(part) in first for part in second):
+    if any(part.opposite in first for part in second):
         return None
     return first | second
 
@@ -109,15 +109,16 @@ def _value_of(cases: Iterable[tuple[Guard, Any]]) -> Any:
                 groups.setdefault(_key(part), []).append((joined, part))
     if len(groups) == 1:
         return next(iter(groups.values()))[0][1]
-    return Cases([(_either_guard([guard for guard, _ in group]), group[0][1]) for group in groups.values()])
+    ways = [(_either_guard([guard for guard, _ in group]), group[0][1]) for group in groups.values()]
+    return Cases([(guard, value) for guard, value in ways if guard is not None])
 
 
-def _either_guard(guards: list[Guard]) -> Guard:
+def _either_guard(guards: list[Guard]) -> Guard | None:
     if len(guards) == 1:
         return guards[0]
     common = frozenset.intersection(*guards)
-    rest = either(both(sorted(guard - common, key=repr)) for guard in guards)
-    return guarded(common, rest) or frozenset([False])
+    rest = either(both(sorted(guard - common, key=lambda part: part.serial)) for guard in guards)
+    return guarded(common, rest)
 
 
 def _cases(value: Any) -> list[tuple[Guard, Any]]:
@@ -129,7 +130,8 @@ def _cases(value: Any) -> list[tuple[Guard, Any]]:
 
 
 def _parts(formula: Formula) -> tuple[Formula, ...]:
-    return formula[1] if formula[0] == "and" else (formula,)
+    parts: tuple[Formula, ...] = formula.parts if formula.kind == "and" else (formula,)
+    return parts
 
 
 def formula_from(value: Any) -> Formula:

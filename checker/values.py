@@ -2,21 +2,23 @@
 """Numbers that are not known: the model's functions compute with them as with ints, and branch on what they compare to.
 
 Linear is a sum of unknown integers, Bits a bit mask made of unknown ones; comparing them gives a Truth, and branching
-on a Truth asks whoever explores the paths (checker/paths.py). Formulas are tuples:
+on a Truth asks whoever explores the paths (checker/paths.py).
 
-    ("<=0", terms, constant)    a linear sum is at most 0; terms are ((name, coefficient), ...) in order
-    ("==0", terms, constant)
-    ("bits==0", mask expression)
-    ("not", f) ("and", (f, ...)) ("or", (f, ...)) True False
+A formula is True, False, or a Node:
 
-and mask expressions are ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y), with 32 bits.
+    "<=0" and "==0"    a linear sum is at most, or is, 0: its terms ((name, coefficient), ...) in order, and its constant
+    "bits==0"          a mask expression has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y)
+    "not" "and" "or"   of other nodes
+
+Masks have 32 bits.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
-Formula = Any
 Terms = tuple[tuple[str, int], ...]
+Formula = Any  # bool | Node
 WORD = (1 << 32) - 1
 
 
@@ -33,43 +35,77 @@ class Forks:
 # ---- formulas ------------------------------------------------------------------------------------
 
 
+class Node:
+    """A formula. There is one node for each, so that the same formula is the same object."""
+
+    __slots__ = ("_opposite", "constant", "kind", "parts", "serial")
+    _known: dict[tuple[str, Any, int], "Node"] = {}
+    _serials = count()
+
+    def __init__(self, kind: str, parts: Any, constant: int) -> None:
+        self.kind, self.parts, self.constant = kind, parts, constant
+        self.serial = next(Node._serials)
+        self._opposite: Formula = None
+
+    @classmethod
+    def of(cls, kind: str, parts: Any, constant: int = 0) -> "Node":
+        """The node for this formula."""
+        key = (kind, parts, constant)
+        node = cls._known.get(key)
+        if node is None:
+            node = cls._known[key] = cls(kind, parts, constant)
+        return node
+
+    @property
+    def opposite(self) -> "Formula":
+        """Its negation; of an order between integers, the opposite order."""
+        if self._opposite is None:
+            if self.kind == "<=0":
+                terms = tuple((name, -c) for name, c in self.parts)
+                self._opposite = Node.of("<=0", terms, 1 - self.constant)
+            else:
+                self._opposite = Node.of("not", (self,))
+            self._opposite._opposite = self
+        return self._opposite
+
+    def __hash__(self) -> int:
+        return self.serial
+
+    def __repr__(self) -> str:
+        if self.kind in ("<=0", "==0"):
+            return f"{' + '.join([*(f'{c}*{name}' for name, c in self.parts), str(self.constant)])} {self.kind}"
+        return f"{self.kind}{self.parts}"
+
+
 def negation(formula: Formula) -> Formula:
-    """not formula; of an order between integers, the opposite order."""
-    if isinstance(formula, bool):
-        return not formula
-    if formula[0] == "not":
-        return formula[1]
-    if formula[0] == "<=0":
-        return ("<=0", tuple((name, -c) for name, c in formula[1]), 1 - formula[2])
-    return ("not", formula)
+    """not formula."""
+    return not formula if isinstance(formula, bool) else formula.opposite
 
 
 def both(formulas: Iterable[Formula]) -> Formula:
     """All of them are true."""
-    parts: dict[Formula, None] = {}
-    for formula in formulas:
-        if formula is False:
-            return False
-        for part in formula[1] if formula is not True and formula[0] == "and" else [formula]:
-            if part is not True:
-                parts[part] = None
-    if any(negation(part) in parts for part in parts):
-        return False
-    return True if not parts else next(iter(parts)) if len(parts) == 1 else ("and", tuple(parts))
+    return _put_together(formulas, "and", True)
 
 
 def either(formulas: Iterable[Formula]) -> Formula:
     """One of them is true."""
+    return _put_together(formulas, "or", False)
+
+
+def _put_together(formulas: Iterable[Formula], kind: str, neutral: bool) -> Formula:
     parts: dict[Formula, None] = {}
     for formula in formulas:
-        if formula is True:
-            return True
-        for part in formula[1] if formula is not False and formula[0] == "or" else [formula]:
-            if part is not False:
-                parts[part] = None
-    if any(negation(part) in parts for part in parts):
-        return True
-    return False if not parts else next(iter(parts)) if len(parts) == 1 else ("or", tuple(parts))
+        if isinstance(formula, bool):
+            if formula is not neutral:
+                return formula
+            continue
+        for part in formula.parts if formula.kind == kind else (formula,):
+            if part.opposite in parts:
+                return not neutral
+            parts[part] = None
+    if len(parts) > 1:
+        return Node.of(kind, tuple(parts))
+    return next(iter(parts)) if parts else neutral
 
 
 def implies(premise: Formula, conclusion: Formula) -> Formula:
@@ -216,7 +252,7 @@ def unknown(name: str) -> Linear:
 
 
 def _at_most_zero(value: Any) -> Any:
-    return Truth(("<=0", value.terms, value.constant)) if isinstance(value, Linear) else value <= 0
+    return Truth(Node.of("<=0", value.terms, value.constant)) if isinstance(value, Linear) else value <= 0
 
 
 def _is_zero(value: Any) -> Formula:
@@ -224,7 +260,7 @@ def _is_zero(value: Any) -> Formula:
         return bool(value == 0)
     if value.terms[0][1] < 0:
         value = -value
-    return ("==0", value.terms, value.constant)
+    return Node.of("==0", value.terms, value.constant)
 
 
 def equal(a: Any, b: Any) -> Formula:
@@ -255,7 +291,7 @@ class Bits:
 
     def is_zero(self) -> Formula:
         """No bit is set."""
-        return ("bits==0", self.expression) if self.mask else True
+        return Node.of("bits==0", self.expression) if self.mask else True
 
     def __and__(self, other: Any) -> Any:
         mask = self.mask & mask_of(other)

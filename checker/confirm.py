@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What Z3 found, tried out: a state in numbers, run with the interpreted run, and searched for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from checker import compiled, vm
+from checker.induction import Numbers
+from checker.interpreted import CallRecord, Machine
+from checker.layout import Broken, Layout
+from checker.link import Function, Program, linked_with, read
+from checker.scope import Scope
+from checker.search import Limits
+from checker.system import LARGEST_RESULT, OOPS, Claim, System
+from model import mm, state
+from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call
+from properties import FILES, PROPERTIES
+
+MAX_PAGES_SEARCHED = 4
+MAX_STATES_SEARCHED = 3_000_000
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A call carried out in a state: the states before and after, the result (OOPS: the kernel stopped)."""
+
+    before: Any
+    after: Any
+    result: int
+    said_before: dict[str, bool]
+    said_after: dict[str, bool]
+
+
+def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str]) -> System:
+    """The kernel with room for any state of so many pages."""
+    bounds = state.bounds(pages, list(OPERATIONS), max_map_count, LARGEST_RESULT, more_anon_vmas=4)
+    program = linked_with(vm.program_of(kernel, bounds.constants()), FILES)
+    layout = Layout.of(state.layout(bounds))
+    return System(kernel, program, layout, [Call(0, 0)], NAMES, vm.claims_for(claims))
+
+
+def load(machine: Machine, numbers: Numbers) -> Any:
+    """A state of the machine with these numbers."""
+    one = machine.new()
+    one.map_count, one.brk = len(numbers.vmas), numbers.brk
+    for number, fields in enumerate(numbers.vmas, 1):
+        for name, value in fields.items():
+            setattr(one.vma[number], name, value)
+    for address, fields in numbers.mapped.items():
+        for name, value in fields.items():
+            setattr(one.page[address], name, value)
+    for number, life in enumerate(numbers.lives, 1):
+        one.anon_vma[number].life = life
+    return one
+
+
+def try_out(kernel: str, numbers: Numbers, call: Call, max_map_count: int, claims: Sequence[str]) -> Tried:
+    """Carry out the call in the state, and ask the claims before and after."""
+    machine = Machine(system_for(kernel, numbers.pages, max_map_count, claims))
+    before, after = load(machine, numbers), machine.new()
+    result = machine.step(before, call, after)
+    states = [name for name in claims if not PROPERTIES[name].on_step]
+    said_before = {name: _said(machine, name, before) for name in states}
+    said_after = {name: _said(machine, name, after) for name in states}
+    for name in claims:
+        if PROPERTIES[name].on_step:
+            said_after[name] = result == OOPS or _said(machine, name, before, CallRecord(call, result), after)
+    return Tried(before, after, result, said_before, said_after)
+
+
+def _said(machine: Machine, name: str, *arguments: Any) -> bool:
+    try:
+        return bool(machine.evaluate(name, *arguments))
+    except Broken:
+        return False
+
+
+# ---- can programs come to it? --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whether a search came to a state. calls: a shortest program that does; None: it is not among the states found.
+
+    scope is None if there was no search, because the state has too many pages.
+    """
+
+    scope: Scope | None
+    closed: bool
+    states: int
+    calls: tuple[Call, ...] | None
+
+
+def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_count: int) -> Reached:
+    """Search for a program that leads to the state."""
+    if numbers.pages > MAX_PAGES_SEARCHED:
+        return Reached(None, False, 0, None)
+    scope = Scope(
+        numbers.pages,
+        _protections(numbers),
+        tuple(name for name in OPERATIONS if name in operations),
+        noreserve="mmap" in operations,
+        max_map_count=max_map_count,
+    )
+    system = vm.build(kernel, scope)
+    machine = Machine(system_for(kernel, numbers.pages, max_map_count, ()))
+    one = load(machine, numbers)
+    machine.evaluate("canonicalise", one)
+    claim = _is_the_state(one, numbers.pages, system.layout)
+    program = Program({**system.program.functions, claim.name: claim}, system.program.constants)
+    target = Claim(claim.name, sometimes=True)
+    system = replace(system, program=program, claims=(target,))
+    search = compiled.explore(system, [claim.name], Limits(max_states=MAX_STATES_SEARCHED))
+    hit = search.hits.get(claim.name)
+    return Reached(scope, search.closed, search.states, hit.calls if hit else None)
+
+
+def _protections(numbers: Numbers) -> tuple[str, ...]:
+    """R and RW, and those that the state's vmas have."""
+    wanted = {vma["vm_flags"] & state.PROTECTION for vma in numbers.vmas}
+    return tuple(name for name, bits in PROTECTIONS.items() if name in ("R", "RW") or bits in wanted)
+
+
+def _is_the_state(one: Any, pages: int, layout: Layout) -> Function:
+    """A claim that is true of this state only."""
+    tests = [f"mm.map_count == {one.map_count}", f"mm.brk == {one.brk}", "mm.bug == 0"]
+    for vma in range(1, one.map_count + 1):
+        for name in ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node"):
+            tests.append(f"mm.vma[{vma}].{name} == {getattr(one.vma[vma], name)}")
+    for page in range(pages):
+        for name in ("mapcount", "mapping", "index"):
+            tests.append(f"mm.page[{page}].{name} == {getattr(one.page[page], name)}")
+    (anon_vmas,) = (array for array in layout.arrays if array.name == "anon_vma")
+    for number in range(1, anon_vmas.last + 1):
+        tests.append(f"(mm.anon_vma[{number}].life == {mm.FREED}) == {one.anon_vma[number].life == mm.FREED}")
+    body = "".join(f"    if not ({test}):\n        return False\n" for test in tests)
+    functions, _ = read(Path("<state>"), f"def is_the_state(mm):\n{body}    return True\n", {})
+    return functions["is_the_state"]

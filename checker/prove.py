@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Is a property true of every state that programs can lead to, whatever the size of the address space?
+
+Proved by induction over calls: it is true of the empty address space, and no call breaks it in a state of up to so many
+vmas. Where that fails in a state that no program comes to, another property that rules the state out is proved along
+with it, as a lemma.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from checker import vm
+from checker.check import check
+from checker.confirm import Reached, Tried, reach, try_out
+from checker.induction import STRUCTURE, Answer, Failure, Question, ask
+from checker.scope import Scope
+from checker.search import Limits
+from model.operations import Call
+from properties import PROPERTIES
+
+PAGES_SEARCHED = 3  # properties that hold there are tried as lemmas
+FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "brk", "mbind", "file")
+Report = Callable[[str], None]
+
+
+@dataclass
+class Proof:
+    """What came of it.
+
+    proved; refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
+    unproved: `failure` is a state from which a call breaks it (or a lemma), but no program is known to lead there;
+    incomplete: `reason` says what kept it from being decided.
+    """
+
+    kernel: str
+    property: str
+    operations: tuple[str, ...]
+    vmas: int
+    verdict: str = "incomplete"
+    reason: str | None = None
+    lemmas: tuple[str, ...] = ()
+    paths: int = 0
+    checks: int = 0
+    seconds: float = 0.0
+    failure: Failure | None = None
+    tried: Tried | None = None
+    reached: Reached | None = None
+    program: tuple[Call, ...] | None = None
+    spurious: list[tuple[Failure, str]] = field(default_factory=list)
+
+
+def prove(
+    kernel: str,
+    name: str,
+    operations: Sequence[str],
+    vmas: int,
+    max_map_count: int,
+    milliseconds: int,
+    report: Report = lambda _: None,
+) -> Proof:
+    """Prove the property, or say why not. Raises UnknownName, LinkError and ScopeError."""
+    begin = time.perf_counter()
+    if name not in PROPERTIES:
+        raise vm.unknown("property", name, list(PROPERTIES))
+    if PROPERTIES[name].kind == "sometimes":
+        raise vm.UnknownName(f"{name} is what must happen sometimes; prove is for what is true always")
+    for operation in operations:
+        if operation not in FOLLOWED:
+            raise vm.UnknownName(f"prove does not follow {operation}: it follows {', '.join(FOLLOWED)}")
+    vm.build(kernel, Scope(PAGES_SEARCHED, operations=tuple(operations)), [name])
+    proof = Proof(kernel, name, tuple(operations), vmas)
+    with _workers() as pool:
+        _decide(proof, max_map_count, milliseconds, pool, report)
+    proof.seconds = time.perf_counter() - begin
+    return proof
+
+
+@contextmanager
+def _workers() -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(os.cpu_count())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPoolExecutor, report: Report) -> None:
+    known: list[str] | None = None
+    while True:
+        failure = _failure(proof, max_map_count, milliseconds, pool, report)
+        if failure is None:
+            if proof.reason is None:
+                proof.verdict = "proved"
+            return
+        tried = try_out(proof.kernel, failure.before, failure.call, max_map_count, _all_states(failure))
+        if any(not tried.said_before[lemma] for lemma in _assumed(proof)) or all(
+            tried.said_after[claim] for claim in failure.broken
+        ):
+            proof.reason = "Z3's numbers do not show it when they are run"
+            return
+        known = _candidates(proof, max_map_count) if known is None else known
+        excluding = [lemma for lemma in known if lemma not in _assumed(proof) and not tried.said_before[lemma]]
+        if not excluding:
+            _settle(proof, failure, tried, max_map_count)
+            return
+        proof.spurious.append((failure, excluding[0]))
+        proof.lemmas = (*proof.lemmas, excluding[0])
+
+
+def _all_states(failure: Failure) -> list[str]:
+    always = [name for name, prop in PROPERTIES.items() if prop.kind == "always"]
+    return [*always, *(name for name in failure.broken if name not in always)]
+
+
+def _assumed(proof: Proof) -> tuple[str, ...]:
+    own = (proof.property,) if PROPERTIES[proof.property].kind == "always" else ()
+    return tuple(name for name in (*own, *proof.lemmas) if name not in STRUCTURE)
+
+
+def _failure(
+    proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPoolExecutor, report: Report
+) -> Failure | None:
+    """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
+    goals = tuple(dict.fromkeys((*STRUCTURE, *proof.lemmas, proof.property)))
+    proof.paths = proof.checks = 0
+    waiting: list[tuple[Question, Future[Answer]]] = []
+    for vmas in range(proof.vmas + 1):
+        for operation in proof.operations:
+            question = Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
+            waiting.append((question, pool.submit(ask, question)))
+    for question, future in waiting:
+        report(f"{question.operation}, {question.vmas} vmas, {proof.paths:,} paths so far")
+        answer = future.result()
+        proof.paths += answer.paths
+        proof.checks += answer.checks
+        if answer.failure is not None or answer.gave_up is not None:
+            for _, other in waiting:
+                other.cancel()
+            if answer.gave_up is not None:
+                proof.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
+            return answer.failure
+    return None
+
+
+def _candidates(proof: Proof, max_map_count: int) -> list[str]:
+    """The properties of states that hold in a small address space."""
+    always = [name for name, prop in PROPERTIES.items() if prop.kind == "always"]
+    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
+    checked = check(vm.build(proof.kernel, scope, always), always, Limits())
+    return [result.claim.name for result in checked.results if result.verdict in ("holds", "vacuous")]
+
+
+def _settle(proof: Proof, failure: Failure, tried: Tried, max_map_count: int) -> None:
+    """Nothing rules the failing state out: can programs come to it, or to another where the property is false?"""
+    proof.failure, proof.tried = failure, tried
+    proof.reached = reach(proof.kernel, failure.before, proof.operations, max_map_count)
+    proof.verdict = "unproved"
+    if proof.reached.calls is not None and proof.property in failure.broken:
+        proof.verdict, proof.program = "refuted", (*proof.reached.calls, failure.call)
+        return
+    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
+    (result,) = check(vm.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
+    if result.verdict == "violated":
+        proof.verdict, proof.program = "refuted", result.calls
