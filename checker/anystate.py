@@ -5,24 +5,47 @@ A state is well formed here if it is what the numbers of its fields can be: the 
 list of its anon_vma, and an anon_vma is alive exactly if it has a vma. That calls keep to it is proved with the rest.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from checker.layout import Layout
+from checker.link import Program
+from checker.solver import Model, Solver
 from checker.symbolic import SymbolicMachine
-from checker.values import Formula, at_most, both, either, equal, formula_of, less, negation, unknown, unknown_bits
+from checker.values import (
+    Formula,
+    at_most,
+    both,
+    either,
+    equal,
+    formula_of,
+    less,
+    negation,
+    truth,
+    unknown,
+    unknown_bits,
+)
 from model import mm, state
 from model.operations import ADVICE, OPERATIONS, POLICIES, PROTECTIONS, Call
+from model.unistd import NR_read, NR_write
 
 SPARE_VMAS = 3  # a call can have so many vmas more than there were, for a while
 VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
 TASK_SIZE = unknown("TASK_SIZE")
 PAGE = unknown("page")  # any page
+PLAIN_FLAGS = (PROTECTIONS["RW"] | mm.VM_ACCOUNT, PROTECTIONS["R"])
 
 
-class Any_(NamedTuple):
-    """Something unknown, and what is known of it."""
+@dataclass(frozen=True)
+class Numbers:
+    """A state in numbers: those of its vmas, of the pages that matter, and of the anon_vmas, by field."""
 
-    value: Any
-    known: list[Formula]
+    pages: int
+    brk: int
+    vmas: tuple[dict[str, int], ...]
+    mapped: dict[int, dict[str, int]]
+    lives: tuple[int, ...]
 
 
 def constants(vmas: int) -> dict[str, Any]:
@@ -31,8 +54,8 @@ def constants(vmas: int) -> dict[str, Any]:
     return {"TASK_SIZE": TASK_SIZE, "NR_VMAS": slots, "NR_ANON_VMAS": vmas + 2, "VMA_NEW": slots + 1}
 
 
-def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> Any_:
-    """Any well-formed state of so many vmas. Of its pages, those at the given addresses can be looked at."""
+def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[Any, list[Formula]]:
+    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses."""
     before = machine.new()
     before.map_count = vmas
     before.brk = unknown("brk")
@@ -45,7 +68,7 @@ def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> Any_:
     known += _any_anon_vmas(before, vmas)
     for number, address in enumerate(pages):
         known += _any_page(before.page.add(address), address, number, vmas)
-    return Any_(before, known)
+    return before, known
 
 
 def _any_vma(before: Any, number: int, last_end: Any) -> list[Formula]:
@@ -95,14 +118,36 @@ def _any_page(page: Any, address: Any, number: int, vmas: int) -> list[Formula]:
     ]
 
 
-def any_call(operation: str) -> Any_:
-    """Any call of a kind that fits into the address space."""
+class Start:
+    """Any state of so many vmas, and any call of a kind: where a question begins.
+
+    A page that a claim may look at is in the state, and the one that the call is about, which may be the same: befores
+    has a state for either case.
+    """
+
+    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int) -> None:
+        self.call, self.known = any_call(operation)
+        about_a_page = self.call.nr in (NR_read, NR_write)
+        self._same = equal(PAGE, self.call.addr) if about_a_page else True
+        self.befores = []
+        for pages in [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]:
+            before, known = any_state(machine, vmas, pages)
+            self.befores.append(before)
+            self.known = [*self.known, *known]
+
+    def before(self) -> Any:
+        """The state that the path starts from."""
+        return self.befores[0] if truth(self._same) else self.befores[-1]
+
+
+def any_call(operation: str) -> tuple[Call, list[Formula]]:
+    """Any call of a kind that fits into the address space, and what is known of it."""
     nr, form = OPERATIONS[operation].nr, OPERATIONS[operation].form
     addr = unknown("addr")
     call = Call(nr, addr)
     known = [at_most(0, addr), at_most(addr + 1, TASK_SIZE)]
     if operation == "brk":
-        return Any_(call, [at_most(0, addr), at_most(addr, TASK_SIZE)])
+        return call, [at_most(0, addr), at_most(addr, TASK_SIZE)]
     if form.startswith("a,n"):
         call = call._replace(len=unknown("len"))
         known += [at_most(0, call.len), at_most(addr + call.len, TASK_SIZE)]
@@ -120,8 +165,61 @@ def any_call(operation: str) -> Any_:
     if operation == "file":
         call = call._replace(file=1, pgoff=unknown("offset"))
         known.append(at_most(0, call.pgoff))
-    return Any_(call, known)
+    return call, known
 
 
 def _one_of(value: Any, values: Any) -> Formula:
     return either(equal(value, one) for one in values)
+
+
+# ---- in numbers ----------------------------------------------------------------------------------
+
+
+def numbers_of(before: Any, model: Model) -> Numbers:
+    """The state in the numbers of a model."""
+    names = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
+    vmas = tuple(
+        {name: model.value(getattr(before.vma[vma], name)) for name in names} for vma in range(1, before.map_count + 1)
+    )
+    mapped = {}
+    for address, page in before.page.entries:
+        fields = {name: model.value(getattr(page, name)) for name in ("mapcount", "mapping", "index")}
+        if fields["mapcount"]:
+            mapped[model.value(address)] = fields
+    lives = tuple(model.value(before.anon_vma[number].life) for number in range(1, before.map_count + 2))
+    return Numbers(model.value(TASK_SIZE), model.value(before.brk), vmas, mapped, lives)
+
+
+def plainest(solver: Solver, before: Any, call: Call) -> Model | bool:
+    """Numbers that make the state and the call as plain as the solver's assumptions let them be; see Solver.find.
+
+    No file, no policy, anonymous offsets, R and RW: each wish is granted if those before it leave it possible.
+    """
+    for wish in _wishes(before, call):
+        if isinstance(solver.find(wish), Model):
+            solver.add(wish)
+    return solver.find()
+
+
+def _wishes(before: Any, call: Call) -> Iterator[Formula]:
+    vmas = [before.vma[vma] for vma in range(1, before.map_count + 1)]
+    for vma in vmas:
+        yield both([equal(vma.vm_file, 0), equal(vma.vm_policy, 0)])
+    for vma in vmas:
+        yield equal(vma.vm_pgoff, vma.vm_start)
+        yield equal(vma.vm_pgoff, 0)
+    for vma in vmas:
+        yield from (formula_of(vma.vm_flags == flags) for flags in PLAIN_FLAGS)
+    yield equal(before.brk, 0)
+    for _, page in before.page.entries:
+        yield equal(page.mapcount, 0)
+        yield from (equal(page.index, vma.vm_pgoff) for vma in vmas)
+    yield formula_of(call.flags == 0)
+    yield from (formula_of(call.prot == prot) for prot in (PROTECTIONS["RW"], PROTECTIONS["R"]))
+    yield equal(call.addr, 0)
+
+
+def machine_for(program: Program, vmas: int, max_map_count: Any, roots: Sequence[str]) -> SymbolicMachine:
+    """A machine for states of up to so many vmas before a call."""
+    layout = Layout.of(state.layout(state.bounds(vmas + SPARE_VMAS, list(OPERATIONS), 0, 0)))
+    return SymbolicMachine(program, layout, roots, {**constants(vmas), "MAX_MAP_COUNT": max_map_count})

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from checker import compiled, vm
-from checker.induction import Numbers
+from checker.anystate import Numbers
 from checker.interpreted import CallRecord, Machine
 from checker.layout import Broken, Layout
 from checker.link import Function, Program, linked_with, read
 from checker.scope import Scope
 from checker.search import Limits
 from checker.system import LARGEST_RESULT, OOPS, Claim, System
-from model import mm, state
+from model import state
 from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call
 from properties import FILES, PROPERTIES
 
@@ -108,7 +108,7 @@ def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_coun
     machine = Machine(system_for(kernel, numbers.pages, max_map_count, ()))
     one = load(machine, numbers)
     machine.evaluate("canonicalise", one)
-    claim = _is_the_state(one, numbers.pages, system.layout)
+    claim = _is_the_state(one, numbers)
     program = Program({**system.program.functions, claim.name: claim}, system.program.constants)
     target = Claim(claim.name, sometimes=True)
     system = replace(system, program=program, claims=(target,))
@@ -123,18 +123,17 @@ def _protections(numbers: Numbers) -> tuple[str, ...]:
     return tuple(name for name, bits in PROTECTIONS.items() if name in ("R", "RW") or bits in wanted)
 
 
-def _is_the_state(one: Any, pages: int, layout: Layout) -> Function:
-    """A claim that is true of this state only."""
+def _is_the_state(one: Any, numbers: Numbers) -> Function:
+    """A claim that is true of this state only, whatever else is on the pages that were not looked at."""
     tests = [f"mm.map_count == {one.map_count}", f"mm.brk == {one.brk}", "mm.bug == 0"]
     for vma in range(1, one.map_count + 1):
         for name in ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node"):
             tests.append(f"mm.vma[{vma}].{name} == {getattr(one.vma[vma], name)}")
-    for page in range(pages):
+    for page in numbers.mapped:
         for name in ("mapcount", "mapping", "index"):
             tests.append(f"mm.page[{page}].{name} == {getattr(one.page[page], name)}")
-    (anon_vmas,) = (array for array in layout.arrays if array.name == "anon_vma")
-    for number in range(1, anon_vmas.last + 1):
-        tests.append(f"(mm.anon_vma[{number}].life == {mm.FREED}) == {one.anon_vma[number].life == mm.FREED}")
+        mapping = one.page[page].mapping
+        tests.append(f"mm.anon_vma[{mapping}].life == {one.anon_vma[mapping].life}" if mapping else "mm.bug == 0")
     body = "".join(f"    if not ({test}):\n        return False\n" for test in tests)
     functions, _ = read(Path("<state>"), f"def is_the_state(mm):\n{body}    return True\n", {})
     return functions["is_the_state"]

@@ -11,18 +11,15 @@ from functools import lru_cache
 from typing import Any
 
 from checker import vm
-from checker.anystate import PAGE, SPARE_VMAS, Any_, any_call, any_state, constants
-from checker.layout import Layout
+from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
 from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.solver import Model, Solver, least
-from checker.symbolic import SymbolicMachine, record
+from checker.symbolic import record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
-from checker.values import Formula, Unsupported, both, equal, negation, truth
-from model import state
-from model.operations import OPERATIONS, Call
-from model.unistd import NR_read, NR_write
+from checker.values import Formula, Unsupported, at_most, both, negation
+from model.operations import Call
 from properties import FILES, PROPERTIES
 
 # what makes a state well formed; anystate.py builds it in, so it has to be proved along with every claim
@@ -44,17 +41,6 @@ class Question:
     vmas: int
     max_map_count: int
     milliseconds: int
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A state in numbers: those of its vmas, of the pages that matter, and of the anon_vmas, by field."""
-
-    pages: int
-    brk: int
-    vmas: tuple[dict[str, int], ...]
-    mapped: dict[int, dict[str, int]]
-    lives: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -84,43 +70,29 @@ def program_with_claims(kernel: str) -> Program:
     return program
 
 
-def machine_for(program: Program, vmas: int, max_map_count: Any) -> SymbolicMachine:
-    """A machine for states of up to so many vmas before a call."""
-    layout = Layout.of(state.layout(state.bounds(vmas + SPARE_VMAS, list(OPERATIONS), 0, 0)))
-    return SymbolicMachine(program, layout, ["begin", "step"], {**constants(vmas), "MAX_MAP_COUNT": max_map_count})
-
-
 class Induction:
     """One question, being answered."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, largest: int | None = None) -> None:
         self.question = question
         program = program_with_claims(question.kernel)
-        program = vm.without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation).value]))
-        self.machine = machine_for(program, question.vmas, question.max_map_count)
+        program = vm.without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation)[0]]))
+        self.machine = machine_for(program, question.vmas, question.max_map_count, ["begin", "step"])
         self.solver = Solver(question.milliseconds)
-        self.call = any_call(question.operation)
-        self._start()
-
-    def _start(self) -> None:
-        """The state before the call, or two: the call is about the page that is looked at, or about another."""
-        about_a_page = self.call.value.nr in (NR_read, NR_write)
-        pages = [[PAGE], [PAGE, self.call.value.addr]] if about_a_page else [[PAGE]]
-        self.same = equal(PAGE, self.call.value.addr) if about_a_page else True
-        self.befores = [any_state(self.machine, self.question.vmas, listed) for listed in pages]
-        for formula in self.call.known:
+        self.start = Start(self.machine, question.operation, question.vmas)
+        self.call = self.start.call
+        for formula in self.start.known:
             self.solver.add(formula)
-        for before in self.befores:
-            for formula in before.known:
-                self.solver.add(formula)
-        for name in self.question.assumed:
-            for before in self.befores:
-                listed = [address for address, _ in before.value.page.entries]
-                self.solver.add(self.evaluator(listed, [before.value]).formula(name, before.value))
+        if largest is not None:
+            self.solver.add(at_most(TASK_SIZE, largest))
+        for name in question.assumed:
+            for before in self.start.befores:
+                listed = [address for address, _ in before.page.entries]
+                self.solver.add(self.evaluator(listed, [before]).formula(name, before))
 
     def evaluator(self, pages: Sequence[Any], states: Sequence[Any]) -> Evaluator:
         """What evaluates claims about these states, at these pages."""
-        call = self.call.value
+        call = self.call
         breakpoints = [call.addr, call.addr + call.len]
         for one in states:
             breakpoints += [one.brk]
@@ -145,10 +117,9 @@ class Induction:
         return Answer(count, self.solver.checks)
 
     def _code(self) -> tuple[Any, Any, Any]:
-        before: Any_ = self.befores[0] if truth(self.same) else self.befores[-1]
-        copy = self.machine.copy(before.value)
-        after, result = self.machine.step(copy, self.call.value)
-        return copy, after, result
+        before = self.machine.copy(self.start.before())
+        after, result = self.machine.step(before, self.call)
+        return before, after, result
 
     def _judge(self, before: Any, after: Any, result: Any) -> Failure | None:
         said = {}
@@ -157,7 +128,7 @@ class Induction:
             if not PROPERTIES[name].on_step:
                 said[name] = evaluator.formula(name, after)
             elif result is not OOPS:
-                said[name] = evaluator.formula(name, before, record(self.call.value, result), after)
+                said[name] = evaluator.formula(name, before, record(self.call, result), after)
         wrong = negation(both(said.values()))
         if self.solver.find(wrong) is False:
             return None
@@ -168,43 +139,23 @@ class Induction:
         solver = self.solver
         solver.push()
         solver.add(wrong)
-        found: Model | bool = True
-        costs = [constants(0)["TASK_SIZE"], *(before.vma[vma].vm_pgoff for vma in range(1, before.map_count + 1))]
-        costs += [page.index for _, page in before.page.entries]
-        costs += [before.vma[vma].vm_file for vma in range(1, before.map_count + 1)]
-        costs += [before.vma[vma].vm_policy for vma in range(1, before.map_count + 1)]
-        if all(least(solver, cost) is not None for cost in costs):
-            found = solver.find()
+        size = least(solver, TASK_SIZE, 1)
+        found = plainest(solver, before, self.call)
         solver.pop()
-        if not isinstance(found, Model):
+        if size is None or not isinstance(found, Model):
             solver.gave_up = True
             return None
-        model = found
-        broken = tuple(name for name, formula in said.items() if not holds_in(model, formula))
-        call = self.call.value
-        return Failure(broken, numbers_of(before, model), Call(*(model.value(value) for value in call)))
-
-
-def holds_in(model: Model, formula: Formula) -> bool:
-    """Is the formula true of these numbers?"""
-    return model.truth(formula)
-
-
-def numbers_of(before: Any, model: Model) -> Numbers:
-    """The state in the numbers of a model."""
-    names = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
-    vmas = tuple(
-        {name: model.value(getattr(before.vma[vma], name)) for name in names} for vma in range(1, before.map_count + 1)
-    )
-    mapped = {}
-    for address, page in before.page.entries:
-        fields = {name: model.value(getattr(page, name)) for name in ("mapcount", "mapping", "index")}
-        if fields["mapcount"]:
-            mapped[model.value(address)] = fields
-    lives = tuple(model.value(before.anon_vma[number].life) for number in range(1, before.map_count + 2))
-    return Numbers(model.value(constants(0)["TASK_SIZE"]), model.value(before.brk), vmas, mapped, lives)
+        broken = tuple(name for name, formula in said.items() if not found.truth(formula))
+        call = Call(*(found.value(value) for value in self.call))
+        return Failure(broken, numbers_of(before, found), call)
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question. Raises UnknownName and LinkError."""
-    return Induction(question).answer()
+    """Answer a question; of the failures, with one in the smallest address space. Raises UnknownName and LinkError."""
+    answer = Induction(question).answer()
+    while answer.failure is not None and answer.failure.before.pages > 1:
+        smaller = Induction(question, answer.failure.before.pages - 1).answer()
+        if smaller.failure is None:
+            break
+        answer = smaller
+    return answer

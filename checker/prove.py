@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 
 from checker import vm
 from checker.check import check
@@ -81,7 +82,7 @@ def prove(
 
 @contextmanager
 def _workers() -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(os.cpu_count())
+    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"))
     try:
         yield pool
     finally:

@@ -2,7 +2,7 @@
 """The Linux VM as a system: kernels by name, their patches, and the properties, put together for a scope."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -121,7 +121,7 @@ def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
     )
 
 
-def absent_numbers(calls: Sequence[Call]) -> list[str]:
+def absent_numbers(calls: Iterable[Call]) -> list[str]:
     """The names of the numbers of calls that are not among these."""
     present = {call.nr for call in calls}
     return [name for name, nr in vars(unistd).items() if name.startswith("NR_") and nr not in present]
