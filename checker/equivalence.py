@@ -6,24 +6,18 @@ both versions are run on the same arguments and the same state, and what they re
 they agree there, the paths go on as one.
 """
 
-import os
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from checker import vm
-from checker.anystate import PAGE, TASK_SIZE, any_call, any_state
-from checker.induction import Numbers, machine_for, numbers_of, plain_wishes
-from checker.link import Program
+from checker.anystate import TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
+from checker.interpreted import NullSlot, Oops
 from checker.paths import Paths
 from checker.solver import Model, Solver, least
 from checker.symbolic import SymbolicMachine
-from checker.values import Formula, Unsupported, at_most, both, either, equal, formula_of, negation, truth
+from checker.values import Formula, Truth, Unsupported, at_most, both, equal, formula_of, negation
 from model.operations import Call
-from model.unistd import NR_read, NR_write
 
 # what a state consists of, but for notes on what happened; `was` tells which struct a vma is
 VMA_FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
@@ -52,10 +46,10 @@ class Difference:
 
     before: Numbers
     call: Call
-    entry: Numbers
+    entry: Numbers | None
     arguments: dict[str, int]
-    a: tuple[int | None, Numbers]
-    b: tuple[int | None, Numbers]
+    a: tuple[int | None, Numbers | None]
+    b: tuple[int | None, Numbers | None]
 
 
 @dataclass(frozen=True)
@@ -71,21 +65,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Compared:
-    """One comparison on a path: the state before the call and at the function, its arguments, both outcomes."""
+    """A comparison on a path: the state before the call and at the function, the arguments, both outcomes, and when they
+    differ."""
 
     before: Any
     entry: Any
     arguments: dict[str, Any]
     a: tuple[Any, Any]
     b: tuple[Any, Any]
+    formula: Formula
 
 
 class _Differs(Exception):
     """The two versions differ on this path."""
 
-    def __init__(self, compared: _Compared, formula: Formula) -> None:
+    def __init__(self, compared: _Compared) -> None:
         super().__init__()
-        self.compared, self.formula = compared, formula
+        self.compared = compared
 
 
 class Equivalence:
@@ -93,50 +89,126 @@ class Equivalence:
 
     def __init__(self, question: Question, largest: int | None = None) -> None:
         self.question, self.compared = question, 0
-        self.call = any_call(question.operation)
         self.a, self.b = (self._machine(kernel) for kernel in (question.a, question.b))
         self.solver = Solver(question.milliseconds)
-        about_a_page = self.call.value.nr in (NR_read, NR_write)
-        pages = [[PAGE], [PAGE, self.call.value.addr]] if about_a_page else [[PAGE]]
-        self.same = equal(PAGE, self.call.value.addr) if about_a_page else True
-        self.befores = [any_state(self.a, question.vmas, listed) for listed in pages]
-        for formula in [*self.call.known, *(formula for before in self.befores for formula in before.known)]:
+        self.paths = Paths(self.solver)
+        self.start = Start(self.a, question.operation, question.vmas)
+        for formula in self.start.known:
             self.solver.add(formula)
         if largest is not None:
             self.solver.add(at_most(TASK_SIZE, largest))
-        self._original = self.a.functions[question.function]
+        self._parameters = vm.program_of(question.a, {}).functions[question.function].parameters
+        self._originals = [machine.functions[question.function] for machine in (self.a, self.b)]
         self.a.functions[question.function] = self._both
+        self._before: Any = None
 
     def _machine(self, kernel: str) -> SymbolicMachine:
-        program: Program = vm.program_of(kernel, {})
-        program = vm.without_kinds(program, "nr", vm.absent_numbers([self.call.value]))
+        absent = vm.absent_numbers([any_call(self.question.operation)[0]])
+        program = vm.without_kinds(vm.program_of(kernel, {}), "nr", absent)
         roots = ["begin", "step", self.question.function]
         return machine_for(program, self.question.vmas, self.question.max_map_count, roots)
 
-    def _both(self, mm: Any, *arguments: Any) -> Any:
-        """The function, in both versions, on the same arguments; goes on as the first if they agree."""
-        self.compared += 1
-        entry, other = self.a.copy(mm), self.a.copy(mm)
-        for one in (mm, other):
-            one.fuel = entry.fuel
-        mine = self._run(self._original, mm, arguments)
-        others = self._run(self.b.functions[self.question.function], other, arguments)
-        names = vm.program_of(self.question.a, {}).functions[self.question.function].parameters[1:]
-        compared = _Compared(self.before, entry, dict(zip(names, arguments, strict=True)), (mine, mm), (others, other))
-        same = _same(compared)
-        if self.solver.find(negation(same)) is not False:
-            raise _Differs(compared, negation(same))
+    def answer(self) -> Answer:
+        """Follow every path, and compare wherever it comes to the function."""
+        count = 0
+        try:
+            for difference in self.paths.explore(self._code):
+                count += 1
+                if difference is not None:
+                    return Answer(count, self.compared, self.solver.checks, self._smallest(difference))
+                if self.solver.gave_up:
+                    return Answer(count, self.compared, self.solver.checks, gave_up="Z3 did not answer in time")
+        except Unsupported as error:
+            return Answer(count, self.compared, self.solver.checks, gave_up=str(error))
+        return Answer(count, self.compared, self.solver.checks)
+
+    def _code(self) -> _Compared | None:
+        self._before = self.a.copy(self.start.before())
+        try:
+            self.a.step(self._before, self.start.call)
+        except _Differs as found:
+            return found.compared
+        return None
+
+    def _both(self, *arguments: Any) -> Any:
+        """The function, in both versions, on the same arguments; goes on with the first if they agree."""
+        mm = arguments[0] if hasattr(arguments[0], "page") else None
+        entry, other = (self.a.copy(mm), self.a.copy(mm)) if mm is not None else (None, None)
+        mine = self._run(self._originals[0], mm, arguments)
+        others = self._run(self._originals[1], other, (other, *arguments[1:]) if mm is not None else arguments)
+        if not self.paths.replaying:
+            self.compared += 1
+            same = both([_same_result(mine, others), _same_state(mm, other)])
+            if self.solver.find(negation(same)) is not False:
+                named = dict(zip(self._parameters, arguments, strict=True))
+                named = {name: value for name, value in named.items() if value is not mm}
+                after = (mine, self.a.copy(mm) if mm is not None else None)
+                raise _Differs(_Compared(self._before, entry, named, after, (others, other), negation(same)))
         if mine is None:
             raise Oops("both stop the kernel")
         return mine
 
     def _run(self, function: Callable[..., Any], mm: Any, arguments: Sequence[Any]) -> Any:
-        stopped = mm.oops
-        mm.oops = 0
+        """What the function returns, 0 if nothing; None if it stops the kernel."""
         try:
-            result = function(mm, *arguments)
+            result = function(*arguments)
         except (Oops, IndexError):
             return None
-        result = None if mm.oops else result if result is not None else 0
-        mm.oops = mm.oops or stopped
-        return result
+        return None if mm is not None and mm.oops else 0 if result is None else result
+
+    def _smallest(self, found: _Compared) -> Difference | None:
+        """The difference in the smallest address space on this path. None if the solver gives up."""
+        solver = self.solver
+        solver.push()
+        solver.add(found.formula)
+        size = least(solver, TASK_SIZE, 1)
+        model = plainest(solver, found.before, self.start.call)
+        solver.pop()
+        if size is None or not isinstance(model, Model):
+            solver.gave_up = True
+            return None
+        arguments = {name: _in_numbers(value, model) for name, value in found.arguments.items()}
+        call = Call(*(model.value(value) for value in self.start.call))
+        entry, a, b = (numbers_of(one, model) if one is not None else None for one in (found.entry, found.a[1], found.b[1]))
+        results = [None if value is None else _in_numbers(value, model) for value in (found.a[0], found.b[0])]
+        return Difference(numbers_of(found.before, model), call, entry, arguments, (results[0], a), (results[1], b))
+
+
+def _in_numbers(value: Any, model: Model) -> int:
+    if isinstance(value, Truth):
+        return int(model.truth(value.formula))
+    return model.value(value)
+
+
+def _same_result(a: Any, b: Any) -> Formula:
+    if a is None or b is None:
+        return a is b
+    return formula_of(a == b)
+
+
+def _same_state(a: Any, b: Any) -> Formula:
+    """Are two states the same, vma for vma, the structs included?"""
+    if a is None:
+        return True
+    if a.map_count != b.map_count:
+        return False
+    pairs = [(a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in range(1, a.map_count + 1)]
+    pairs += [(page, b.page[address], PAGE_FIELDS) for address, page in a.page.entries]
+    same = [formula_of(getattr(x, name) == getattr(y, name)) for x, y, names in pairs for name in names]
+    lives = [equal(a.anon_vma[n].life, b.anon_vma[n].life) for n in range(1, len(a.anon_vma)) if _is_slot(a.anon_vma[n])]
+    return both([*same, *lives, equal(a.brk, b.brk), equal(a.oops, b.oops)])
+
+
+def _is_slot(slot: Any) -> bool:
+    return not isinstance(slot, NullSlot)
+
+
+def ask(question: Question) -> Answer:
+    """Answer a question; of the differences, with one in the smallest address space."""
+    answer = Equivalence(question).answer()
+    while answer.difference is not None and answer.difference.before.pages > 1:
+        smaller = Equivalence(question, answer.difference.before.pages - 1).answer()
+        if smaller.difference is None:
+            break
+        answer = smaller
+    return answer

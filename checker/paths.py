@@ -51,6 +51,11 @@ class Paths:
             if not self._next():
                 return
 
+    @property
+    def replaying(self) -> bool:
+        """Is the code at a place where it was before? Its path then has more decisions than were asked for so far."""
+        return self._position < len(self._trail)
+
     def condition(self) -> list[Formula]:
         """What the current path decided, as far as it had a choice."""
         return [d.formula if d.answer else negation(d.formula) for d in self._trail if not d.forced]

@@ -80,6 +80,7 @@ class SymbolicMachine:
     ) -> None:
         self.program = Program(program.functions, {**program.constants, **constants})
         self._empty = empty
+        self.pages_class = Pages
         (pages,) = (array for array in layout.arrays if array.name == PAGES)
         self._page_fields = [field.name for field in pages.fields]
         self._page = struct_class(PAGES, self._page_fields, [])
@@ -102,7 +103,7 @@ class SymbolicMachine:
     def new(self) -> Any:
         """A state, all zero."""
         state = self._state()
-        state.page = Pages(self._page, self._page_fields, self._empty)
+        state.page = self.pages_class(self._page, self._page_fields, self._empty)
         return state
 
     def copy(self, state: Any) -> Any:
