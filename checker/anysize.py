@@ -5,10 +5,10 @@ Each call from each row is carried out by the kernel's own functions, with sizes
 for all sizes at once, and where it cannot, both ways are followed.
 """
 
+import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from checker import rows, vm
 from checker.anystate import PAGE, SPARE_VMAS
@@ -17,15 +17,15 @@ from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.rows import Place, Row
 from checker.scope import Scope
-from checker.solver import Solver
+from checker.solver import Model, Solver, least
 from checker.subset import calls as calls_of
 from checker.symbolic import Pages, SymbolicMachine, record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
-from checker.values import Formula, at_most, less, negation, unknown
+from checker.values import Formula, at_most, equal, negation, unknown
 from model import state
 from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
-from model.mm import MAP_NORESERVE
+from model.mm import MAP_NORESERVE, MAX_MAP_COUNT
 from model.unistd import NR_read, NR_write
 from properties import FILES, PROPERTIES
 
@@ -116,32 +116,52 @@ class Step:
         """The same call, over cells that were cut."""
         return replace(self, first=parts[self.first][0], end=parts[self.end][0], to=parts[self.to][0])
 
-    def on(self, cells: Sequence[bool]) -> Call:
-        """The call with its addresses, as far as they are known."""
-        at = rows.borders(cells)
-        call = self.template._replace(addr=at[self.first])
+    def on(self, borders: Sequence[Any]) -> Call:
+        """The call, where the cells begin at these addresses."""
+        call = self.template._replace(addr=borders[self.first])
         if not is_about_a_page(call):
-            call = call._replace(len=at[self.end] - at[self.first])
+            call = call._replace(len=borders[self.end] - borders[self.first])
         if call.flags == FIXED:
-            call = call._replace(new_addr=at[self.to], new_len=call.len)
+            call = call._replace(new_addr=borders[self.to], new_len=call.len)
         return call
+
+
+class Via(NamedTuple):
+    """How a row was come to: from which row, by which call, and which borders of the place were kept."""
+
+    row: Row
+    step: Step
+    place: Place
+    kept: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What is looked for: a property that is false of the one kernel, or a first kernel that is worse than a second.
+
+    worse is what `vmacheck compare --by` calls it: vmas, layout or result.
+    """
+
+    kernels: tuple[str, ...]
+    property: str = ""
+    worse: str = ""
+    max_map_count: int = MAX_MAP_COUNT
 
 
 @dataclass
 class Kernels:
-    """Kernels in lockstep, with what is claimed of them: of one kernel, a property; of two, a comparison."""
+    """The kernels of a violation, in lockstep."""
 
-    names: tuple[str, ...]
-    claim: str
-    max_map_count: int
+    violation: Violation
     milliseconds: int
     keep_pages: bool
-    machines: list[SymbolicMachine] = field(default_factory=list)
     gave_up: bool = False
 
     def __post_init__(self) -> None:
-        self.programs = [linked_with(vm.program_of(name, {}), FILES) for name in self.names]
-        self.on_step = PROPERTIES[self.claim].on_step
+        names = self.violation.kernels
+        self.claim = self.violation.property
+        self.programs = [linked_with(vm.program_of(name, {}), FILES) for name in names]
+        self.roots = ["begin", "step", *([self.claim] if self.claim else [])]
         always, solver = Solver(self.milliseconds), Solver(self.milliseconds)
         for formula in _sizes():
             always.add(formula)
@@ -156,17 +176,18 @@ class Kernels:
             slots = vmas + SPARE_VMAS
             layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))
             numbers = {"TASK_SIZE": unknown("TASK_SIZE"), "NR_VMAS": slots, "NR_ANON_VMAS": 3 * slots + 1, "VMA_NEW": slots + 1}
-            numbers["MAX_MAP_COUNT"] = self.max_map_count
-            machine = SymbolicMachine(self.programs[side], layout, ["begin", "step", self.claim], numbers, empty=True)
+            numbers["MAX_MAP_COUNT"] = self.violation.max_map_count
+            machine = SymbolicMachine(self.programs[side], layout, self.roots, numbers, empty=True)
             if not self.keep_pages:
                 machine.pages_class = _AnyPages
             self._machines[side, vmas] = machine
         return self._machines[side, vmas]
 
     def successors(self, row: Row, place: Place, step: Step) -> Iterator[tuple[Row, bool]]:
-        """The rows after a call, one a path, each with whether the claim is false there, or of the call."""
+        """The rows after a call, one a path, each with whether the violation is there. None follows where kernels part:
+        where one stops, or they return different results."""
         sides = [rows.cut_side(side, row.cells, place) for side in row.sides]
-        call = step.on(place.cells)
+        call = step.on(rows.borders(place.cells))
         machines = [self.machine(number, len(side.vmas)) for number, side in enumerate(sides)]
         size = rows.borders(place.cells)[-1]
         for machine in machines:
@@ -181,23 +202,41 @@ class Kernels:
             return outcomes
 
         for outcomes in self.paths.explore(code):
-            after = tuple(rows.store(one, place.cells) for _, one, _ in outcomes)
-            wrong = self._is_false(machines, outcomes, call, place.cells)
-            yield Row(place.cells, after, row.length), wrong
+            wrong = self._is_violated(machines, outcomes, call, place.cells)
+            results = [result for _, _, result in outcomes]
+            if wrong or all(self.paths.always(equal(result, results[0])) is True for result in results[1:]):
+                after = tuple(rows.store(one, place.cells) for _, one, _ in outcomes)
+                yield Row(place.cells, after, row.length), wrong
         self.gave_up = self.gave_up or self.paths.solver.gave_up or self.paths.base.gave_up
 
-    def _is_false(self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]) -> bool:
+    def _is_violated(self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]) -> bool:
         (before, after, result), machine = outcomes[0], machines[0]
-        breakpoints = rows.borders(cells)[:-1]
-        context = Context([PAGE], breakpoints, lambda formula: self.paths.always(formula) is True)
+        if not self.claim:
+            return self._is_worse(outcomes[0], outcomes[1])
+        context = Context([PAGE], rows.borders(cells)[:-1], lambda formula: self.paths.always(formula) is True)
         evaluator = Evaluator(machine.program.functions, machine.program.constants, context)
-        if not self.on_step:
+        if not PROPERTIES[self.claim].on_step:
             said = evaluator.formula(self.claim, after)
         elif result is OOPS:
             return False
         else:
             said = evaluator.formula(self.claim, before, record(call, result), after)
         return said is not True and self.paths.solver.possible(negation(said))
+
+    def _is_worse(self, a: Any, b: Any) -> bool:
+        if self.violation.worse == "result":
+            fails = [one[2] is OOPS or (isinstance(one[2], int) and one[2] < 0) for one in (a, b)]
+            return fails[0] and not fails[1]
+        if self.paths.always(equal(a[2], b[2])) is not True:
+            return False
+        if self.violation.worse == "vmas":
+            return bool(a[1].map_count > b[1].map_count)
+        return bool(_borders_of(a[1]) - _borders_of(b[1]))
+
+
+def _borders_of(one: Any) -> set[Any]:
+    vmas = [one.vma[number] for number in range(1, one.map_count + 1)]
+    return {rows.key(address) for vma in vmas for address in (vma.vm_start, vma.vm_end)}
 
 
 def _sizes() -> Iterator[Formula]:
@@ -208,8 +247,6 @@ def _sizes() -> Iterator[Formula]:
 
 def looks_at_pages(program: Program, name: str) -> bool:
     """Does the claim look at what is on pages?"""
-    import ast
-
     return any(
         isinstance(node, ast.Attribute) and node.attr == "page"
         for function in program.reachable([name])
@@ -222,21 +259,31 @@ def looks_at_pages(program: Program, name: str) -> bool:
 
 @dataclass
 class Found:
-    """What a search found: rows by the number of calls that first lead to them, and the steps to a false claim."""
+    """What a search found: rows by the number of calls that first lead to them, and a program that ends in a false claim.
+
+    gave_up: Z3 left a question open, or found no sizes for the program.
+    """
 
     levels: list[int] = field(default_factory=list)
     transitions: int = 0
-    program: list[tuple[Row, Step, Place]] | None = None
+    program: tuple[Call, ...] | None = None
     gave_up: bool = False
 
 
-def search(kernel: str, claim: str, scope: Scope, depth: int, milliseconds: int, report: Callable[[Found], None] = lambda _: None) -> Found:
+def search(
+    kernel: str,
+    claim: str,
+    scope: Scope,
+    depth: int,
+    milliseconds: int,
+    report: Callable[[Found], None] = lambda _: None,
+) -> Found:
     """All programs of up to `depth` calls, of the scope's kinds, in an address space of any size."""
     keep = looks_at_pages(linked_with(vm.program_of(kernel, {}), FILES), claim)
-    kernels = Kernels((kernel,), claim, scope.max_map_count, milliseconds, keep)
+    kernels = Kernels(Violation((kernel,), claim, max_map_count=scope.max_map_count), milliseconds, keep)
     found, calls = Found(), templates(scope)
     first = Row()
-    parents: dict[Row, tuple[Row, Step, Place] | None] = {first: None}
+    parents: dict[Row, Via | None] = {first: None}
     level = [first]
     found.levels.append(1)
     for _ in range(depth):
@@ -250,12 +297,12 @@ def search(kernel: str, claim: str, scope: Scope, depth: int, milliseconds: int,
                         found.transitions += 1
                         if wrong:
                             found.levels.append(len(following))
-                            found.program = _path(parents, row, step, place)
-                            found.gave_up = kernels.gave_up
+                            found.program = _concrete(_path(parents, Via(row, step, place, ())), milliseconds)
+                            found.gave_up = kernels.gave_up or found.program is None
                             return found
-                        plain = rows.simplest(after, keep)
+                        plain, kept = rows.simplest(after, keep)
                         if plain not in parents:
-                            parents[plain] = (row, step, place)
+                            parents[plain] = Via(row, step, place, kept)
                             following.append(plain)
         level = following
         found.levels.append(len(level))
@@ -263,8 +310,43 @@ def search(kernel: str, claim: str, scope: Scope, depth: int, milliseconds: int,
     return found
 
 
-def _path(parents: Any, row: Row, step: Step, place: Place) -> list[tuple[Row, Step, Place]]:
-    path = [(row, step, place)]
-    while parents[path[-1][0]] is not None:
-        path.append(parents[path[-1][0]])
+def _path(parents: dict[Row, Via | None], last: Via) -> list[Via]:
+    path, row = [last], last.row
+    while (via := parents[row]) is not None:
+        path.append(via)
+        row = via.row
     return path[::-1]
+
+
+def _concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | None:
+    """The program with the lowest addresses, first those that come last. None if Z3 finds none."""
+    solver, size, count = Solver(milliseconds), unknown("TASK_SIZE"), 0
+    inner: list[Any] = [unknown("border")]  # where the row's cells meet
+    solver.add(at_most(0, inner[0]))
+    calls = []
+    for via in path:
+        at, borders = [0, *inner, size], []
+        for cell, parts in enumerate(via.place.parts):
+            borders.append(at[cell])
+            for _ in parts[1:]:
+                count += 1
+                borders.append(unknown(f"border{count}"))
+        borders.append(size)
+        for cell, unit in enumerate(via.place.cells):
+            low, high = borders[cell], borders[cell + 1]
+            is_outer = cell in (0, len(via.place.cells) - 1)
+            solver.add(equal(high, low + 1) if unit else at_most(low if is_outer else low + 1, high))
+        calls.append(via.step.on(borders))
+        inner = [borders[cell] for cell in via.kept]
+        if not inner:
+            count += 1
+            inner = [unknown(f"border{count}")]
+            solver.add(at_most(0, inner[0]))
+            solver.add(at_most(inner[0], size))
+    for cost in [size, *(call.addr for call in reversed(calls))]:
+        if least(solver, cost) is None:
+            return None
+    model = solver.find()
+    if not isinstance(model, Model):
+        return None
+    return tuple(Call(*(model.value(value) for value in call)) for call in calls)

@@ -7,7 +7,7 @@ the row. The first cell and the last, where nothing is mapped, may be empty; no 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -151,7 +151,8 @@ def borders(cells: Sequence[bool]) -> list[Any]:
     return found
 
 
-def _key(value: Any) -> Offset:
+def key(value: Any) -> Offset:
+    """A number as something that can be compared."""
     return (value.terms, value.constant) if isinstance(value, Linear) else ((), value)
 
 
@@ -163,11 +164,11 @@ def cut_side(side: Side, old: Sequence[bool], place: Place) -> Side:
             return None
         total: Any = offset[1]
         for cell in range(len(old)):
-            size = _key(size_of(old, cell))[0]
+            size = key(size_of(old, cell))[0]
             for name, c in offset[0]:
                 if size and size[0][0] == name:
                     total = total + c * sum((size_of(place.cells, part) for part in place.parts[cell]), 0)
-        return _key(total)
+        return key(total)
 
     vmas = tuple(
         (place.parts[first][0], place.parts[end][0], fields, moved(pgoff)) for first, end, fields, pgoff in side.vmas
@@ -199,20 +200,20 @@ def load(machine: SymbolicMachine, side: Side, cells: Sequence[bool]) -> Any:
 
 def store(state: Any, cells: Sequence[bool]) -> Side:
     """A state of a machine as a side, with the anon_vmas renamed in order of appearance. Raises Unsupported."""
-    at = {_key(border): cell for cell, border in enumerate(borders(cells))}
+    at = {key(border): cell for cell, border in enumerate(borders(cells))}
     names: dict[int, int] = {0: 0}
 
     def name(anon_vma: int) -> int:
         return names.setdefault(anon_vma, len(names))
 
     def cell_at(address: Any) -> int:
-        cell = at.get(_key(address))
+        cell = at.get(key(address))
         if cell is None:
             raise Unsupported("a call makes a border at a place that is not one of its own")
         return cell
 
     def offset(value: Any, address: Any) -> Offset | None:
-        return None if _key(value) == _key(address) else _key(value)
+        return None if key(value) == key(address) else key(value)
 
     vmas = []
     for number in range(1, state.map_count + 1):
@@ -237,38 +238,28 @@ def _exists(state: Any, anon_vma: int) -> bool:
     return hasattr(type(state.anon_vma[anon_vma]), "assign")
 
 
-def simplest(row: Row, keep_pages: bool) -> Row:
-    """The row with only the borders that a vma or a kept page has, and no units but kept pages.
+def simplest(row: Row, keep_pages: bool) -> tuple[Row, tuple[int, ...]]:
+    """The row with only the borders that a vma or a kept page has, and no units but kept pages; and those borders.
 
     More states than the row has come to stand for the same simpler one: it is an over-approximation.
     """
-    wanted: set[int] = {1, len(row.cells) - 1}
-    units: set[int] = set()
-    for side in row.sides:
-        for first, end, _, pgoff in side.vmas:
-            wanted |= {first, end}
-            if pgoff is not None:
-                raise Unsupported("an offset that is not the address, as mremap makes them")
-        if keep_pages:
-            units |= {cell for cell, _, _ in side.pages}
-    wanted |= units | {cell + 1 for cell in units}
-    used = [cell for side in row.sides for first, end, _, _ in side.vmas for cell in (first, end)]
-    used += [cell for unit in units for cell in (unit, unit + 1)]
-    if used:
-        wanted = (wanted - {1, len(row.cells) - 1}) | {min(used), max(used)}
-    new = {cell: number for number, cell in enumerate(sorted(wanted), 1)}
-    if not used:
-        return Row(sides=row.sides)
-    count = len(new) + 1
-    cells = [ANY] * count
+    units = {cell for side in row.sides for cell, _, _ in side.pages} if keep_pages else set()
+    kept = {cell for side in row.sides for first, end, _, _ in side.vmas for cell in (first, end)}
+    kept |= units | {cell + 1 for cell in units}
+    if any(pgoff is not None for side in row.sides for _, _, _, pgoff in side.vmas):
+        raise Unsupported("an offset that is not the address, as mremap makes them")
+    if not kept:
+        return Row(sides=row.sides), ()
+    new = {cell: number for number, cell in enumerate(sorted(kept), 1)}
+    cells = [ANY] * (len(new) + 1)
     for unit in units:
         cells[new[unit]] = UNIT
     sides = tuple(
         side._replace(
             vmas=tuple((new[first], new[end], fields, pgoff) for first, end, fields, pgoff in side.vmas),
-            pages=tuple((new[cell], m, i) for cell, m, i in side.pages) if keep_pages else (),
+            pages=tuple((new[cell], mapping, index) for cell, mapping, index in side.pages) if keep_pages else (),
             freed=side.freed if keep_pages else (),
         )
         for side in row.sides
     )
-    return replace(row, cells=tuple(cells), sides=sides, length=0)
+    return Row(tuple(cells), sides), tuple(sorted(kept))

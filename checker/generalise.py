@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""For which addresses does a program still show its violation? The weakest condition that was found, as inequalities.
+
+Each end of each range is an unknown. At first they are in the very order that the program has them in; then each part
+of that is weakened as far as the violation is there for all numbers that are left, on every path.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker import vm
+from checker.anysize import Violation, is_about_a_page
+from checker.anystate import PAGE, SPARE_VMAS
+from checker.layout import Layout
+from checker.link import linked_with
+from checker.paths import Paths
+from checker.rows import key
+from checker.solver import Model, Solver
+from checker.symbolic import SymbolicMachine, record
+from checker.system import OOPS
+from checker.terms import Context, Evaluator
+from checker.values import Formula, Unsupported, at_most, equal, formula_of, less, negation, unknown
+from model import state
+from model.operations import FIXED, OPERATIONS, Call
+from properties import FILES, PROPERTIES
+
+LARGEST = 1 << 32
+LETTERS = "abcdefghijklmnopqrsuvw"
+SIZE = unknown("TASK_SIZE")
+
+
+@dataclass(frozen=True)
+class General:
+    """The condition, as in "a < b <= c", and the program with letters for numbers."""
+
+    condition: str
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _End:
+    """One unknown, with the number that the program has for it."""
+
+    name: str
+    value: int
+
+    @property
+    def term(self) -> Any:
+        return unknown(self.name)
+
+
+class Generaliser:
+    """A program with unknowns for its addresses."""
+
+    def __init__(self, violation: Violation, calls: Sequence[Call], milliseconds: int, fixed: bool = False) -> None:
+        self.violation, self.milliseconds, self.fixed = violation, milliseconds, fixed
+        self.ends: list[_End] = []
+        self.terms: list[tuple[Any, int]] = []
+        self.calls = [self._unknown_call(number, call) for number, call in enumerate(calls)]
+        slots = 2 * len(calls) + SPARE_VMAS
+        layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))
+        numbers = {"TASK_SIZE": SIZE, "NR_VMAS": slots, "NR_ANON_VMAS": 3 * slots + 1, "VMA_NEW": slots + 1}
+        numbers["MAX_MAP_COUNT"] = violation.max_map_count
+        claim = violation.property
+        program = linked_with(vm.program_of(violation.kernels[0], {}), FILES)
+        self.machine = SymbolicMachine(program, layout, ["begin", "step", claim], numbers, empty=True)
+
+    def _unknown_call(self, number: int, call: Call) -> Call:
+        def end(kind: str, value: int) -> Any:
+            self.ends.append(_End(f"{kind}{number}", value))
+            self.terms.append((self.ends[-1].term, value))
+            return self.ends[-1].term
+
+        first = end("first", call.addr)
+        if is_about_a_page(call):
+            return call._replace(addr=first)
+        if self.fixed:
+            after = first + call.len
+            self.terms.append((after, call.addr + call.len))
+        else:
+            after = end("end", call.addr + call.len)
+        one = call._replace(addr=first, len=after - first)
+        if call.flags == FIXED:
+            to = end("to", call.new_addr)
+            self.terms.append((to + (after - first), call.new_addr + call.new_len))
+            one = one._replace(new_addr=to, new_len=after - first)
+        return one
+
+    def _solver(self) -> Solver:
+        solver = Solver(self.milliseconds)
+        for call in self.calls:
+            last = call.addr + 1 if is_about_a_page(call) else call.addr + call.len
+            solver.add(at_most(0, call.addr))
+            solver.add(less(call.addr, last))
+            solver.add(at_most(last, SIZE))
+            if call.flags == FIXED:
+                solver.add(at_most(0, call.new_addr))
+                solver.add(at_most(call.new_addr + call.new_len, SIZE))
+        return solver
+
+    def always_shows(self, condition: Sequence[Formula]) -> bool:
+        """Is the violation there after the last call, whatever the numbers are that meet the condition?"""
+        solver = self._solver()
+        for formula in condition:
+            solver.add(formula)
+        if not isinstance(solver.find(), Model):
+            return False
+        try:
+            for outcome in Paths(solver).explore(self._code):
+                if outcome is None or solver.find(self._said(solver, *outcome)) is not False:
+                    return False
+        except Unsupported:
+            return False
+        return not solver.gave_up
+
+    def _code(self) -> tuple[Any, Call, Any, Any] | None:
+        """The last call: the state before it, the call, the result and the state after; None if the kernel stops before."""
+        after = self.machine.new()
+        for call in self.calls:
+            before = after
+            after, result = self.machine.step(before, call)
+            if result is OOPS and call is not self.calls[-1]:
+                return None
+        return before, call, result, after
+
+    def _said(self, solver: Solver, before: Any, call: Call, result: Any, after: Any) -> Formula:
+        name = self.violation.property
+        borders = [border for one in (before, after) for border in _borders(one)]
+        context = Context([PAGE], borders, lambda formula: solver.find(negation(formula)) is False)
+        evaluator = Evaluator(self.machine.program.functions, self.machine.program.constants, context)
+        if not PROPERTIES[name].on_step:
+            return self._at_some_page(evaluator, after, name)
+        if result is OOPS:
+            return True
+        return evaluator.formula(name, before, record(call, result), after)
+
+    def _at_some_page(self, evaluator: Evaluator, after: Any, name: str) -> Formula:
+        """That the claim is true of every page: of those that are there, and of those that are not."""
+        pages = [address for address, page in after.page.entries if page.mapcount] or [PAGE]
+        evaluator.context.pages = pages
+        return evaluator.formula(name, after)
+
+    # ---- weakening -------------------------------------------------------------------------------
+
+    def general(self) -> General | None:
+        """The weakest condition found. None if not even the program's own order is enough, or cannot be followed."""
+        order = list(self._order())
+        if not self.always_shows([formula for _, formula in order]):
+            return None
+        position = 0
+        while position < len(order):
+            a, b = order[position][0]
+            rest = [*order[:position], *order[position + 1 :]]
+            for weaker in self._weaker(a, b, order[position][1]):
+                trial = rest if weaker is True else [*order[:position], ((a, b), weaker), *order[position + 1 :]]
+                if self.always_shows([formula for _, formula in trial]):
+                    order = trial
+                    position += weaker is not True
+                    break
+            else:
+                position += 1
+        return self._in_words([formula for _, formula in order])
+
+    def _order(self) -> Iterator[tuple[tuple[Any, Any], Formula]]:
+        """How the ends compare with each other, two by two. What is first is given up first: that two are the same, and
+        then how those compare that are far from each other."""
+        pairs = [(x, y) for i, x in enumerate(self.terms) for y in self.terms[i + 1 :]]
+        for (x, value), (y, other) in sorted(pairs, key=lambda pair: -(abs(pair[0][1] - pair[1][1]) or LARGEST)):
+            low, high = (x, y) if value <= other else (y, x)
+            formula = equal(low, high) if value == other else less(low, high)
+            if formula is not True and self._solver().find(negation(formula)) is not False:
+                yield (low, high), formula
+
+    def _weaker(self, a: Any, b: Any, formula: Formula) -> Iterator[Formula]:
+        yield True
+        for one in (at_most(a, b), at_most(b, a)) if formula.kind == "==0" else (at_most(a, b),):
+            if one is not formula:
+                yield one
+
+    def _in_words(self, condition: Sequence[Formula]) -> General:
+        names = self._letters(condition)
+        known = [less(call.addr, call.addr + call.len) for call in self.calls if not is_about_a_page(call)]
+        needed = self._without_implied([_renamed(formula, names) for formula in (*known, *condition)])
+        parts = [_comparison(formula) for formula in needed]
+        calls = tuple(self._call_in_letters(call, names) for call in self.calls)
+        free = sorted(set(names.values()) - {letter for part in parts for letter in " ".join(part)})
+        return General(" and ".join([_chained(parts), *(f"any {letter}" for letter in free)]), calls)
+
+    def _without_implied(self, formulas: Sequence[Formula]) -> list[Formula]:
+        """The formulas without those that follow from the others."""
+        left = [formula for formula in dict.fromkeys(formulas) if formula is not True]
+        for formula in list(left):
+            solver = Solver(self.milliseconds)
+            for other in left:
+                if other is not formula:
+                    solver.add(other)
+            if solver.find(negation(formula)) is False:
+                left.remove(formula)
+        return left
+
+    def _letters(self, condition: Sequence[Formula]) -> dict[str, str]:
+        """A letter for each unknown, the same for those that have to be equal, in order of the program's numbers."""
+        groups = {end.name: {end.name} for end in self.ends}
+        solver = self._solver()
+        for formula in condition:
+            solver.add(formula)
+        for i, one in enumerate(self.ends):
+            for other in self.ends[i + 1 :]:
+                if solver.find(formula_of(one.term != other.term)) is False:
+                    joined = groups[one.name] | groups[other.name]
+                    groups |= dict.fromkeys(joined, joined)
+        letters: dict[str, str] = {}
+        for end in sorted(self.ends, key=lambda one: (one.value, self.ends.index(one))):
+            if end.name not in letters:
+                letter = LETTERS[len(set(letters.values()))]
+                letters |= dict.fromkeys(groups[end.name], letter)
+        return letters
+
+    def _call_in_letters(self, call: Call, names: dict[str, str]) -> str:
+        first = names[call.addr.terms[0][0]]
+        if is_about_a_page(call):
+            return str(call._replace(addr=0)).replace("(0", f"({first}")
+        number = call.addr.terms[0][0].removeprefix("first")
+        size = str(call.len) if self.fixed else f"{names[f'end{number}']}-{first}"
+        if call.flags == FIXED:
+            return f"mremap({first},{size}->{names[call.new_addr.terms[0][0]]})"
+        return str(call._replace(addr=0, len=0)).replace("(0,0", f"({first},{size}", 1)
+
+
+def general(violation: Violation, calls: Sequence[Call], milliseconds: int) -> General | None:
+    """The program for as many addresses and lengths as possible; for its own lengths, if others cannot be followed."""
+    for fixed in (False, True):
+        found = Generaliser(violation, calls, milliseconds, fixed).general()
+        if found is not None:
+            return found
+    return None
+
+
+def _renamed(formula: Formula, names: dict[str, str]) -> Formula:
+    """The comparison with letters for the unknowns."""
+    total = formula.constant + sum((c * unknown(names[name]) for name, c in formula.parts), 0)
+    return equal(total, 0) if formula.kind == "==0" else at_most(total, 0)
+
+
+def _borders(one: Any) -> list[Any]:
+    vmas = [one.vma[vma] for vma in range(1, one.map_count + 1)]
+    return list({key(border): border for vma in vmas for border in (vma.vm_start, vma.vm_end)}.values())
+
+
+def _side(terms: Sequence[tuple[str, int]], constant: int) -> str:
+    words = [name if c == 1 else f"{c}{name}" for name, c in terms] + ([str(constant)] if constant else [])
+    return " + ".join(words) or "0"
+
+
+def _comparison(formula: Formula) -> tuple[str, str, str]:
+    """left, operator, right: what is added on either side, with positive numbers only."""
+    left = [(name, c) for name, c in formula.parts if c > 0]
+    right = [(name, -c) for name, c in formula.parts if c < 0]
+    constant = formula.constant
+    if formula.kind == "==0":
+        return _side(left, max(constant, 0)), "=", _side(right, max(-constant, 0))
+    if constant > 0:
+        return _side(left, constant - 1), "<", _side(right, 0)
+    return _side(left, 0), "<=", _side(right, -constant)
+
+
+def _chained(parts: Sequence[tuple[str, str, str]]) -> str:
+    """a < b, b <= c as a < b <= c."""
+    left, chains = list(dict.fromkeys(parts)), []
+    while left:
+        heads = [part for part in left if part[0] not in {other[2] for other in left}] or left
+        chain = heads[0]
+        left.remove(chain)
+        text, last = " ".join(chain), chain[2]
+        while following := [part for part in left if part[0] == last]:
+            left.remove(following[0])
+            text, last = f"{text} {following[0][1]} {following[0][2]}", following[0][2]
+        chains.append(text)
+    return " and ".join(chains)

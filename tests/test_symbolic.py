@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The symbolic run against plain numbers: every path of a call, and what is said of it, against the interpreted run."""
+
+import itertools
+import operator
+import random
+from functools import lru_cache
+from types import SimpleNamespace
+
+import pytest
+import z3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checker import confirm, terms, values
+from checker.anystate import PAGE, TASK_SIZE, Numbers, numbers_of
+from checker.explore import Explorer
+from checker.induction import STRUCTURE, Induction, Question
+from checker.interpreted import CallRecord, Machine
+from checker.layout import Broken
+from checker.paths import Diverged, Paths
+from checker.search import Limits
+from checker.solver import Model, Solver, least
+from checker.symbolic import record
+from checker.system import OOPS
+from checker.terms import Context, Evaluator
+from checker.values import (
+    Bits,
+    Linear,
+    Truth,
+    Unsupported,
+    at_most,
+    both,
+    either,
+    equal,
+    formula_of,
+    implies,
+    less,
+    negation,
+    truth,
+    unknown,
+    unknown_bits,
+)
+from model import mm
+from model.operations import ADVICE, OPERATIONS, POLICIES, PROTECTIONS, Call, all_calls
+from properties import PROPERTIES
+from tests.helpers import system
+
+WORD = 0xFFFFFFFF
+ALL_FLAGS = [mm.VM_READ, mm.VM_WRITE, mm.VM_EXEC, mm.VM_ACCOUNT, mm.VM_LOCKED, mm.VM_SEQ_READ, mm.VM_RAND_READ]
+FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind", "brk")
+FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
+CLAIMS = tuple(name for name, prop in PROPERTIES.items() if prop.kind != "sometimes")
+LARGEST = 7  # pages, where a path leaves it open
+fixed = settings(derandomize=True, deadline=None, database=None)
+
+
+# ---- formulas in numbers, without Z3 ---------------------------------------------------------------------------------
+
+
+def mask_in(expression, numbers):
+    kind = expression[0]
+    if kind == "var":
+        return numbers[expression[1]] & expression[2]
+    if kind == "const":
+        return expression[1]
+    if kind == "~":
+        return WORD ^ mask_in(expression[1], numbers)
+    a, b = (mask_in(part, numbers) for part in expression[1:])
+    return {"&": a & b, "|": a | b, "^": a ^ b}[kind]
+
+
+def holds(formula, numbers):
+    """Is the formula true of these numbers?"""
+    if isinstance(formula, bool):
+        return formula
+    if formula.kind in ("<=0", "==0"):
+        total = formula.constant + sum(c * numbers[name] for name, c in formula.parts)
+        return total <= 0 if formula.kind == "<=0" else total == 0
+    if formula.kind == "bits==0":
+        return mask_in(formula.parts, numbers) == 0
+    if formula.kind == "not":
+        return not holds(formula.parts[0], numbers)
+    return {"and": all, "or": any}[formula.kind](holds(part, numbers) for part in formula.parts)
+
+
+def plain(value, numbers):
+    """What a value comes to."""
+    if isinstance(value, Linear):
+        return value.constant + sum(c * numbers[name] for name, c in value.terms)
+    if isinstance(value, Bits):
+        return mask_in(value.expression, numbers)
+    return holds(value.formula, numbers) if isinstance(value, Truth) else value
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------------------------
+
+COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+small = st.integers(-5, 5)
+sums = st.recursive(
+    st.sampled_from("xyz") | small,
+    lambda parts: (
+        st.tuples(st.sampled_from((operator.add, operator.sub)), parts, parts)
+        | st.tuples(st.just(operator.mul), parts, small)
+        | st.tuples(st.just(lambda a, b: b * a), parts, small)
+        | st.tuples(st.just(operator.neg), parts)
+    ),
+    max_leaves=6,
+)
+# with constants below 0, as ~CONSTANT is, for & only: a mask is a number from 0 to WORD
+masks = st.recursive(
+    st.sampled_from("abc") | st.integers(0, 15),
+    lambda parts: (
+        st.tuples(st.sampled_from((operator.and_, operator.or_, operator.xor)), parts, parts)
+        | st.tuples(st.just(operator.and_), parts, st.integers(-16, -1))
+        | st.tuples(st.just(lambda a, b: (WORD ^ a if type(a) is int else ~a) & b), parts, st.integers(0, 15))
+    ),
+    max_leaves=6,
+)
+conditions = st.recursive(
+    st.tuples(st.sampled_from(COMPARISONS), sums, sums) | st.tuples(st.sampled_from(COMPARISONS[:2]), masks, masks),
+    lambda parts: st.tuples(st.sampled_from(("and", "or", "not", "implies", "==", "!=")), parts, parts),
+    max_leaves=5,
+)
+MASKS = {"a": 7, "b": 12, "c": 15}
+UNKNOWN = {**{name: unknown(name) for name in "xyz"}, **{name: unknown_bits(name, mask) for name, mask in MASKS.items()}}
+assignments = st.fixed_dictionaries(
+    {**dict.fromkeys("xyz", small), **{name: st.integers(0, 15).map(lambda n, m=m: n & m) for name, m in MASKS.items()}}
+)
+
+
+def computed(tree, numbers):
+    if isinstance(tree, tuple):
+        return tree[0](*(computed(part, numbers) for part in tree[1:]))
+    return numbers[tree] if isinstance(tree, str) else tree
+
+
+def judged(tree, numbers):
+    """The tree of a condition as a value: a bool, or a Truth."""
+    if not isinstance(tree[0], str):
+        return computed(tree, numbers)
+    a, b = (judged(part, numbers) for part in tree[1:])
+    if tree[0] in ("==", "!="):
+        return a == b if tree[0] == "==" else a != b
+    a, b = formula_of(a), formula_of(b)
+    return truth({"and": both([a, b]), "or": either([a, b]), "not": negation(a), "implies": implies(a, b)}[tree[0]])
+
+
+@fixed
+@given(sums | masks, assignments)
+def test_values_are_what_plain_numbers_make_of_them(tree, numbers):
+    value = computed(tree, UNKNOWN)
+    assert plain(value, numbers) == computed(tree, numbers)
+    assert holds(formula_of(value), numbers) == (computed(tree, numbers) != 0)
+    if isinstance(value, Bits):
+        assert plain(value, numbers) & ~value.mask == 0
+
+
+@settings(fixed, max_examples=400)
+@given(conditions, assignments)
+def test_conditions_are_what_plain_numbers_make_of_them(tree, numbers):
+    said = judged(tree, UNKNOWN)
+    assert isinstance(said, bool | Truth)
+    assert holds(formula_of(said), numbers) == judged(tree, numbers)
+    formula = formula_of(said)
+    assert negation(negation(formula)) is formula
+    assert holds(negation(formula), numbers) != holds(formula, numbers)
+
+
+def test_each_formula_is_one_object():
+    x = UNKNOWN["x"]
+    assert at_most(x, 3) is less(x, 4) is negation(less(3, x))
+    assert equal(x, 3) is equal(3, x) is equal(x + x - 3, x)
+    assert both([less(x, 3), negation(less(x, 3))]) is False
+    assert either([less(x, 3), negation(less(x, 3))]) is True
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: bool(UNKNOWN["x"] < 3),
+        lambda: bool(UNKNOWN["x"]),
+        lambda: bool(UNKNOWN["a"] & 1),
+        lambda: [0, 1][UNKNOWN["x"]],
+        lambda: UNKNOWN["x"] * UNKNOWN["y"],
+        lambda: UNKNOWN["x"] & 1,
+        lambda: UNKNOWN["a"] + 1,
+        lambda: UNKNOWN["a"] < 1,
+        lambda: UNKNOWN["x"] == UNKNOWN["a"],
+        lambda: UNKNOWN["a"] == UNKNOWN["x"],
+        lambda: (UNKNOWN["x"] < 3) == 1 + 1,
+    ],
+)
+def test_what_cannot_be_followed_is_refused(use):
+    with pytest.raises(Unsupported):
+        use()
+
+
+# ---- the solver ------------------------------------------------------------------------------------------------------
+
+
+@settings(fixed, max_examples=60)
+@given(st.lists(conditions, min_size=1, max_size=3))
+def test_the_solver_finds_numbers_exactly_if_there_are_some(trees):
+    solver = Solver()
+    for name in "xyz":
+        solver.add(both([at_most(-1, UNKNOWN[name]), at_most(UNKNOWN[name], 2)]))
+    asked = both(formula_of(judged(tree, UNKNOWN)) for tree in trees)
+    found = solver.find(asked)
+    if isinstance(found, Model):
+        numbers = {name: found.value(value) for name, value in UNKNOWN.items()}
+        assert holds(asked, numbers)
+        assert found.truth(asked)
+        assert not found.truth(negation(asked))
+    else:
+        assert found is False
+        masks_of = [[n for n in range(16) if n & ~mask == 0] for mask in MASKS.values()]
+        for chosen in itertools.product(*[range(-1, 3)] * 3, *masks_of):
+            assert not holds(asked, dict(zip(UNKNOWN, chosen, strict=True)))
+    assert not solver.gave_up
+
+
+@settings(fixed, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from(COMPARISONS), sums, sums), max_size=3), st.tuples(small, small, small))
+def test_least_is_the_least(trees, weights):
+    solver = Solver()
+    for name in "xyz":
+        solver.add(both([at_most(0, UNKNOWN[name]), at_most(UNKNOWN[name], 4)]))
+    asked = both(formula_of(judged(tree, UNKNOWN)) for tree in trees)
+    solver.add(asked)
+    costs = [
+        sum(w * n for w, n in zip(weights, chosen, strict=True))
+        for chosen in itertools.product(range(5), repeat=3)
+        if holds(asked, dict(zip("xyz", chosen, strict=True)))
+    ]
+    cost = sum((w * UNKNOWN[name] for w, name in zip(weights, "xyz", strict=True)), 0)
+    found = least(solver, cost, -100)
+    assert found == min(costs, default=None)
+    if found is not None:
+        assert solver.possible(equal(cost, found))  # it is held to that from now on
+        assert not solver.possible(negation(equal(cost, found)))
+
+
+def pigeonhole(pigeons):
+    """Too hard for a moment: so many pigeons in one hole less, no two together."""
+    places = [unknown(f"pigeon{number}") for number in range(pigeons)]
+    fit = [both([at_most(1, place), less(place, pigeons)]) for place in places]
+    return both([*fit, *(negation(equal(a, b)) for a, b in itertools.combinations(places, 2))])
+
+
+def test_a_question_without_an_answer_counts_as_possible():
+    solver = Solver(1)
+    assert solver.possible(pigeonhole(14))
+    assert solver.gave_up
+    assert least(Solver(), unknown("x"), 0) is not None
+
+
+def test_no_verdict_where_the_solver_gives_up(monkeypatch):
+    question = Question("rmap40", (*STRUCTURE, "page_index_is_linear"), (), "munmap", 1, 65536, 1000)
+    answer = Induction(question).answer()
+    assert answer.gave_up is None
+    checks = answer.checks
+    for stop in (3, checks // 2, checks):
+        with monkeypatch.context() as patch:
+            left = [stop]
+            check = z3.Solver.check
+
+            def answers(self, left=left, check=check):
+                left[0] -= 1
+                return z3.unknown if left[0] == 0 else check(self)
+
+            induction = Induction(question)
+            patch.setattr(z3.Solver, "check", answers)
+            assert induction.answer().gave_up is not None, stop
+
+
+# ---- paths -----------------------------------------------------------------------------------------------------------
+
+
+def branchy(x, y):
+    """Some branches, of which some depend on others."""
+    taken = []
+    for number in range(3):
+        if x < number:
+            taken.append("less")
+            break
+        taken.append("more")
+    if x == y or y > 3:
+        taken.append("same")
+    elif x + 1 == y:
+        taken.append("next" if y != 2 else "two")
+    if not x:
+        taken.append("zero")
+    if x <= y and y <= x and x != y:
+        taken.append("never")
+    return tuple(taken)
+
+
+def test_each_branch_that_is_possible_is_taken_once():
+    x, y = unknown("x"), unknown("y")
+    solver = Solver()
+    for number in (x, y):
+        solver.add(both([at_most(0, number), at_most(number, 5)]))
+    paths = Paths(solver)
+    found = [(outcome, both(paths.condition()), solver.find()) for outcome in paths.explore(lambda: branchy(x, y))]
+    for numbers in ({"x": a, "y": b} for a in range(6) for b in range(6)):
+        (outcome,) = (outcome for outcome, condition, _ in found if holds(condition, numbers))
+        assert outcome == branchy(numbers["x"], numbers["y"])
+    for outcome, condition, model in found:
+        assert isinstance(model, Model)
+        numbers = {"x": model.value(x), "y": model.value(y)}
+        assert holds(condition, numbers)
+        assert outcome == branchy(numbers["x"], numbers["y"])
+    assert values.Forks.decide is None
+    assert solver.find(less(x, 0)) is False
+    assert isinstance(solver.find(equal(x, 5)), Model)  # nothing of the paths is left
+
+
+def test_code_that_does_something_else_when_it_is_run_again_is_found_out():
+    x, rounds = unknown("x"), itertools.count()
+
+    def other_question():
+        return bool(x < next(rounds))
+
+    def fewer_questions():
+        return bool(x < 1) and bool(x < 0) if next(rounds) == 0 else 0
+
+    for code in (other_question, fewer_questions):
+        rounds = itertools.count()
+        with pytest.raises(Diverged):
+            list(Paths(Solver()).explore(code))
+        assert values.Forks.decide is None
+
+
+# ---- every path of a call, in numbers --------------------------------------------------------------------------------
+
+
+class Explored:
+    """The paths of one kind of call from any state of so many vmas."""
+
+    def __init__(self, kernel, operation, vmas, max_map_count):
+        self.induction = Induction(Question(kernel, (), (), operation, vmas, max_map_count, 10_000))
+        self.known, self.call, solver = both(self.induction.start.known), self.induction.call, self.induction.solver
+        paths = Paths(solver)
+        self.paths = []
+        for before, after, result in paths.explore(self.induction._code):
+            model = solver.find(at_most(TASK_SIZE, LARGEST))
+            condition = tuple(paths.condition())
+            self.paths.append(SimpleNamespace(before=before, after=after, result=result, model=model, condition=condition))
+        assert not solver.gave_up
+
+    def said(self, path):
+        """What the claims say of a path, as formulas; None of those that cannot be followed."""
+        if not hasattr(path, "said"):
+            solver = self.induction.solver
+            solver.push()
+            for formula in path.condition:
+                solver.add(formula)
+            evaluator = self.induction.evaluator([PAGE], [path.before, path.after])
+            path.said = {name: formula for name in CLAIMS if (formula := self._said(evaluator, name, path)) is not None}
+            solver.pop()
+        return path.said
+
+    def _said(self, evaluator, name, path):
+        try:
+            if not PROPERTIES[name].on_step:
+                return evaluator.formula(name, path.after)
+            if path.result == OOPS:
+                return True
+            return evaluator.formula(name, path.before, record(self.call, path.result), path.after)
+        except Unsupported:
+            return None
+
+
+@lru_cache
+def explored(kernel, operation, vmas, max_map_count=65536):
+    return Explored(kernel, operation, vmas, max_map_count)
+
+
+@lru_cache
+def machine(kernel, pages, max_map_count):
+    return Machine(confirm.system_for(kernel, pages, max_map_count, CLAIMS))
+
+
+def in_numbers(value, state, pages, vmas):
+    """All of a state but for the pages that are not listed, and anon_vmas that it has no room for."""
+    listed = [[getattr(state.vma[number], name) for name in FIELDS] for number in range(1, value(state.map_count) + 1)]
+    lives = [state.anon_vma[number].life for number in range(1, vmas + 3)]
+    contents = [(page.mapcount, page.mapping, page.index) for page in pages]
+    others = [state.brk, state.bug, state.leaked, state.events]
+    return [[value(one) for one in part] for part in (*listed, lives, *contents, others)]
+
+
+def outcome_of(value, path, vmas):
+    """The result and the state after a path, in numbers."""
+    pages = [page for _, page in path.after.page.entries]
+    return value(path.result), in_numbers(value, path.after, pages, vmas)
+
+
+def plain_outcome(kernel, max_map_count, numbers, call, listed):
+    """The same, of the interpreted run, and the machine with the states before and after."""
+    run = machine(kernel, numbers.pages, max_map_count)
+    before, after = confirm.load(run, numbers), run.new()
+    result = run.step(before, call, after)
+    pages = [after.page[address] for address in listed]
+    return (result, in_numbers(int, after, pages, len(numbers.vmas))), (run, before, after)
+
+
+def plain_claim(name, call, result, run, before, after):
+    """What the interpreted run says of a claim."""
+    try:
+        if PROPERTIES[name].on_step:
+            return result == OOPS or bool(run.evaluate(name, before, CallRecord(call, result), after))
+        return bool(run.evaluate(name, after))
+    except Broken:
+        return False
+
+
+def disagreements(kernel, operation, vmas, max_map_count=65536, every=1, claims=False):
+    """The paths that the interpreted run does not agree with, from the numbers that Z3 gives."""
+    one, found = explored(kernel, operation, vmas, max_map_count), []
+    for path in one.paths[::every]:
+        if path.model is False:
+            continue  # needs more pages
+        value, numbers = path.model.value, numbers_of(path.before, path.model)
+        call = Call(*(value(argument) for argument in one.call))
+        listed = [value(address) for address, _ in path.after.page.entries]
+        outcome, states = plain_outcome(kernel, max_map_count, numbers, call, listed)
+        if outcome != outcome_of(value, path, vmas):
+            found.append((numbers, call, outcome))
+        elif claims:
+            wrong = [name for name, formula in one.said(path).items() if not path.model.truth(formula)]
+            found += [(numbers, call, name) for name in wrong if plain_claim(name, call, outcome[0], *states)]
+    return found
+
+
+def test_every_path_ends_where_the_interpreted_run_does():
+    for kernel, operation, vmas in itertools.product(("rmap40", "linux-2.6.8"), FOLLOWED, (1, 2)):
+        every = 4 if vmas == 2 and operation in ("mmap", "mprotect", "madvise") else 1
+        assert disagreements(kernel, operation, vmas, every=every) == [], (kernel, operation, vmas)
+
+
+# ---- any state and any call, as Z3 does not choose them --------------------------------------------------------------
+
+
+def some_state(draw, vmas):
+    """A well-formed state of so many vmas, at random; a page has the fields mapcount, mapping, index."""
+    pages = draw.randint(vmas, LARGEST)
+    borders = sorted(draw.choices(range(pages + 1), k=2 * vmas))
+    while any(end <= start for start, end in zip(borders[::2], borders[1::2], strict=True)):
+        borders = sorted(draw.choices(range(pages + 1), k=2 * vmas))
+    flags = [sum(draw.sample(ALL_FLAGS, draw.randint(0, 4))), 0x100003, 0x100003, 1]
+    names, made = [0], []
+    for start, end in zip(borders[::2], borders[1::2], strict=True):
+        name = draw.randint(0, max(names) + 1)
+        names.append(name)
+        policy, file = draw.choice([0, 0, *POLICIES.values()]), draw.choice([0, 0, 0, 1])
+        pgoff = draw.choice([start, start, start - borders[0], draw.randint(0, 9)])
+        fields = (start, end, draw.choice(flags), pgoff, file, policy, name, name)
+        made.append(dict(zip(FIELDS, fields, strict=False)))
+    mapped = {}
+    for page in range(pages):
+        if draw.random() < 0.6:
+            vma = next((vma for vma in made if vma["vm_start"] <= page < vma["vm_end"]), None)
+            linear, name = (page - vma["vm_start"] + vma["vm_pgoff"], vma["anon_vma"]) if vma else (page, 0)
+            page_fields = (1, draw.choice([name, name, draw.randint(0, vmas + 1)]), draw.choice([linear] * 4 + [1]))
+            mapped[page] = dict(zip(("mapcount", "mapping", "index"), page_fields, strict=True))
+    lives = [mm.LIVE if number in names else mm.UNUSED for number in range(1, vmas + 1)]
+    brk = draw.choice([0, draw.randint(0, pages)])
+    return Numbers(pages, brk, tuple(made), mapped, (*lives, draw.choice([mm.UNUSED, mm.FREED])))
+
+
+def some_call(draw, operation, pages):
+    """A call of a kind that fits into so many pages; now and then, one about none."""
+    call = draw.choice(list(all_calls(pages, tuple(PROTECTIONS), (operation,), operation == "mmap")))
+    return call._replace(len=0) if draw.random() < 0.05 else call
+
+
+def assigned(numbers, call, page):
+    """What the unknowns of anystate.py stand for, if the page that the claims are about is this one."""
+    found = {"TASK_SIZE": numbers.pages, "brk": numbers.brk, "page": page, "addr": call.addr, "len": call.len}
+    found |= {"prot": call.prot, "map_flags": call.flags, "behavior": call.behavior, "policy": call.policy}
+    short = {"vm_start": "start", "vm_end": "end"}
+    for number, fields in enumerate(numbers.vmas, 1):
+        for name in FIELDS[:-2]:
+            found[f"{short.get(name, name.removeprefix('vm_'))}{number}"] = fields[name]
+    found |= {f"life{number}": life for number, life in enumerate(numbers.lives, 1)}
+    for number, address in enumerate((page, call.addr)):
+        fields = numbers.mapped.get(address, {})
+        found |= {f"{name}{number}": fields.get(name, 0) for name in ("mapcount", "mapping", "index")}
+    return found
+
+
+def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
+    """Random states and calls of which the paths, or what is said of them for each page, are not what is so."""
+    one, draw, wrong, seen = explored(kernel, operation, vmas, max_map_count), random.Random(operation), [], set()
+    for _ in range(count):
+        numbers = some_state(draw, vmas)
+        call = some_call(draw, operation, numbers.pages)
+        said = dict.fromkeys(CLAIMS, True)
+        for page in range(numbers.pages):
+            given_ = assigned(numbers, call, page)
+            assert holds(one.known, given_)
+            (path,) = (p for p in one.paths if all(holds(formula, given_) for formula in p.condition))
+            seen.add(id(path))
+            listed = [plain(address, given_) for address, _ in path.after.page.entries]
+            outcome, states = plain_outcome(kernel, max_map_count, numbers, call, listed)
+            if outcome != outcome_of(lambda value, given_=given_: plain(value, given_), path, vmas):
+                wrong.append((numbers, call, outcome))
+            formulas = one.said(path)
+            said = {name: said[name] and holds(formulas[name], given_) for name in said if name in formulas}
+        for name, is_so in said.items():
+            if plain_claim(name, call, outcome[0], *states) != is_so:
+                wrong.append((numbers, call, name, is_so))
+    assert len(seen) > 4
+    return wrong
