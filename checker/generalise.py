@@ -181,7 +181,7 @@ class Generaliser:
     def _in_words(self, condition: Sequence[Formula]) -> General:
         names = self._letters(condition)
         known = [less(call.addr, call.addr + call.len) for call in self.calls if not is_about_a_page(call)]
-        needed = self._without_implied([_renamed(formula, names) for formula in (*known, *condition)])
+        needed = self._without_implied([_renamed(formula, names) for formula in (*known, *condition) if formula is not True])
         parts = [_comparison(formula) for formula in needed]
         calls = tuple(self._call_in_letters(call, names) for call in self.calls)
         free = sorted(set(names.values()) - {letter for part in parts for letter in " ".join(part)})

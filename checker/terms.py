@@ -14,7 +14,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, product
-from typing import Any
+from typing import Any, NamedTuple
 
 from checker.interpreted import NullSlot, Oops
 from checker.link import Function
@@ -26,13 +26,16 @@ from checker.values import (
     Unsupported,
     at_most,
     both,
+    changes,
     either,
     equal,
     formula_of,
     less,
     negation,
+    replaced,
     truth,
     unknown,
+    with_number,
 )
 
 Guard = frozenset[Formula]
@@ -91,7 +94,13 @@ def _key(value: Any) -> Any:
         return ("linear", value.terms, value.constant)
     if isinstance(value, Bits):
         return ("bits", value.expression)
-    return (type(value), value)
+    if isinstance(value, Truth):
+        return ("truth", value.formula)
+    if isinstance(value, Cases):
+        return ("cases", *((guard, _key(part)) for guard, part in value.cases))
+    if isinstance(value, int):
+        return (type(value), value)
+    return ("struct", id(value))
 
 
 def _value_of(cases: Iterable[tuple[Guard, Any]]) -> Any:
@@ -134,6 +143,28 @@ def _parts(formula: Formula) -> tuple[Formula, ...]:
     return parts
 
 
+def _under(guard: Guard, value: Any) -> Any:
+    """The value where the guard is true."""
+    if not guard or not isinstance(value, Cases):
+        return value
+    cases = [(inner - guard, part) for inner, part in value.cases if _joined(guard, inner) is not None]
+    return cases[0][1] if len(cases) == 1 else Cases(cases)
+
+
+def _value_at(value: Any, name: str, number: Any) -> Any:
+    """The value with a number in place of an unknown one."""
+    if isinstance(value, Cases):
+        cases = []
+        for guard, part in value.cases:
+            here = guarded(ALWAYS, both(replaced(formula, name, number) for formula in guard))
+            if here is not None:
+                cases.append((here, _value_at(part, name, number)))
+        return Cases(cases)
+    if isinstance(value, Truth):
+        return truth(replaced(value.formula, name, number))
+    return with_number(value, name, number) if isinstance(value, Linear) else value
+
+
 def formula_from(value: Any) -> Formula:
     """That a value is true, as a formula."""
     if isinstance(value, Cases):
@@ -163,6 +194,13 @@ class _Run:
     returns: list[tuple[Guard, Any]] = field(default_factory=list)
 
 
+class _Round(NamedTuple):
+    """What a loop's body does with one page: when it returns, and the returns, each with when it is the one."""
+
+    ends: Formula
+    returns: list[tuple[Formula, Any]]
+
+
 class Evaluator:
     """Evaluates the functions of a program, none of which may change a state."""
 
@@ -170,14 +208,36 @@ class Evaluator:
         self.functions, self.constants, self.context = functions, constants, context
         self._fresh = count()
         self._undefined: list[Guard] = []
+        self._said: dict[Any, tuple[Any, list[Guard]] | None] = {}
 
     def formula(self, name: str, *arguments: Any) -> Formula:
         """That the claim with this name is true of the arguments, and that it can be asked of them."""
         self._undefined = []
-        said = formula_from(self._call(name, list(arguments), ALWAYS, top=True))
+        said = formula_from(self._run(name, list(arguments), ALWAYS, top=True))
         return both([said, *(negation(both(guard)) for guard in self._undefined)])
 
-    def _call(self, name: str, arguments: list[Any], guard: Guard, top: bool = False) -> Any:
+    def _call(self, name: str, arguments: list[Any], guard: Guard) -> Any:
+        """What a function says of the arguments.
+
+        It is asked once for all guards. Only if that asks for what cannot be followed, it is asked under the guard.
+        """
+        key = (name, *(_key(argument) for argument in arguments))
+        if key not in self._said:
+            outer, self._undefined = self._undefined, []
+            try:
+                self._said[key] = (self._run(name, arguments, ALWAYS), self._undefined)
+            except Unsupported:
+                self._said[key] = None
+            finally:
+                self._undefined = outer
+        said = self._said[key]
+        if said is None:
+            return self._run(name, arguments, guard)
+        value, undefined = said
+        self._undefined += [joined for joined in (_joined(guard, one) for one in undefined) if joined is not None]
+        return _under(guard, value)
+
+    def _run(self, name: str, arguments: list[Any], guard: Guard, top: bool = False) -> Any:
         function = self.functions[name]
         run = _Run(name, top)
         variables = dict(zip(function.parameters, arguments, strict=True))
@@ -265,62 +325,61 @@ class Evaluator:
         self, node: ast.For, first: Any, end: Any, variables: dict[str, Any], guard: Guard, run: _Run
     ) -> Guard | None:
         assert isinstance(node.target, ast.Name)
+        target = node.target.id
         stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-        if stored & set(variables) - {node.target.id}:
+        if stored & set(variables) - {target}:
             raise Unsupported(f"{run.name}, line {node.lineno}: a loop over pages that adds something up")
 
-        def at(page: Any) -> list[tuple[Formula, Any]]:
+        def at(page: Any) -> _Round:
             inside = guarded(guard, _between(first, page, end))
             if inside is None:
-                return []
+                return _Round(False, [])
             inner = _Run(run.name, False)
-            local = {**variables, node.target.id: page}  # type: ignore[attr-defined]
-            self._block(node.body, local, inside, inner)
-            return [(both(returned - guard), value) for returned, value in inner.returns]
+            live = self._block(node.body, {**variables, target: page}, inside, inner)
+            ends = True if live is None else negation(both(live - inside))
+            returns = [(both(returned - guard), value) for returned, value in inner.returns]
+            return _Round(both([*(inside - guard), ends]), returns)
 
         if run.top and first == 0 and _returns_only_false(node):
-            found = either(formula for page in self.context.pages for formula, _ in at(page))
+            found = either(at(page).ends for page in self.context.pages)
             run.returns += [(g, False) for g in [guarded(guard, found)] if g is not None]
             return guarded(guard, negation(found))
         return self._first_page(node, [first, *self.context.breakpoints], at, guard, run)
 
     def _first_page(
-        self,
-        node: ast.For,
-        places: Sequence[Any],
-        at: Callable[[Any], list[tuple[Formula, Any]]],
-        guard: Guard,
-        run: _Run,
+        self, node: ast.For, places: Sequence[Any], at: Callable[[Any], _Round], guard: Guard, run: _Run
     ) -> Guard | None:
-        pages = list({_key(page): page for page in places if not isinstance(page, Cases)}.values())
-        pages += [part for page in places if isinstance(page, Cases) for _, part in page.cases]
-        self._check_breakpoints(node, pages, at, guard, run)
-        returns = [(page, at(page)) for page in pages]
-        any_of = [(page, either(formula for formula, _ in found)) for page, found in returns]
-        for page, found in returns:
-            earlier = [
-                negation(both([other_found, formula_of(other < page)]))
-                for other, other_found in any_of
-                if other is not page
-            ]
-            for formula, value in found:
-                here = guarded(guard, both([formula, *earlier]))
-                if here is not None:
-                    run.returns.append((here, value))
-        return guarded(guard, negation(either(found for _, found in any_of)))
+        """The body is evaluated at one unknown page, for which the breakpoints are then put."""
+        pages = {_key(part): part for place in places for _, part in _cases(place)}
+        name = f"page#{next(self._fresh)}"
+        any_page = at(unknown(name))
+        self._check_breakpoints(f"{run.name}, line {node.lineno}", name, any_page.ends, pages, guard)
+        ends = [(page, replaced(any_page.ends, name, page)) for page in pages.values()]
+        ends = [(page, formula) for page, formula in ends if formula is not False]
+        ways: dict[Any, list[tuple[Formula, Any]]] = {}
+        for page, ends_here in ends:
+            before = [both([formula, formula_of(other < page)]) for other, formula in ends if other is not page]
+            is_first = [ends_here, *(negation(formula) for formula in before)]
+            for formula, value in any_page.returns:
+                there = _value_at(value, name, page)
+                here = both([replaced(formula, name, page), *is_first])
+                ways.setdefault(_key(there), []).append((here, there))
+        for group in ways.values():
+            reached = guarded(guard, either(formula for formula, _ in group))
+            if reached is not None:
+                run.returns.append((reached, group[0][1]))
+        return guarded(guard, negation(either(formula for _, formula in ends)))
 
-    def _check_breakpoints(
-        self, node: ast.For, pages: Sequence[Any], at: Callable[[Any], list[tuple[Formula, Any]]], guard: Guard, run: _Run
-    ) -> None:
+    def _check_breakpoints(self, where: str, name: str, ends: Formula, pages: Mapping[Any, Any], guard: Guard) -> None:
         """Raise Unsupported unless the first page with which the body returns has to be one of these."""
-        page = unknown(f"page#{next(self._fresh)}")
-        here = either(formula for formula, _ in at(page))
-        before = either(formula for formula, _ in at(page - 1))
-        elsewhere = [formula_of(page != other) for other in pages]
-        if not self.context.proves(negation(both([*guard, here, negation(before), *elsewhere]))):
-            raise Unsupported(
-                f"{run.name}, line {node.lineno}: a loop over pages that looks at more than where mappings end"
-            )
+        places = changes(ends, name)
+        if places is not None and all(_key(place) in pages for place in places):
+            return
+        page = unknown(name)
+        before = replaced(ends, name, page - 1)
+        elsewhere = [formula_of(page != other) for other in pages.values()]
+        if not self.context.proves(negation(both([*guard, ends, negation(before), *elsewhere]))):
+            raise Unsupported(f"{where}: a loop over pages that looks at more than where mappings end")
 
     # ---- expressions -----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ Masks have 32 bits.
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -276,6 +277,59 @@ def at_most(a: Any, b: Any) -> Formula:
 def less(a: Any, b: Any) -> Formula:
     """a < b."""
     return formula_of(a < b)
+
+
+# ---- a number in place of an unknown one ---------------------------------------------------------
+
+
+def with_number(value: Any, name: str, number: Any) -> Any:
+    """The sum, with a number in place of an unknown one."""
+    if isinstance(value, Linear):
+        for other, c in value.terms:
+            if other == name:
+                return value + (number - unknown(name)) * c
+    return value
+
+
+def replaced(formula: Formula, name: str, number: Any) -> Formula:
+    """The formula, with a number in place of an unknown one."""
+    key = (name, number.terms, number.constant) if isinstance(number, Linear) else (name, number)
+    return _replaced(formula, name, number, _replacements.setdefault(key, {}))
+
+
+_replacements: dict[Any, dict[Formula, Formula]] = {}
+
+
+def _replaced(formula: Formula, name: str, number: Any, done: dict[Formula, Formula]) -> Formula:
+    if isinstance(formula, bool) or formula.kind == "bits==0":
+        return formula
+    if formula not in done:
+        new: Formula
+        if formula.kind in ("<=0", "==0"):
+            value = with_number(Linear(formula.parts, formula.constant), name, number)
+            new = formula_of(_at_most_zero(value)) if formula.kind == "<=0" else _is_zero(value)
+        else:
+            parts = [_replaced(part, name, number, done) for part in formula.parts]
+            new = negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
+        done[formula] = new
+    return done[formula]
+
+
+@lru_cache(maxsize=1 << 17)
+def changes(formula: Formula, name: str) -> tuple[Any, ...] | None:
+    """The values of an unknown integer at which the formula can be other than at the value before. None: it is not seen."""
+    if isinstance(formula, bool) or formula.kind == "bits==0":
+        return ()
+    if formula.kind not in ("<=0", "==0"):
+        found = [changes(part, name) for part in formula.parts]
+        return None if None in found else tuple(place for places in found for place in places or ())
+    c = dict(formula.parts).get(name, 0)
+    if abs(c) > 1:
+        return None
+    rest = linear(tuple(term for term in formula.parts if term[0] != name), formula.constant)
+    if formula.kind == "==0":
+        return (rest * -c, rest * -c + 1) if c else ()
+    return (rest,) if c < 0 else (1 - rest,) if c else ()
 
 
 # ---- bit masks -----------------------------------------------------------------------------------

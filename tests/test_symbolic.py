@@ -256,9 +256,9 @@ def test_a_question_without_an_answer_counts_as_possible():
 
 
 def test_no_verdict_where_the_solver_gives_up(monkeypatch):
-    question = Question("rmap40", (*STRUCTURE, "page_index_is_linear"), (), "munmap", 1, 65536, 1000)
+    question = Question("rmap40", STRUCTURE, (), "munmap", 1, 65536, 1000)
     answer = Induction(question).answer()
-    assert answer.gave_up is None
+    assert (answer.failure, answer.gave_up) == (None, None)
     checks = answer.checks
     for stop in (3, checks // 2, checks):
         with monkeypatch.context() as patch:
@@ -365,7 +365,7 @@ class Explored:
         try:
             if not PROPERTIES[name].on_step:
                 return evaluator.formula(name, path.after)
-            if path.result == OOPS:
+            if path.result is OOPS:
                 return True
             return evaluator.formula(name, path.before, record(self.call, path.result), path.after)
         except Unsupported:
@@ -508,7 +508,7 @@ def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
             if outcome != outcome_of(lambda value, given_=given_: plain(value, given_), path, vmas):
                 wrong.append((numbers, call, outcome))
             formulas = one.said(path)
-            said = {name: said[name] and holds(formulas[name], given_) for name in said if name in formulas}
+            said = {name: so and holds(formulas[name], given_) for name, so in said.items() if name in formulas}
         for name, is_so in said.items():
             if plain_claim(name, call, outcome[0], *states) != is_so:
                 wrong.append((numbers, call, name, is_so))
