@@ -177,7 +177,7 @@ def _one_of(value: Any, values: Any) -> Formula:
 
 def numbers_of(before: Any, model: Model) -> Numbers:
     """The state in the numbers of a model."""
-    names = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
+    names = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
     vmas = tuple(
         {name: model.value(getattr(before.vma[vma], name)) for name in names} for vma in range(1, before.map_count + 1)
     )

@@ -6,6 +6,7 @@ both versions are run on the same arguments and the same state, and what they re
 they agree there, the paths go on as one.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from checker import vm
 from checker.anystate import TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
 from checker.interpreted import NullSlot, Oops
 from checker.paths import Paths
+from checker.questions import in_order, workers
+from checker.scope import Scope
 from checker.solver import Model, Solver, least
 from checker.symbolic import SymbolicMachine
 from checker.values import Formula, Truth, Unsupported, at_most, both, equal, formula_of, negation
@@ -212,3 +215,67 @@ def ask(question: Question) -> Answer:
             break
         answer = smaller
     return answer
+
+
+# ---- all questions about two kernels -------------------------------------------------------------
+
+
+@dataclass
+class Verdict:
+    """equal: in every call of these kinds from any state of up to `vmas` vmas; different; vacuous: no call comes to the
+    function; incomplete: `reason` says why. compared: how often the function was compared."""
+
+    a: str
+    b: str
+    function: str
+    operations: tuple[str, ...]
+    vmas: int
+    verdict: str = "incomplete"
+    reason: str | None = None
+    paths: int = 0
+    compared: int = 0
+    checks: int = 0
+    seconds: float = 0.0
+    difference: Difference | None = None
+
+
+def equivalent(
+    a: str,
+    b: str,
+    function: str,
+    operations: Sequence[str],
+    vmas: int,
+    max_map_count: int,
+    milliseconds: int,
+    report: Callable[[str], None] = lambda _: None,
+) -> Verdict:
+    """Is the function the same in both kernels? Raises UnknownName and LinkError."""
+    begin = time.perf_counter()
+    for kernel in (a, b):
+        functions = vm.program_of(kernel, {}).functions
+        if function not in functions:
+            raise vm.unknown("function", function, list(functions))
+        vm.build(kernel, Scope(3, operations=tuple(operations)))
+    found = Verdict(a, b, function, tuple(operations), vmas)
+    questions = [
+        Question(a, b, function, operation, count, max_map_count, milliseconds)
+        for count in range(vmas + 1)
+        for operation in operations
+    ]
+    with workers() as pool:
+        for question, answer in in_order(pool, ask, questions):
+            found.paths += answer.paths
+            found.compared += answer.compared
+            found.checks += answer.checks
+            report(f"{question.operation} with {question.vmas} vmas, {found.paths:,} paths")
+            if answer.gave_up is not None:
+                found.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
+                break
+            if answer.difference is not None:
+                found.verdict, found.difference = "different", answer.difference
+                break
+        else:
+            found.verdict = "equal" if found.compared else "vacuous"
+            found.reason = None if found.compared else f"no call comes to {function}"
+    found.seconds = time.perf_counter() - begin
+    return found

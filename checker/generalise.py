@@ -200,7 +200,7 @@ class Generaliser:
         return left
 
     def _letters(self, condition: Sequence[Formula]) -> dict[str, str]:
-        """A letter for each unknown, the same for those that have to be equal, in order of the program's numbers."""
+        """A letter for each unknown, the same for those that have to be equal, in the order that they have to be in."""
         groups = {end.name: {end.name} for end in self.ends}
         solver = self._solver()
         for formula in condition:
@@ -210,8 +210,11 @@ class Generaliser:
                 if solver.find(formula_of(one.term != other.term)) is False:
                     joined = groups[one.name] | groups[other.name]
                     groups |= dict.fromkeys(joined, joined)
+        below = {
+            end.name: sum(solver.find(less(end.term, other.term)) is False for other in self.ends) for end in self.ends
+        }
         letters: dict[str, str] = {}
-        for end in sorted(self.ends, key=lambda one: (one.value, self.ends.index(one))):
+        for end in sorted(self.ends, key=lambda one: (below[one.name], one.value)):
             if end.name not in letters:
                 letter = LETTERS[len(set(letters.values()))]
                 letters |= dict.fromkeys(groups[end.name], letter)

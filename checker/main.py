@@ -35,6 +35,7 @@ from properties import PROPERTIES
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {"violated": VIOLATED, "incomplete": INCOMPLETE, "vacuous": VACUOUS, "holds": HOLDS}
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
+PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
 INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken)
 
@@ -137,6 +138,22 @@ def tradeoff_command(options: argparse.Namespace) -> int:
     return HOLDS if all(one.closed for one in worst) else INCOMPLETE
 
 
+def prove_command(options: argparse.Namespace) -> int:
+    """vmacheck prove: ask Z3."""
+    from checker.proving import prove_command as command  # noqa: PLC0415  (z3 is slow to import)
+
+    protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(_words(options.prot), PROTECTIONS)
+    operations = in_order(_words(options.ops), OPERATIONS)
+    return command(options, Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count))
+
+
+def minimise_command(options: argparse.Namespace) -> int:
+    """vmacheck minimise: the least program that shows a violation."""
+    from checker.proving import minimise_command as command  # noqa: PLC0415
+
+    return command(options, scope_of(options))
+
+
 def run_command(options: argparse.Namespace) -> int:
     """vmacheck run: carry out a trace and draw every step."""
     if options.trace == "-" and sys.stdin is None:
@@ -225,6 +242,36 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
     add("--max-states", type=_positive, metavar="N", help="stop at N states")
 
 
+def _add_proving(commands: Any) -> None:
+    seven = commands.add_parser("prove", help="Z3: a property, or that two functions are the same, for any size")
+    add = seven.add_argument
+    add("names", nargs="*", metavar="NAME", help="KERNEL PROPERTY, or KERNEL_A KERNEL_B FUNCTION")
+    add("--equivalent", action="store_true", help="is FUNCTION the same in both kernels, wherever calls come to it?")
+    add("--vmas", type=_number, metavar="V", help="from any state of up to V vmas (default 3)")
+    add("--depth", type=_positive, metavar="D", help="instead: all programs of up to D calls")
+    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
+    add("--prot", metavar="P,...", help="with --depth: default R,RW (without, every protection is meant)")
+    add("--noreserve", action="store_true", help="with --depth: also mmap with NORESERVE")
+    seven.set_defaults(command=prove_command)
+
+    eight = commands.add_parser("minimise", help="the least program that shows a violation, and a proof that it is")
+    add = eight.add_argument
+    add("kernel", metavar="KERNEL")
+    add("against", metavar="PROPERTY", help="or, with --by, another kernel, than which the first is worse")
+    add("trace", nargs="?", metavar="TRACE", help="a program that shows it; - reads standard input (default: search)")
+    add("--by", choices=["vmas", "layout", "result"], help="what to compare two kernels by")
+    add("--pages", type=_number, default=4, metavar="N", help="pages of the search for shorter programs (default 4)")
+    add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW, and those of TRACE")
+    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: four, and those of TRACE")
+    add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    eight.set_defaults(command=minimise_command, max_pgoff=None)
+    for command in (seven, eight):
+        add = command.add_argument
+        add("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+        add("--timeout", type=_positive, default=60, metavar="S", help="seconds for each question to Z3 (default 60)")
+        add("--format", choices=["text", "json"], default="text")
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     main = Parser(prog="vmacheck", description="A model checker for vma merging and anon_vma sharing in Linux.")
@@ -259,6 +306,8 @@ def parser() -> argparse.ArgumentParser:
     six.add_argument("--svg", metavar="FILE", help="also plot it")
     _add_scope(six)
     six.set_defaults(command=tradeoff_command)
+
+    _add_proving(commands)
 
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])

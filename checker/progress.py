@@ -34,15 +34,18 @@ class ProgressLine:
 
     def show(self, name: str, progress: Progress) -> None:
         """Show where a search is, if it is time to."""
+        rate = progress.transitions / max(time.monotonic() - self.begin, INTERVAL) / 1e6
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        self.say(
+            f"{name}: {progress.states:,} states, {progress.transitions:,} transitions ({rate:.1f} M/s),"
+            f" depth {progress.depth}, frontier {progress.frontier:,}, {memory:,} MB"
+        )
+
+    def say(self, line: str) -> None:
+        """Show a line, if it is time to."""
         if not sys.stderr.isatty() or time.monotonic() - self.last < INTERVAL:
             return
         with self.lock:
             self.last, self.shown = time.monotonic(), True
-            rate = progress.transitions / (self.last - self.begin) / 1e6
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            line = (
-                f"{name}: {progress.states:,} states, {progress.transitions:,} transitions ({rate:.1f} M/s),"
-                f" depth {progress.depth}, frontier {progress.frontier:,}, {memory:,} MB"
-            )
             sys.stderr.write(f"\r\x1b[K{line[:119]}")
             sys.stderr.flush()

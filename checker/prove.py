@@ -6,18 +6,18 @@ vmas. Where that fails in a state that no program comes to, another property tha
 with it, as a lemma.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 
 from checker import vm
-from checker.check import check
+from checker.anysize import Violation
+from checker.check import Result, check
 from checker.confirm import Reached, Tried, reach, try_out
-from checker.induction import STRUCTURE, Answer, Failure, Question, ask
+from checker.induction import STRUCTURE, Failure, Question, ask
+from checker.oracle import Oracle
+from checker.questions import in_order, workers
 from checker.scope import Scope
 from checker.search import Limits
 from model.operations import Call
@@ -32,7 +32,7 @@ Report = Callable[[str], None]
 class Proof:
     """What came of it.
 
-    proved; refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
+    proved; vacuous: proved, but of what never happens; refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
     unproved: `failure` is a state from which a call breaks it (or a lemma), but no program is known to lead there;
     incomplete: `reason` says what kept it from being decided.
     """
@@ -74,19 +74,10 @@ def prove(
             raise vm.UnknownName(f"prove does not follow {operation}: it follows {', '.join(FOLLOWED)}")
     vm.build(kernel, Scope(PAGES_SEARCHED, operations=tuple(operations)), [name])
     proof = Proof(kernel, name, tuple(operations), vmas)
-    with _workers() as pool:
+    with workers() as pool:
         _decide(proof, max_map_count, milliseconds, pool, report)
     proof.seconds = time.perf_counter() - begin
     return proof
-
-
-@contextmanager
-def _workers() -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPoolExecutor, report: Report) -> None:
@@ -95,7 +86,7 @@ def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPo
         failure = _failure(proof, max_map_count, milliseconds, pool, report)
         if failure is None:
             if proof.reason is None:
-                proof.verdict = "proved"
+                _cross_check(proof, max_map_count)
             return
         tried = try_out(proof.kernel, failure.before, failure.call, max_map_count, _all_states(failure))
         if any(not tried.said_before[lemma] for lemma in _assumed(proof)) or all(
@@ -128,21 +119,18 @@ def _failure(
     """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
     goals = tuple(dict.fromkeys((*STRUCTURE, *proof.lemmas, proof.property)))
     proof.paths = proof.checks = 0
-    waiting: list[tuple[Question, Future[Answer]]] = []
-    for vmas in range(proof.vmas + 1):
-        for operation in proof.operations:
-            question = Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
-            waiting.append((question, pool.submit(ask, question)))
-    for question, future in waiting:
-        report(f"{question.operation}, {question.vmas} vmas, {proof.paths:,} paths so far")
-        answer = future.result()
+    questions = [
+        Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
+        for vmas in range(proof.vmas + 1)
+        for operation in proof.operations
+    ]
+    for question, answer in in_order(pool, ask, questions):
         proof.paths += answer.paths
         proof.checks += answer.checks
+        report(f"{question.operation} with {question.vmas} vmas, {proof.paths:,} paths")
+        if answer.gave_up is not None:
+            proof.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
         if answer.failure is not None or answer.gave_up is not None:
-            for _, other in waiting:
-                other.cancel()
-            if answer.gave_up is not None:
-                proof.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
             return answer.failure
     return None
 
@@ -155,15 +143,38 @@ def _candidates(proof: Proof, max_map_count: int) -> list[str]:
     return [result.claim.name for result in checked.results if result.verdict in ("holds", "vacuous")]
 
 
+def _cross_check(proof: Proof, max_map_count: int) -> None:
+    """A proof, unless it is about what never happens. A search of a small scope has to agree with it."""
+    result = _small_check(proof, max_map_count)
+    proof.verdict = "proved"
+    if result.verdict == "vacuous":
+        proof.verdict, proof.reason = "vacuous", f"with {PAGES_SEARCHED} pages: {result.reason}"
+    elif result.verdict == "violated" and proof.vmas < PAGES_SEARCHED:
+        proof.verdict, proof.program = "refuted", result.calls
+        proof.reason = f"no call breaks it from a state of up to {proof.vmas} vmas, but one does from a larger one"
+    elif result.verdict == "violated":
+        proof.verdict, proof.program = "incomplete", result.calls
+        proof.reason = "Z3 finds no way to break it, but a search does: one of them is wrong"
+
+
+def _small_check(proof: Proof, max_map_count: int) -> Result:
+    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
+    (result,) = check(vm.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
+    return result
+
+
 def _settle(proof: Proof, failure: Failure, tried: Tried, max_map_count: int) -> None:
     """Nothing rules the failing state out: can programs come to it, or to another where the property is false?"""
     proof.failure, proof.tried = failure, tried
     proof.reached = reach(proof.kernel, failure.before, proof.operations, max_map_count)
     proof.verdict = "unproved"
     if proof.reached.calls is not None and proof.property in failure.broken:
-        proof.verdict, proof.program = "refuted", (*proof.reached.calls, failure.call)
-        return
-    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
-    (result,) = check(vm.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
+        program = (*proof.reached.calls, failure.call)
+        violation = Violation((proof.kernel,), proof.property, max_map_count=max_map_count)
+        count = Oracle(violation, failure.before.pages).first_at(program)
+        if count is not None:
+            proof.verdict, proof.program = "refuted", program[:count]
+            return
+    result = _small_check(proof, max_map_count)
     if result.verdict == "violated":
         proof.verdict, proof.program = "refuted", result.calls

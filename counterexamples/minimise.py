@@ -5,11 +5,8 @@ First the program is shrunk, whatever its length. Then a search, and Z3 for addr
 fewer calls; then Z3 for the least of as many calls; then for the condition on its addresses.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 from checker import anysize, vm
 from checker.anysize import Violation
@@ -18,6 +15,7 @@ from checker.compare import compare_kernels
 from checker.generalise import General, general
 from checker.least import Cost, Least, cost_of, least_program
 from checker.oracle import Oracle
+from checker.questions import workers
 from checker.scope import Scope
 from checker.search import Limits
 from counterexamples.shrink import Shrink
@@ -84,7 +82,7 @@ def minimise(
     best = shorter or best
     told = [f"search: none of fewer calls in an address space of {scope.pages} pages"] if len(best) > 1 else []
     report("asking Z3")
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with workers() as pool:
         any_size = pool.submit(_any_size, violation, scope, len(best) - 1, milliseconds)
         least = pool.submit(_least, violation, scope, best, milliseconds)
         found, proof, is_proved = any_size.result()

@@ -71,7 +71,7 @@ def replay(system: System, calls: Sequence[Call]) -> list[Step]:
         result = machine.step(before, call, after)
         machine.check_bounds(machine.fields(after))
         shown = STOPPED if result == OOPS else result_text(call, result)
-        steps.append(Step(call, shown, _vmas(after), _pages(after, pages)))
+        steps.append(Step(call, shown, vmas_of(after), pages_in(after, pages)))
         before, after = after, before
         if result == OOPS:
             break
@@ -87,7 +87,8 @@ def letter(anon_vma: int) -> str | None:
     return letters or None
 
 
-def _vmas(mm: Any) -> tuple[Vma, ...]:
+def vmas_of(mm: Any) -> tuple[Vma, ...]:
+    """The vmas of a state."""
     return tuple(
         Vma(
             vma.vm_start,
@@ -103,7 +104,8 @@ def _vmas(mm: Any) -> tuple[Vma, ...]:
     )
 
 
-def _pages(mm: Any, pages: int) -> tuple[Page, ...]:
+def pages_in(mm: Any, pages: int) -> tuple[Page, ...]:
+    """The anonymous pages of a state of so many pages."""
     found = []
     for address in range(pages):
         page = mm.page[address]

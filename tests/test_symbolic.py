@@ -514,3 +514,126 @@ def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
                 wrong.append((numbers, call, name, is_so))
     assert len(seen) > 4
     return wrong
+
+
+@pytest.mark.parametrize("kernel", ["rmap40", "linux-2.6.8"])
+def test_any_state_and_any_call_take_one_path_and_claims_say_what_is_so(kernel):
+    for operation in FOLLOWED:
+        assert contradictions(kernel, operation, 8 if operation == "mprotect" else 25) == [], operation
+
+
+@pytest.mark.parametrize("operation", ["mmap", "munmap", "mprotect", "brk"])
+def test_the_same_where_the_kernel_refuses_more_vmas(operation):
+    assert disagreements("rmap40", operation, 2, max_map_count=2) == []
+    assert contradictions("rmap40", operation, 6, max_map_count=2) == []
+
+
+def test_a_claim_that_is_false_of_a_path_is_false():
+    for operation, vmas in itertools.product(FOLLOWED, (1, 2)):
+        every = 3 if vmas == 1 else 15
+        assert disagreements("rmap40", operation, vmas, every=every, claims=True) == [], (operation, vmas)
+
+
+def as_numbers(one, pages, vmas):
+    """A state of the interpreted run; of the anon_vmas that were freed, one stands for all."""
+    made = tuple({name: getattr(one.vma[number], name) for name in FIELDS[:-1]} for number in range(1, vmas + 1))
+    lives = [one.anon_vma[number].life for number in range(1, vmas + 1)]
+    lives = [mm.UNUSED if life == mm.FREED else life for life in lives]
+    mapped = {}
+    for address, page in enumerate(one.page[:pages]):
+        if page.mapcount:
+            freed = one.anon_vma[page.mapping].life == mm.FREED if page.mapping else False
+            mapped[address] = {"mapcount": 1, "mapping": vmas + 1 if freed else page.mapping, "index": page.index}
+    return Numbers(pages, one.brk, made, mapped, (*lives, mm.FREED))
+
+
+@pytest.mark.parametrize("kernel", ["rmap39", "rmap40", "linux-2.6.8"])
+def test_any_state_is_any_that_programs_lead_to(kernel):
+    explorer = Explorer(system(kernel, 3, operations=(*FOLLOWED, "file")), (), Limits(max_states=2500))
+    explorer.run()
+    one, tried = explorer.machine.new(), 0
+    for key in explorer.keys:
+        explorer.machine.load(one, key)
+        assert (one.bug, one.leaked) == (0, 0)
+        if one.map_count in (1, 2):
+            tried += 1
+            numbers = as_numbers(one, 3, one.map_count)
+            known = explored(kernel, "munmap", one.map_count).known
+            for page in range(3):
+                assert holds(known, assigned(numbers, Call(OPERATIONS["munmap"].nr, 1, 1), page))
+    assert tried > 1000
+
+
+def test_all_advice_and_policies_are_among_any_calls():
+    for operation, name, choices in (("madvise", "behavior", ADVICE), ("mbind", "policy", POLICIES)):
+        one = explored("rmap40", operation, 1)
+        numbers = some_state(random.Random(0), 1)
+        for value in range(8):
+            call = Call(OPERATIONS[operation].nr, 0, 1)._replace(**{name: value})
+            assert holds(one.known, assigned(numbers, call, 0)) == (value in choices.values())
+
+
+# ---- loops over pages in claims --------------------------------------------------------------------------------------
+
+
+def test_a_loop_that_looks_at_more_than_borders_is_refused():
+    """The first page with which it returns has to be one of those that the caller names."""
+    solver, end = Solver(), unknown("end")
+    solver.add(both([at_most(2, end), at_most(end, 9)]))
+
+    def said(body, breakpoints, constants=None):
+        text = f"def claim(mm):\n    return first(mm) == 0\n\n\ndef first(mm):\n    for page in range({constants or 1}, 9):\n"
+        functions, _ = confirm.read(confirm.Path("<test>"), f"{text}        if {body}:\n            return page\n    return 0\n", {})
+        context = Context([], breakpoints, lambda formula: not solver.possible(negation(formula)))
+        return Evaluator(functions, {"E": end, "F": end + 0}, context).formula("claim", SimpleNamespace())
+
+    assert said("page >= E", [end], "F - 1") is False or holds(said("page >= E", [end], "F - 1"), {"end": 9})
+    with pytest.raises(Unsupported):
+        said("page >= E", [], "F - 1")
+    with pytest.raises(Unsupported):
+        said("page > E", [end], "F - 1")
+
+
+# ---- that these tests can fail ---------------------------------------------------------------------------------------
+
+
+def lose_the_equal(patch):
+    patch.setattr(Linear, "__lt__", lambda a, b: a <= b)
+
+
+def lose_the_order(patch):
+    patch.setattr(Linear, "__sub__", lambda a, b: a + b)
+
+
+def change_no_page(patch):
+    patch.setattr("checker.symbolic.Pages.between", lambda pages, first, end: iter(()))
+
+
+def take_any_for_all(patch):
+    patch.setattr("checker.symbolic.both", either)
+
+
+@pytest.mark.parametrize("mutant", [lose_the_equal, lose_the_order, change_no_page, take_any_for_all])
+def test_a_wrong_run_is_noticed(mutant, monkeypatch):
+    mutant(monkeypatch)
+    monkeypatch.setattr("tests.test_symbolic.explored", Explored)
+    try:
+        assert disagreements("rmap40", "munmap", 1)
+    except (Unsupported, IndexError):
+        assert mutant is lose_the_order
+
+
+def test_paths_that_are_left_out_are_noticed(monkeypatch):
+    monkeypatch.setattr("tests.test_symbolic.explored", lru_cache(Explored))
+    one = getattr(Paths, "_assume")  # noqa: B009
+    monkeypatch.setattr(Paths, "_assume", lambda paths, d: one(paths, d._replace(open=d.open and len(paths._trail) > 2)))
+    with pytest.raises(ValueError, match="not enough values"):
+        contradictions("rmap40", "munmap", 20)
+
+
+@pytest.mark.parametrize("comparison", ["Lt", "GtE", "NotEq"])
+def test_a_claim_that_is_misread_is_noticed(comparison, monkeypatch):
+    monkeypatch.setattr("tests.test_symbolic.explored", lru_cache(Explored))
+    wrong = {"Lt": operator.le, "GtE": operator.gt, "NotEq": lambda a, b: True}[comparison]
+    monkeypatch.setitem(terms.COMPARE, getattr(terms.ast, comparison), wrong)
+    assert contradictions("rmap40", "munmap", 20)

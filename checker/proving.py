@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The commands that ask Z3: prove and minimise."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from checker import anysize, vm
+from checker.anysize import Violation
+from checker.equivalence import equivalent
+from checker.progress import ProgressLine
+from checker.prove import FOLLOWED, prove
+from checker.scope import Scope, ScopeError
+from counterexamples.minimise import minimise
+from counterexamples.proof_report import (
+    depth_data,
+    depth_text,
+    depth_verdict,
+    equivalent_data,
+    equivalent_text,
+    minimised_data,
+    minimised_text,
+    proof_data,
+    proof_text,
+)
+from model.traces import parse_trace
+from properties import PROPERTIES
+
+DEFAULT_VMAS = 3
+MAX_VMAS = 8
+HOLDS, VIOLATED, INCOMPLETE, VACUOUS = 0, 1, 3, 4
+EXIT_CODES = {
+    "proved": HOLDS,
+    "equal": HOLDS,
+    "refuted": VIOLATED,
+    "different": VIOLATED,
+    "unproved": INCOMPLETE,
+    "incomplete": INCOMPLETE,
+    "vacuous": VACUOUS,
+}
+
+
+def prove_command(options: argparse.Namespace, scope: Scope) -> int:
+    """vmacheck prove: 0 proved or equal, 1 refuted or different, 3 neither, 4 proved of what never happens."""
+    milliseconds = 1000 * options.timeout
+    _check_names(options)
+    if options.depth is not None:
+        return _depth(options, scope, milliseconds)
+    for operation in scope.operations:
+        if operation not in FOLLOWED:
+            raise ScopeError(f"--ops: prove does not follow {operation}; it follows {', '.join(FOLLOWED)}")
+    vmas = DEFAULT_VMAS if options.vmas is None else options.vmas
+    if vmas > MAX_VMAS:
+        raise ScopeError(f"--vmas is {vmas}; it can be up to {MAX_VMAS}")
+    bounds = (scope.operations, vmas, options.max_map_count, milliseconds)
+    with ProgressLine() as status:
+        if options.equivalent:
+            a, b, function = options.names
+            found = equivalent(a, b, function, *bounds, status.say)
+            _print(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
+            return EXIT_CODES[found.verdict]
+        kernel, name = options.names
+        proof = prove(kernel, name, *bounds, status.say)
+    _print(options, lambda: proof_data(proof, options.max_map_count), lambda: proof_text(proof, options.max_map_count))
+    return EXIT_CODES[proof.verdict]
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    wanted = "KERNEL_A KERNEL_B FUNCTION" if options.equivalent else "KERNEL PROPERTY"
+    if len(options.names) != len(wanted.split()):
+        raise vm.UnknownName(f"prove {'--equivalent ' if options.equivalent else ''}takes {wanted}")
+    if options.depth is not None and (options.equivalent or options.vmas is not None):
+        other = "--equivalent" if options.equivalent else "--vmas"
+        raise ScopeError(f"--depth is about programs, {other} about single calls; they do not go together")
+    if options.depth is None and (options.prot is not None or options.noreserve):
+        option = "--prot" if options.prot is not None else "--noreserve"
+        raise ScopeError(f"{option} goes with --depth; without it, every protection is meant, with NORESERVE and without")
+
+
+def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> int:
+    kernel, name = options.names
+    if name not in PROPERTIES or PROPERTIES[name].kind == "sometimes":
+        raise vm.unknown("property", name, vm.property_names())
+    for operation in scope.operations:
+        if operation not in anysize.FOLLOWED:
+            followed = ", ".join(anysize.FOLLOWED)
+            raise ScopeError(f"--ops: prove --depth does not follow {operation}; it follows {followed}")
+    vm.build(kernel, scope, [name])
+    begin = time.perf_counter()
+    with ProgressLine() as status:
+        found = anysize.search(
+            kernel, name, scope, options.depth, milliseconds, lambda now: status.say(f"{sum(now.levels):,} rows")
+        )
+    seconds = time.perf_counter() - begin
+    _print(
+        options,
+        lambda: depth_data(kernel, name, scope, options.depth, found, seconds),
+        lambda: depth_text(kernel, name, scope, options.depth, found),
+    )
+    return EXIT_CODES[depth_verdict(found)]
+
+
+def minimise_command(options: argparse.Namespace, scope: Scope) -> int:
+    """vmacheck minimise: 0 if the program is proved to be the least, 3 if not."""
+    calls = None
+    if options.trace is not None:
+        text = sys.stdin.read() if options.trace == "-" else options.trace
+        calls = parse_trace(text)
+        if not calls:
+            raise ScopeError("the trace has no operations")
+    if options.by is None:
+        if options.against not in vm.property_names():
+            raise vm.unknown("property", options.against, vm.property_names())
+        violation = Violation((options.kernel,), options.against, max_map_count=scope.max_map_count)
+        vm.build(options.kernel, scope, [options.against])
+    else:
+        kernels = (options.kernel, options.against)
+        violation = Violation(kernels, worse=options.by, max_map_count=scope.max_map_count)
+        for kernel in kernels:
+            vm.build(kernel, scope)
+    begin = time.perf_counter()
+    with ProgressLine() as status:
+        found = minimise(violation, calls, scope, 1000 * options.timeout, status.say)
+    seconds = time.perf_counter() - begin
+    _print(options, lambda: minimised_data(found, seconds), lambda: minimised_text(found))
+    return HOLDS if found.complete else INCOMPLETE
+
+
+def _print(options: argparse.Namespace, data: Callable[[], Any], text: Callable[[], list[str]]) -> None:
+    print(json.dumps(data(), indent=1) if options.format == "json" else "\n".join(text()))
