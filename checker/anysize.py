@@ -18,14 +18,13 @@ from checker.paths import Paths
 from checker.rows import Place, Row
 from checker.scope import Scope
 from checker.solver import Model, Solver, least
-from checker.subset import calls as calls_of
 from checker.symbolic import Pages, SymbolicMachine, record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
 from checker.values import Formula, at_most, equal, negation, unknown
 from model import state
-from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
 from model.mm import MAP_NORESERVE, MAX_MAP_COUNT
+from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
 from properties import FILES, PROPERTIES
 
@@ -72,7 +71,7 @@ class _AnyPages(Pages):
     def __setitem__(self, address: Any, page: Any) -> None:
         pass
 
-    def between(self, first: Any, end: Any) -> Iterator[Any]:
+    def between(self, _first: Any, _end: Any) -> Iterator[Any]:
         """What is done to each page on its own is done to none that is kept."""
         return iter(())
 
@@ -175,7 +174,12 @@ class Kernels:
         if (side, vmas) not in self._machines:
             slots = vmas + SPARE_VMAS
             layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))
-            numbers = {"TASK_SIZE": unknown("TASK_SIZE"), "NR_VMAS": slots, "NR_ANON_VMAS": 3 * slots + 1, "VMA_NEW": slots + 1}
+            numbers = {
+                "TASK_SIZE": unknown("TASK_SIZE"),
+                "NR_VMAS": slots,
+                "NR_ANON_VMAS": 3 * slots + 1,
+                "VMA_NEW": slots + 1,
+            }
             numbers["MAX_MAP_COUNT"] = self.violation.max_map_count
             machine = SymbolicMachine(self.programs[side], layout, self.roots, numbers, empty=True)
             if not self.keep_pages:
@@ -209,7 +213,9 @@ class Kernels:
                 yield Row(place.cells, after, row.length), wrong
         self.gave_up = self.gave_up or self.paths.solver.gave_up or self.paths.base.gave_up
 
-    def _is_violated(self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]) -> bool:
+    def _is_violated(
+        self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]
+    ) -> bool:
         (before, after, result), machine = outcomes[0], machines[0]
         if not self.claim:
             return self._is_worse(outcomes[0], outcomes[1])
@@ -259,7 +265,7 @@ def looks_at_pages(program: Program, name: str) -> bool:
 
 @dataclass
 class Found:
-    """What a search found: rows by the number of calls that first lead to them, and a program that ends in a false claim.
+    """What a search found: rows by the number of calls that first lead to them, and a program that ends in a violation.
 
     gave_up: Z3 left a question open, or found no sizes for the program.
     """

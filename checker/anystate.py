@@ -130,7 +130,8 @@ class Start:
         about_a_page = self.call.nr in (NR_read, NR_write)
         self._same = equal(PAGE, self.call.addr) if about_a_page else True
         self.befores = []
-        for pages in [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]:
+        listings: list[list[Any]] = [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]
+        for pages in listings:
             before, known = any_state(machine, vmas, pages)
             self.befores.append(before)
             self.known = [*self.known, *known]
@@ -217,6 +218,16 @@ def _wishes(before: Any, call: Call) -> Iterator[Formula]:
     yield formula_of(call.flags == 0)
     yield from (formula_of(call.prot == prot) for prot in (PROTECTIONS["RW"], PROTECTIONS["R"]))
     yield equal(call.addr, 0)
+
+
+def is_plain(before: Any, call: Call) -> Formula:
+    """Is it what mmap and mprotect with R and RW alone make of anonymous memory?"""
+    parts = [formula_of(call.flags == 0)]
+    for number in range(1, before.map_count + 1):
+        vma = before.vma[number]
+        parts += [equal(vma.vm_file, 0), equal(vma.vm_policy, 0), equal(vma.vm_pgoff, vma.vm_start)]
+        parts.append(either(formula_of(vma.vm_flags == flags) for flags in PLAIN_FLAGS))
+    return both(parts)
 
 
 def machine_for(program: Program, vmas: int, max_map_count: Any, roots: Sequence[str]) -> SymbolicMachine:

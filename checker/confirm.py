@@ -9,7 +9,7 @@ from typing import Any
 from checker import compiled, vm
 from checker.anystate import Numbers
 from checker.interpreted import CallRecord, Machine
-from checker.layout import Broken, Layout
+from checker.layout import Broken, Layout, OutOfBounds
 from checker.link import Function, Program, linked_with, read
 from checker.scope import Scope
 from checker.search import Limits
@@ -112,7 +112,10 @@ def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_coun
     program = Program({**system.program.functions, claim.name: claim}, system.program.constants)
     target = Claim(claim.name, sometimes=True)
     system = replace(system, program=program, claims=(target,))
-    search = compiled.explore(system, [claim.name], Limits(max_states=MAX_STATES_SEARCHED))
+    try:
+        search = compiled.explore(system, [claim.name], Limits(max_states=MAX_STATES_SEARCHED))
+    except OutOfBounds:
+        return Reached(scope, False, 0, None)
     hit = search.hits.get(claim.name)
     return Reached(scope, search.closed, search.states, hit.calls if hit else None)
 

@@ -15,6 +15,7 @@ from checker import vm
 from checker.anystate import TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
 from checker.interpreted import NullSlot, Oops
 from checker.paths import Paths
+from checker.prune import without_kinds
 from checker.questions import in_order, workers
 from checker.scope import Scope
 from checker.solver import Model, Solver, least
@@ -68,8 +69,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Compared:
-    """A comparison on a path: the state before the call and at the function, the arguments, both outcomes, and when they
-    differ."""
+    """A comparison on a path: the states before the call and at the function, the arguments, the outcomes.
+
+    formula says when they differ.
+    """
 
     before: Any
     entry: Any
@@ -107,7 +110,7 @@ class Equivalence:
 
     def _machine(self, kernel: str) -> SymbolicMachine:
         absent = vm.absent_numbers([any_call(self.question.operation)[0]])
-        program = vm.without_kinds(vm.program_of(kernel, {}), "nr", absent)
+        program = without_kinds(vm.program_of(kernel, {}), "nr", absent)
         roots = ["begin", "step", self.question.function]
         return machine_for(program, self.question.vmas, self.question.max_map_count, roots)
 
@@ -172,7 +175,9 @@ class Equivalence:
             return None
         arguments = {name: _in_numbers(value, model) for name, value in found.arguments.items()}
         call = Call(*(model.value(value) for value in self.start.call))
-        entry, a, b = (numbers_of(one, model) if one is not None else None for one in (found.entry, found.a[1], found.b[1]))
+        entry, a, b = (
+            numbers_of(one, model) if one is not None else None for one in (found.entry, found.a[1], found.b[1])
+        )
         results = [None if value is None else _in_numbers(value, model) for value in (found.a[0], found.b[0])]
         return Difference(numbers_of(found.before, model), call, entry, arguments, (results[0], a), (results[1], b))
 
@@ -195,10 +200,14 @@ def _same_state(a: Any, b: Any) -> Formula:
         return True
     if a.map_count != b.map_count:
         return False
-    pairs = [(a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in range(1, a.map_count + 1)]
+    pairs: list[tuple[Any, Any, Sequence[str]]] = [
+        (a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in range(1, a.map_count + 1)
+    ]
     pairs += [(page, b.page[address], PAGE_FIELDS) for address, page in a.page.entries]
     same = [formula_of(getattr(x, name) == getattr(y, name)) for x, y, names in pairs for name in names]
-    lives = [equal(a.anon_vma[n].life, b.anon_vma[n].life) for n in range(1, len(a.anon_vma)) if _is_slot(a.anon_vma[n])]
+    lives = [
+        equal(a.anon_vma[n].life, b.anon_vma[n].life) for n in range(1, len(a.anon_vma)) if _is_slot(a.anon_vma[n])
+    ]
     return both([*same, *lives, equal(a.brk, b.brk), equal(a.oops, b.oops)])
 
 

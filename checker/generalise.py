@@ -7,7 +7,7 @@ of that is weakened as far as the violation is there for all numbers that are le
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from checker import vm
 from checker.anysize import Violation, is_about_a_page
@@ -115,7 +115,7 @@ class Generaliser:
         return not solver.gave_up
 
     def _code(self) -> tuple[Any, Call, Any, Any] | None:
-        """The last call: the state before it, the call, the result and the state after; None if the kernel stops before."""
+        """The last call, with the state before it, its result and the state after; None if the kernel stops earlier."""
         after = self.machine.new()
         for call in self.calls:
             before = after
@@ -181,7 +181,9 @@ class Generaliser:
     def _in_words(self, condition: Sequence[Formula]) -> General:
         names = self._letters(condition)
         known = [less(call.addr, call.addr + call.len) for call in self.calls if not is_about_a_page(call)]
-        needed = self._without_implied([_renamed(formula, names) for formula in (*known, *condition) if formula is not True])
+        needed = self._without_implied(
+            [_renamed(formula, names) for formula in (*known, *condition) if formula is not True]
+        )
         parts = [_comparison(formula) for formula in needed]
         calls = tuple(self._call_in_letters(call, names) for call in self.calls)
         free = sorted(set(names.values()) - {letter for part in parts for letter in " ".join(part)})
@@ -216,18 +218,18 @@ class Generaliser:
         letters: dict[str, str] = {}
         for end in sorted(self.ends, key=lambda one: (below[one.name], one.value)):
             if end.name not in letters:
-                letter = LETTERS[len(set(letters.values()))]
+                letter = _letter(len(set(letters.values())))
                 letters |= dict.fromkeys(groups[end.name], letter)
         return letters
 
     def _call_in_letters(self, call: Call, names: dict[str, str]) -> str:
-        first = names[call.addr.terms[0][0]]
+        first, to = names[_first(call)], cast(Any, call.new_addr)
         if is_about_a_page(call):
             return str(call._replace(addr=0)).replace("(0", f"({first}")
-        number = call.addr.terms[0][0].removeprefix("first")
+        number = _first(call).removeprefix("first")
         size = str(call.len) if self.fixed else f"{names[f'end{number}']}-{first}"
         if call.flags == FIXED:
-            return f"mremap({first},{size}->{names[call.new_addr.terms[0][0]]})"
+            return f"mremap({first},{size}->{names[to.terms[0][0]]})"
         return str(call._replace(addr=0, len=0)).replace("(0,0", f"({first},{size}", 1)
 
 
@@ -238,6 +240,16 @@ def general(violation: Violation, calls: Sequence[Call], milliseconds: int) -> G
         if found is not None:
             return found
     return None
+
+
+def _letter(number: int) -> str:
+    return LETTERS[number] if number < len(LETTERS) else f"x{number}"
+
+
+def _first(call: Call) -> str:
+    """The name of the unknown that a call's address is."""
+    address: Any = call.addr
+    return str(address.terms[0][0])
 
 
 def _renamed(formula: Formula, names: dict[str, str]) -> Formula:

@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from checker import vm
-from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
+from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, any_call, is_plain, machine_for, numbers_of, plainest
 from checker.link import Program, linked_with
 from checker.paths import Paths
+from checker.prune import without_kinds
 from checker.solver import Model, Solver, least
 from checker.symbolic import record
 from checker.system import OOPS
@@ -73,10 +74,10 @@ def program_with_claims(kernel: str) -> Program:
 class Induction:
     """One question, being answered."""
 
-    def __init__(self, question: Question, largest: int | None = None) -> None:
+    def __init__(self, question: Question, largest: int | None = None, plain: bool = False) -> None:
         self.question = question
         program = program_with_claims(question.kernel)
-        program = vm.without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation)[0]]))
+        program = without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation)[0]]))
         self.machine = machine_for(program, question.vmas, question.max_map_count, ["begin", "step"])
         self.solver = Solver(question.milliseconds)
         self.start = Start(self.machine, question.operation, question.vmas)
@@ -85,6 +86,8 @@ class Induction:
             self.solver.add(formula)
         if largest is not None:
             self.solver.add(at_most(TASK_SIZE, largest))
+        for before in self.start.befores if plain else []:
+            self.solver.add(is_plain(before, self.call))
         for name in question.assumed:
             for before in self.start.befores:
                 listed = [address for address, _ in before.page.entries]
@@ -151,10 +154,15 @@ class Induction:
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question; of the failures, with one in the smallest address space. Raises UnknownName and LinkError."""
+    """Answer a question; of the failures, with a plain one, and then with one in the smallest address space."""
     answer = Induction(question).answer()
+    if answer.failure is None:
+        return answer
+    plain = Induction(question, plain=True).answer()
+    is_plain_one = plain.failure is not None
+    answer = plain if is_plain_one else answer
     while answer.failure is not None and answer.failure.before.pages > 1:
-        smaller = Induction(question, answer.failure.before.pages - 1).answer()
+        smaller = Induction(question, answer.failure.before.pages - 1, is_plain_one).answer()
         if smaller.failure is None:
             break
         answer = smaller

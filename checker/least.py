@@ -89,7 +89,11 @@ class _Level:
 def _order(steps: Sequence[Step]) -> tuple[object, ...]:
     return (
         tuple(RANK[step.template.prot] for step in steps),
-        tuple(cell for step in steps for cell in ((step.first, step.to) if step.template.flags == FIXED else (step.first,))),
+        tuple(
+            cell
+            for step in steps
+            for cell in ((step.first, step.to) if step.template.flags == FIXED else (step.first,))
+        ),
         tuple(step.template.nr for step in steps),
         tuple(step.template for step in steps),
     )

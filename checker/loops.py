@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The model's functions made ready for unknown numbers: loops over pages, and conditions that need not fork.
 
-A condition of several parts is asked as one, where looking at all its parts changes nothing. A loop that does something to each page on its own, and looks at nothing else that it changes, does the same to a page
+A condition of several parts is asked as one, where looking at all its parts changes nothing.
+
+A loop that does something to each page on its own, and looks at nothing else that it changes, does the same to a page
 whatever the others are: it is enough to follow the pages that somebody will look at. Which loops are of that kind is
 read off the code. Other loops over unknown bounds are followed round by round.
 """
@@ -21,8 +23,11 @@ PAGES = "page"  # the array of a state that addresses are indices of
 
 
 def compiled_for_unknowns(function: Function, functions: Mapping[str, Function]) -> CodeType:
-    """The function as code, with __pages__(state, first, end) and __range__ in place of range, and with __all__(lambda: a,
-    lambda: b), __any__ and __not__ in place of and, or, not."""
+    """The function as code, with calls in place of what Python itself would do to an unknown number.
+
+    __pages__(state, first, end) and __range__ for range; __all__(lambda: a, lambda: b), __any__, __not__ for and, or,
+    not.
+    """
     own = frozenset(
         node.lineno for node in ast.walk(function.node) if isinstance(node, ast.For) and is_per_page(node, functions)
     )

@@ -16,6 +16,7 @@ from checker.anysize import Violation
 from checker.check import Result, check
 from checker.confirm import Reached, Tried, reach, try_out
 from checker.induction import STRUCTURE, Failure, Question, ask
+from checker.layout import Broken, OutOfBounds
 from checker.oracle import Oracle
 from checker.questions import in_order, workers
 from checker.scope import Scope
@@ -32,7 +33,8 @@ Report = Callable[[str], None]
 class Proof:
     """What came of it.
 
-    proved; vacuous: proved, but of what never happens; refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
+    proved; vacuous: proved, but of what never happens;
+    refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
     unproved: `failure` is a state from which a call breaks it (or a lemma), but no program is known to lead there;
     incomplete: `reason` says what kept it from being decided.
     """
@@ -139,7 +141,10 @@ def _candidates(proof: Proof, max_map_count: int) -> list[str]:
     """The properties of states that hold in a small address space."""
     always = [name for name, prop in PROPERTIES.items() if prop.kind == "always"]
     scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
-    checked = check(vm.build(proof.kernel, scope, always), always, Limits())
+    try:
+        checked = check(vm.build(proof.kernel, scope, always), always, Limits())
+    except (OutOfBounds, Broken):
+        return []  # the kernel leads to what are no states at all
     return [result.claim.name for result in checked.results if result.verdict in ("holds", "vacuous")]
 
 

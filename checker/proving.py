@@ -77,7 +77,9 @@ def _check_names(options: argparse.Namespace) -> None:
         raise ScopeError(f"--depth is about programs, {other} about single calls; they do not go together")
     if options.depth is None and (options.prot is not None or options.noreserve):
         option = "--prot" if options.prot is not None else "--noreserve"
-        raise ScopeError(f"{option} goes with --depth; without it, every protection is meant, with NORESERVE and without")
+        raise ScopeError(
+            f"{option} goes with --depth; without it, every protection is meant, with NORESERVE and without"
+        )
 
 
 def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> int:

@@ -35,7 +35,7 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """Cells, each a unit or not, and the state of each kernel on them. length: pages that calls were about, summed up."""
+    """Cells, each a unit or not, and the state of each kernel on them. length: of all calls so far, summed up."""
 
     cells: tuple[bool, ...] = (ANY, ANY)
     sides: tuple[Side, ...] = (Side(),)
@@ -110,7 +110,9 @@ def unit_ranges(cells: Sequence[bool], new: int, longest: int) -> Iterator[Place
             for cell in range(a, b + 1):
                 choices.append(list(_pieces(cells, cell, cell == a, cell == b, new)))
             for chosen in product(*choices):
-                fresh = sum(sum(pieces) for cell, (pieces, _, _) in zip(range(a, b + 1), chosen, strict=True) if not cells[cell])
+                fresh = sum(
+                    sum(pieces) for cell, (pieces, _, _) in zip(range(a, b + 1), chosen, strict=True) if not cells[cell]
+                )
                 size = sum(sum(pieces) for pieces, _, _ in chosen)
                 if fresh <= new and size <= longest:
                     pieces = {cell: list(one[0]) for cell, one in zip(range(a, b + 1), chosen, strict=True)}
@@ -228,7 +230,9 @@ def store(state: Any, cells: Sequence[bool]) -> Side:
     named = tuple((cell, name(mapping), index) for cell, mapping, index in pages)
     lives = {names[old]: state.anon_vma[old].life for old in names if old}
     leaked = any(
-        state.anon_vma[old].life == LIVE for old in range(1, len(state.anon_vma)) if old not in names and _exists(state, old)
+        state.anon_vma[old].life == LIVE
+        for old in range(1, len(state.anon_vma))
+        if old not in names and _exists(state, old)
     )
     freed = tuple(sorted(new for new, life in lives.items() if life == FREED))
     return Side(tuple(vmas), named, freed, int(leaked or state.leaked), state.bug)

@@ -68,7 +68,7 @@ class Pages:
     def between(self, first: Any, end: Any) -> Iterator[Any]:
         """The addresses in first..end-1, of those that are listed; each forks the path if that is not known."""
         for address, _ in list(self.entries):
-            if first <= address and address < end:
+            if first <= address < end:
                 yield address
 
 
@@ -114,6 +114,7 @@ class SymbolicMachine:
 
     def step(self, before: Any, call: Any) -> tuple[Any, Any]:
         """The state after the call, and the result; if the kernel stops, the state before with `bug` set, and OOPS."""
+        before.fuel = FUEL
         self.functions["begin"](before)
         after = self.copy(before)
         result = self.run(after, "step", call)
@@ -136,7 +137,7 @@ class SymbolicMachine:
 def _with_pages(base: type) -> type:
     """A state that also has pages."""
 
-    class State(base):  # type: ignore[misc, valid-type]
+    class State(base):  # type: ignore[misc]
         __slots__ = (PAGES,)
 
         def assign(self, other: Any) -> None:

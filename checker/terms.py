@@ -482,7 +482,10 @@ class Evaluator:
 def _between(first: Any, page: Any, end: Any) -> Formula:
     bounds = []
     for low, high, order in ((first, page, at_most), (page, end, less)):
-        ways = product(_cases(low) if isinstance(low, Cases) else [(ALWAYS, low)], _cases(high) if isinstance(high, Cases) else [(ALWAYS, high)])
+        ways = product(
+            _cases(low) if isinstance(low, Cases) else [(ALWAYS, low)],
+            _cases(high) if isinstance(high, Cases) else [(ALWAYS, high)],
+        )
         bounds.append(either(both([*g, *h, order(a, b)]) for (g, a), (h, b) in ways))
     return both(bounds)
 

@@ -6,8 +6,8 @@ on a Truth asks whoever explores the paths (checker/paths.py).
 
 A formula is True, False, or a Node:
 
-    "<=0" and "==0"    a linear sum is at most, or is, 0: its terms ((name, coefficient), ...) in order, and its constant
-    "bits==0"          a mask expression has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y)
+    "<=0" and "==0"    a linear sum is at most, or is, 0: terms ((name, coefficient), ...) in order, and a constant
+    "bits==0"          a mask has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y)
     "not" "and" "or"   of other nodes
 
 Masks have 32 bits.
@@ -16,7 +16,7 @@ Masks have 32 bits.
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 Terms = tuple[tuple[str, int], ...]
 Formula = Any  # bool | Node
@@ -40,7 +40,7 @@ class Node:
     """A formula. There is one node for each, so that the same formula is the same object."""
 
     __slots__ = ("_opposite", "constant", "kind", "parts", "serial")
-    _known: dict[tuple[str, Any, int], "Node"] = {}
+    _known: ClassVar[dict[tuple[str, Any, int], "Node"]] = {}
     _serials = count()
 
     def __init__(self, kind: str, parts: Any, constant: int) -> None:
@@ -247,8 +247,8 @@ def linear(terms: Terms, constant: int) -> Linear | int:
     return Linear(terms, constant) if terms else constant
 
 
-def unknown(name: str) -> Linear:
-    """An unknown integer."""
+def unknown(name: str) -> Any:
+    """An unknown integer, a Linear: it goes wherever an int goes."""
     return Linear(((name, 1),), 0)
 
 
@@ -310,7 +310,9 @@ def _replaced(formula: Formula, name: str, number: Any, done: dict[Formula, Form
             new = formula_of(_at_most_zero(value)) if formula.kind == "<=0" else _is_zero(value)
         else:
             parts = [_replaced(part, name, number, done) for part in formula.parts]
-            new = negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
+            new = (
+                negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
+            )
         done[formula] = new
     return done[formula]
 
@@ -406,6 +408,6 @@ def mask_of(value: Any) -> int:
     return value.mask if isinstance(value, Bits) else value & WORD
 
 
-def unknown_bits(name: str, mask: int) -> Bits:
+def unknown_bits(name: str, mask: int) -> Any:
     """A mask of which only the bits in `mask` can be set, and each may be."""
     return Bits(("var", name, mask), mask)

@@ -114,7 +114,14 @@ def _shrunk(violation: Violation, calls: Sequence[Call], scope: Scope) -> tuple[
 def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
     """The scope, with the kinds of calls and the protections of the program as well."""
     operations = {*scope.operations, *(_operation(call) for call in calls)}
-    protections = {*scope.protections, *(name for name, bits in PROTECTIONS.items() if any(bits == c.prot for c in calls if ",P" in OPERATIONS[_operation(c)].form))}
+    protections = {
+        *scope.protections,
+        *(
+            name
+            for name, bits in PROTECTIONS.items()
+            if any(bits == c.prot for c in calls if ",P" in OPERATIONS[_operation(c)].form)
+        ),
+    }
     return Scope(
         scope.pages,
         tuple(name for name in PROTECTIONS if name in protections),
@@ -139,7 +146,7 @@ def _searched(violation: Violation, scope: Scope, depth: int | None) -> tuple[Ca
     if violation.property:
         system = vm.build(violation.kernels[0], scope, [violation.property])
         return check(system, [violation.property], limits).results[0].calls
-    compared = compare_kernels(*violation.kernels, violation.worse, scope, limits)
+    compared = compare_kernels(violation.kernels[0], violation.kernels[1], violation.worse, scope, limits)
     return compared.found.a_worse
 
 

@@ -100,17 +100,21 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
     if proof.failure is not None and proof.tried is not None:
         lines += [*_failure_lines(proof), ""]
     if proof.program is not None:
-        lines += [f"a program that does it, from the empty address space:", ""]
+        lines += ["a program that does it, from the empty address space:", ""]
         lines += [*film_of(proof.kernel, proof.program, max_map_count), ""]
     lines = [LEGEND, "", *lines] if lines else lines
     reason = f" ({proof.reason})" if proof.reason else ""
     lines += [f"{proof.property} on {proof.kernel}: {VERDICTS[proof.verdict]}{reason}"]
     if proof.verdict in ("proved", "vacuous"):
-        lines.append(f"no {_any_of(proof.operations)} breaks it, from any state of up to {count(proof.vmas, 'vma')}, of any size and at any address")
+        lines.append(f"no {_any_of(proof.operations)} breaks it, {_any_state(proof.vmas)}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
     lines.append(f"together with it: {', '.join(lemmas)}")
     lines.append(f"{proof.paths:,} paths, {proof.checks:,} questions to Z3")
     return lines
+
+
+def _any_state(vmas: int) -> str:
+    return f"from any state of up to {count(vmas, 'vma')}, of any size and at any address"
 
 
 def _any_of(operations: Sequence[str]) -> str:
@@ -123,7 +127,10 @@ def _failure_lines(proof: Proof) -> list[str]:
     assert tried is not None
     size, call = failure.before.pages, str(failure.call)
     width = max(len(call), len("before"))
-    lines = [f"a state of {count(len(failure.before.vmas), 'vma')}, and a call that breaks {' and '.join(failure.broken)}:", ""]
+    lines = [
+        f"a state of {count(len(failure.before.vmas), 'vma')}, and a call that breaks {' and '.join(failure.broken)}:",
+        "",
+    ]
     for title, state in (("before", tried.before), (call, tried.after)):
         lines += _state_lines(title, vmas_of(state), pages_in(state, size), size, width)
     lines += ["", f"     {_reached_text(proof)}"]
@@ -138,7 +145,8 @@ def _reached_text(proof: Proof) -> str:
     if reached.calls is not None:
         return f"a program of {count(len(reached.calls), 'call')} leads to this state"
     if reached.closed:
-        return f"no program leads to this state (all {reached.states:,} states with {count(reached.scope.pages, 'page')}), and no property that holds rules it out"
+        states = f"{reached.states:,} states with {count(reached.scope.pages, 'page')}"
+        return f"no program leads to this state (none of all {states}), and no property that holds rules it out"
     return f"no program was found that leads to this state ({reached.states:,} states)"
 
 
@@ -237,7 +245,7 @@ def equivalent_text(found: Equivalent) -> list[str]:
     reason = f" ({found.reason})" if found.reason else ""
     lines.append(f"{found.function} of {found.a} and of {found.b}: {VERDICTS[found.verdict]}{reason}")
     if found.verdict == "equal":
-        lines.append(f"wherever {_any_of(found.operations)} calls it, from any state of up to {count(found.vmas, 'vma')}, of any size and at any address")
+        lines.append(f"wherever {_any_of(found.operations)} calls it, {_any_state(found.vmas)}")
     lines.append(f"{found.paths:,} paths, {found.compared:,} comparisons, {found.checks:,} questions to Z3")
     return lines
 
@@ -247,8 +255,11 @@ def _difference_lines(found: Equivalent, difference: Difference) -> list[str]:
     arguments = ", ".join(f"{name}={_argument(name, value)}" for name, value in difference.arguments.items())
     rows = [("before", difference.before), (f"at {found.function}", difference.entry)]
     outcomes = [(found.a, *difference.a), (found.b, *difference.b)]
-    width = max(len(title) for title, *_ in (*rows, *outcomes))
-    lines = [f"{found.function} differs in {difference.call}, from a state of {count(len(difference.before.vmas), 'vma')}:", ""]
+    width = max(len(title) for title in (*(row[0] for row in rows), found.a, found.b))
+    lines = [
+        f"{found.function} differs in {difference.call}, from a state of {count(len(difference.before.vmas), 'vma')}:",
+        "",
+    ]
     for title, numbers in rows:
         if numbers is not None:
             lines += _state_lines(title, *shown(found.a, numbers), size, width)
@@ -303,7 +314,10 @@ def equivalent_data(found: Equivalent) -> dict[str, Any]:
             "operation": str(one.call),
             "arguments": one.arguments,
             **{
-                name: {"result": result, "state": None if numbers is None else _state_data(*shown(kernel, numbers), size)}
+                name: {
+                    "result": result,
+                    "state": None if numbers is None else _state_data(*shown(kernel, numbers), size),
+                }
                 for name, kernel, (result, numbers) in (("a_does", found.a, one.a), ("b_does", found.b, one.b))
             },
         }
@@ -321,11 +335,23 @@ def minimised_text(found: Minimised) -> list[str]:
     if found.given is not None and found.shrunk is not None:
         lines += [f"{count(found.given, 'call')} given, shrunk to {found.shrunk}, the least has {cost.calls}", ""]
     head = f"{what} is violated on {violation.kernels[0]}" if violation.property else what
-    lines += [f"{head} after {count(cost.calls, 'call')}, about {count(cost.pages, 'page')}, of length {cost.length} in all", ""]
+    lines += [
+        f"{head} after {count(cost.calls, 'call')}, about {count(cost.pages, 'page')}, of length {cost.length} in all",
+        "",
+    ]
     for kernel in violation.kernels:
-        lines += [*([kernel] if len(violation.kernels) > 1 else []), *film_of(kernel, found.calls, violation.max_map_count), ""]
+        lines += [
+            *([kernel] if len(violation.kernels) > 1 else []),
+            *film_of(kernel, found.calls, violation.max_map_count),
+            "",
+        ]
     if found.general is not None:
-        lines += [f"the same for any {found.general.condition}", "", *(f"     {call}" for call in found.general.calls), ""]
+        lines += [
+            f"the same for any {found.general.condition}",
+            "",
+            *(f"     {call}" for call in found.general.calls),
+            "",
+        ]
     lines += [*found.shorter, *found.least]
     lines.append(f"protections {','.join(found.scope.protections)}, calls {','.join(found.scope.operations)}")
     return [*lines, f"the least there is: {'PROVED' if found.complete else 'not proved'}"]
@@ -352,5 +378,3 @@ def minimised_data(found: Minimised, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "counterexample": _program_data(kernel, found.calls, violation.max_map_count),
     }
-
-
