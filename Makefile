@@ -5,13 +5,17 @@ PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: check test lint types readme clean
+.PHONY: check test proofs lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+# what Z3 proves at the size that README states: some twenty minutes
+proofs: $(READY)
+	$(BIN)/pytest -m proofs
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -217,6 +217,7 @@ def _wishes(before: Any, call: Call) -> Iterator[Formula]:
         yield from (equal(page.index, vma.vm_pgoff) for vma in vmas)
     yield formula_of(call.flags == 0)
     yield from (formula_of(call.prot == prot) for prot in (PROTECTIONS["RW"], PROTECTIONS["R"]))
+    yield equal(call.len, 1)
     yield equal(call.addr, 0)
 
 

@@ -5,6 +5,7 @@ Each end of each range is an unknown. At first they are in the very order that t
 of that is weakened as far as the violation is there for all numbers that are left, on every path.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -25,7 +26,9 @@ from model import state
 from model.operations import FIXED, OPERATIONS, Call
 from properties import FILES, PROPERTIES
 
+Part = tuple[tuple[Any, Any], Formula]  # two ends, and how they compare
 LARGEST = 1 << 32
+ATTEMPTS = 8  # orders in which to weaken; of the conditions that they lead to, the one that leaves most open is taken
 LETTERS = "abcdefghijklmnopqrsuvw"
 SIZE = unknown("TASK_SIZE")
 
@@ -148,21 +151,49 @@ class Generaliser:
         order = list(self._order())
         if not self.always_shows([formula for _, formula in order]):
             return None
-        position = 0
-        while position < len(order):
-            a, b = order[position][0]
-            rest = [*order[:position], *order[position + 1 :]]
-            for weaker in self._weaker(a, b, order[position][1]):
-                trial = rest if weaker is True else [*order[:position], ((a, b), weaker), *order[position + 1 :]]
-                if self.always_shows([formula for _, formula in trial]):
-                    order = trial
-                    position += weaker is not True
-                    break
-            else:
-                position += 1
-        return self._in_words([formula for _, formula in order])
+        best: list[Part] = order
+        for attempt in range(ATTEMPTS):
+            parts = order if attempt == 0 else random.Random(attempt).sample(order, len(order))
+            while (weaker := self._weakened(parts)) is not None:
+                parts = weaker
+            if self._freedom(parts) > self._freedom(best):
+                best = parts
+        return self._in_words([formula for _, formula in best])
 
-    def _order(self) -> Iterator[tuple[tuple[Any, Any], Formula]]:
+    def _freedom(self, parts: Sequence[Part]) -> int:
+        """How many ways the condition leaves two ends to compare, summed up over all pairs."""
+        solver = self._solver()
+        for _, formula in parts:
+            solver.add(formula)
+        pairs = [(x, y) for i, (x, _) in enumerate(self.terms) for y, _ in self.terms[i + 1 :]]
+        return sum(solver.possible(way) for x, y in pairs for way in (less(x, y), equal(x, y), less(y, x)))
+
+    def _weakened(self, order: Sequence[Part]) -> list[Part] | None:
+        """The condition with each part weakened in turn, if that can be. None: no part can.
+
+        An order that follows from the other parts is left alone: without it the condition would be no weaker, but the
+        others would then be needed.
+        """
+        parts, changed = list(order), False
+        for part in order:
+            place = next(i for i, other in enumerate(parts) if other is part)
+            rest = parts[:place] + parts[place + 1 :]
+            if part[1].kind == "<=0" and self._follows(part[1], rest):
+                continue
+            for weaker in self._weaker(*part):
+                trial = rest if weaker is True else [*parts[:place], (part[0], weaker), *parts[place + 1 :]]
+                if self.always_shows([formula for _, formula in trial]):
+                    parts, changed = trial, True
+                    break
+        return parts if changed else None
+
+    def _follows(self, formula: Formula, others: Sequence[Part]) -> bool:
+        solver = self._solver()
+        for _, other in others:
+            solver.add(other)
+        return solver.find(negation(formula)) is False
+
+    def _order(self) -> Iterator[Part]:
         """How the ends compare with each other, two by two. What is first is given up first: that two are the same, and
         then how those compare that are far from each other."""
         pairs = [(x, y) for i, x in enumerate(self.terms) for y in self.terms[i + 1 :]]
@@ -172,7 +203,8 @@ class Generaliser:
             if formula is not True and self._solver().find(negation(formula)) is not False:
                 yield (low, high), formula
 
-    def _weaker(self, a: Any, b: Any, formula: Formula) -> Iterator[Formula]:
+    def _weaker(self, ends: tuple[Any, Any], formula: Formula) -> Iterator[Formula]:
+        a, b = ends
         yield True
         for one in (at_most(a, b), at_most(b, a)) if formula.kind == "==0" else (at_most(a, b),):
             if one is not formula:

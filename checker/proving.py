@@ -53,8 +53,8 @@ def prove_command(options: argparse.Namespace, scope: Scope) -> int:
         if operation not in FOLLOWED:
             raise ScopeError(f"--ops: prove does not follow {operation}; it follows {', '.join(FOLLOWED)}")
     vmas = DEFAULT_VMAS if options.vmas is None else options.vmas
-    if vmas > MAX_VMAS:
-        raise ScopeError(f"--vmas is {vmas}; it can be up to {MAX_VMAS}")
+    if not 0 <= vmas <= MAX_VMAS:
+        raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
     bounds = (scope.operations, vmas, options.max_map_count, milliseconds)
     with ProgressLine() as status:
         if options.equivalent:

@@ -16,7 +16,7 @@ from checker.generalise import General, general
 from checker.least import Cost, Least, cost_of, least_program
 from checker.oracle import Oracle
 from checker.questions import workers
-from checker.scope import Scope
+from checker.scope import MAX_PAGES, Scope
 from checker.search import Limits
 from counterexamples.shrink import Shrink
 from model.operations import FIXED, OPERATIONS, PROTECTIONS, Call, TraceError
@@ -103,10 +103,12 @@ def _what(violation: Violation) -> str:
 
 def _shrunk(violation: Violation, calls: Sequence[Call], scope: Scope) -> tuple[Call, ...]:
     pages = max(call.room for call in calls)
+    if pages > MAX_PAGES:
+        raise TraceError(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
     oracle = Oracle(violation, pages)
     count = oracle.first_at(calls)
     if count is None:
-        raise NotViolated(f"{_what(violation)} by these {len(calls)} calls")
+        raise NotViolated(f"{_what(violation)} by a program of {len(calls)} call{'s' * (len(calls) > 1)}")
     protections = [PROTECTIONS[name] for name in scope.protections]
     return Shrink(calls[:count], oracle.shows, protections).run()
 

@@ -13,6 +13,7 @@ from checker.equivalence import Difference
 from checker.equivalence import Verdict as Equivalent
 from checker.induction import STRUCTURE
 from checker.interpreted import Machine
+from checker.layout import OutOfBounds
 from checker.prove import Proof
 from checker.scope import Scope
 from counterexamples.minimise import Minimised
@@ -25,9 +26,13 @@ from model.state import PROTECTION
 
 
 def steps_of(kernel: str, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT) -> list[Step]:
-    """A program, carried out."""
-    scope = Scope(max(call.room for call in calls), max_map_count=max_map_count)
-    return replay(vm.build(kernel, scope, calls=calls), calls)
+    """A program, carried out; with more pages than it needs if a wrong kernel has more vmas than there are pages."""
+    pages = max(call.room for call in calls)
+    try:
+        return replay(vm.build(kernel, Scope(pages, max_map_count=max_map_count), calls=calls), calls)
+    except OutOfBounds:
+        scope = Scope(pages + len(calls), max_map_count=max_map_count)
+        return replay(vm.build(kernel, scope, calls=calls), calls)
 
 
 def film_of(kernel: str, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT) -> list[str]:

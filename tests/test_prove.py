@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""vmacheck prove: properties by induction, programs of any size, and whether two functions are the same."""
+
+import pytest
+
+from checker import equivalence, induction, prove
+from checker.anysize import search
+from checker.scope import Scope
+from checker.solver import Solver
+from properties import PROPERTIES
+from tests.helpers import MUTANTS, vmacheck, vmacheck_json
+
+REWRITES = MUTANTS.parent / "rewrites"
+FOUR = ("mmap", "munmap", "mprotect", "write")
+
+# kernel, property, the lemmas that it takes
+PROVED = [
+    ("rmap40", "vmas_are_sorted_and_disjoint", ()),
+    ("rmap40", "unfaulted_vmas_have_pgoff_of_their_start", ()),
+    ("linux-2.6.8", "anon_vma_is_write_once", ()),
+    ("rmap40", "first_write_takes_neighbours_anon_vma", ()),
+    ("linux-2.6.8", "pages_hang_from_their_vmas_anon_vma", ("rmap_finds_every_page",)),
+    ("linux-2.6.8", "page_index_is_linear", ("pages_hang_from_their_vmas_anon_vma",)),
+    ("linux-2.6.8", "pages_match_flat_reference", ("pages_hang_from_their_vmas_anon_vma",)),
+]
+
+
+def proof_of(kernel, name, vmas, *more):
+    return vmacheck_json("prove", kernel, name, "--vmas", str(vmas), *more)
+
+
+@pytest.mark.parametrize(("kernel", "name", "lemmas"), PROVED, ids=[name for _, name, _ in PROVED])
+def test_proved(kernel, name, lemmas):
+    """With two vmas; `make proofs` does it with three."""
+    code, data = proof_of(kernel, name, 2)
+    assert (code, data["verdict"], data["reason"]) == (0, "proved", None)
+    assert data["vmas"] == 2
+    assert set(data["lemmas"]) - set(induction.STRUCTURE) <= set(PROPERTIES) and lemmas is not None
+
+
+@pytest.mark.proofs
+@pytest.mark.parametrize(("kernel", "name", "lemmas"), PROVED, ids=[name for _, name, _ in PROVED])
+def test_proved_with_three_vmas(kernel, name, lemmas):
+    code, data = proof_of(kernel, name, 3)
+    assert (code, data["verdict"], data["vmas"]) == (0, "proved", 3)
+
+
+@pytest.mark.parametrize("name", [name for _, name, _ in PROVED])
+def test_refuted_on_a_mutant_with_a_state_drawn(name):
+    kernel = f"linux-2.6.8+{MUTANTS / name}.py"
+    code, data = proof_of(kernel, name, 2)
+    assert (code, data["verdict"]) == (1, "refuted")
+    assert data["failure"]["before"]["pages_in_all"] >= 1
+    assert data["counterexample"]["length"] >= 1
+    text = vmacheck("prove", kernel, name, "--vmas", "2")[1]
+    assert "     before " in text
+    assert f"breaks {name}" in text or f"and {name}" in text
+
+
+def test_a_failure_that_no_program_comes_to_is_ruled_out_by_a_lemma():
+    """nothing_refers_to_a_freed_anon_vma is not inductive: a page may hang from an anon_vma that is not its vma's."""
+    code, data = proof_of("linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", 2)
+    assert (code, data["verdict"]) == (0, "proved")
+    assert len(set(data["lemmas"]) - set(induction.STRUCTURE)) == 1
+
+
+def test_without_a_lemma_the_failing_state_is_shown(monkeypatch):
+    monkeypatch.setattr(prove, "_candidates", lambda *_: [])
+    code, out, _ = vmacheck("prove", "linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", "--vmas", "2")
+    assert code == 3
+    assert "nothing_refers_to_a_freed_anon_vma on linux-2.6.8: not proved" in out
+    assert "no program leads to this state" in out
+
+
+def test_the_seeds_claim_is_refuted_by_the_state_before_its_last_call():
+    """The state that induction fails in is that of the shortest program: A .|B, and a mmap in between."""
+    code, out, _ = vmacheck("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--vmas", "2")
+    assert code == 1
+    assert "     before         A .|B\n     mmap(1,1,RW)   A A|B\n\n     a program of 4 calls leads to this state" in out
+
+
+def test_with_too_few_vmas_a_search_still_refutes():
+    code, data = proof_of("rmap40", "adjacent_vmas_share_anon_vma", 1)
+    assert (code, data["verdict"]) == (1, "refuted")
+    assert data["reason"] == "no call breaks it from a state of up to 1 vmas, but one does from a larger one"
+
+
+def test_what_never_happens_is_not_proved():
+    code, data = proof_of("anonmm", "adjacent_vmas_share_anon_vma", 1)
+    assert (code, data["verdict"]) == (4, "vacuous")
+
+
+@pytest.mark.parametrize("operation", ["read", "munlock", "madvise", "mbind", "brk", "file"])
+def test_other_calls_are_followed(operation):
+    name = "unfaulted_vmas_have_pgoff_of_their_start"
+    code, data = proof_of("rmap40", name, 1, "--ops", f"mmap,write,{operation}")
+    assert (code, data["verdict"]) in [(0, "proved"), (4, "vacuous")]
+    assert operation in data["ops"]
+
+
+# ---- Z3 does not answer --------------------------------------------------------------------------
+
+
+def gives_up(self, formula=True):
+    self.gave_up = True
+    return True
+
+
+def test_no_answer_is_a_verdict_of_its_own(monkeypatch):
+    """A question that Z3 leaves open is never taken for a proof."""
+    monkeypatch.setattr(Solver, "find", gives_up)
+    question = induction.Question("rmap40", ("vmas_are_sorted_and_disjoint",), (), "munmap", 1, 65536, 1)
+    answer = induction.ask(question)
+    assert answer.failure is None
+    assert answer.gave_up == "Z3 did not answer in time"
+    same = equivalence.Question("rmap40", "rmap40", "vma_merge", "mmap", 0, 65536, 1)
+    assert equivalence.ask(same).gave_up == "Z3 did not answer in time"
+    found = search("rmap40", "adjacent_vmas_share_anon_vma", Scope(4), 1, 1)
+    assert found.gave_up
+
+
+def test_no_answer_is_exit_code_3(monkeypatch):
+    answer = induction.Answer(1, 1, gave_up="Z3 did not answer in time")
+    monkeypatch.setattr(prove, "in_order", lambda _pool, _ask, questions: [(questions[0], answer)])
+    code, out, _ = vmacheck("prove", "rmap40", "vmas_are_sorted_and_disjoint", "--vmas", "1")
+    assert code == 3
+    assert "incomplete (mmap with 0 vmas: Z3 did not answer in time)" in out
+
+
+# ---- programs of any size ------------------------------------------------------------------------
+
+
+def test_no_program_of_four_calls_of_any_size_breaks_the_seeds_claim():
+    code, data = vmacheck_json("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--depth", "4")
+    assert (code, data["verdict"]) == (0, "proved")
+    assert data["rows"] == [1, 2, 13, 97, 766]
+
+
+@pytest.mark.proofs
+def test_a_program_of_five_calls_does():
+    code, data = vmacheck_json("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--depth", "5")
+    assert (code, data["verdict"]) == (1, "refuted")
+    assert data["counterexample"]["length"] == 5
+
+
+def test_refuted_at_the_depth_of_the_shortest_program():
+    code, data = vmacheck_json("prove", "rmap40", "rmap_finds_every_page", "--depth", "4", "--ops", ",".join(FOUR))
+    assert (code, data["verdict"]) == (1, "refuted")
+    assert data["counterexample"]["length"] == 4
+
+
+# ---- equivalence ---------------------------------------------------------------------------------
+
+
+def same(name, vmas):
+    return vmacheck("prove", "--equivalent", "rmap40", f"rmap40+{REWRITES / name}.py", "vma_merge", "--vmas", str(vmas))
+
+
+def test_a_rewrite_of_vma_merge_is_the_same():
+    code, out, _ = same("vma_merge", 2)
+    assert code == 0
+    assert "vma_merge.py: EQUAL" in out
+
+
+@pytest.mark.proofs
+def test_a_rewrite_of_vma_merge_is_the_same_with_three_vmas():
+    assert same("vma_merge", 3)[0] == 0
+
+
+DIFFERENCES = {
+    "case_8_survivor": ("mprotect(0,1,RW)", "before", ["structs: vma 1", "structs: vma 2"]),
+    "case_3_pgoff": ("mmap(0,1,RW)", "before", ["offset 1"]),
+    "case_1_compatibility": ("mmap(1,1,RW)", "A .|B", ["A A|B", "BUG: the kernel stops here"]),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_wrong_rewrite_differs(name):
+    call, before, ends = DIFFERENCES[name]
+    code, out, _ = same(name, 2)
+    assert code == 1
+    assert f"vma_merge differs in {call}, from a state of" in out
+    assert before in out
+    for end in ends:
+        assert end in out
+
+
+def test_a_function_that_no_call_comes_to_is_not_compared():
+    code, out, _ = vmacheck("prove", "--equivalent", "rmap40", "rmap40", "sys_brk", "--vmas", "1")
+    assert code == 4
+    assert "vacuous (no call comes to sys_brk)" in out
+
+
+# ---- bad input -----------------------------------------------------------------------------------
+
+BAD = [
+    (["prove", "rmap40"], "prove takes KERNEL PROPERTY"),
+    (["prove", "--equivalent", "rmap40", "rmap39"], "prove --equivalent takes KERNEL_A KERNEL_B FUNCTION"),
+    (["prove", "rmap4", "vmas_are_sorted_and_disjoint"], "unknown kernel 'rmap4'; did you mean rmap40?"),
+    (["prove", "rmap40", "two_vmas_exist"], "two_vmas_exist is what must happen sometimes"),
+    (["prove", "rmap40", "sorted"], "unknown property 'sorted'"),
+    (["prove", "rmap40", "page_index_is_linear", "--ops", "mremap"], "prove does not follow mremap"),
+    (["prove", "rmap40", "page_index_is_linear", "--vmas", "99"], "--vmas is 99; it can be 0 to 8"),
+    (["prove", "rmap40", "page_index_is_linear", "--vmas", "-1"], "--vmas is -1"),
+    (["prove", "rmap40", "page_index_is_linear", "--prot", "R"], "--prot goes with --depth"),
+    (["prove", "rmap40", "page_index_is_linear", "--depth", "2", "--vmas", "2"], "--depth is about programs"),
+    (["prove", "rmap40", "page_index_is_linear", "--depth", "2", "--ops", "brk"], "does not follow brk"),
+    (["prove", "--equivalent", "rmap40", "rmap39", "vma_merg"], "unknown function 'vma_merg'; did you mean vma_merge?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "why"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_line(words, why):
+    code, out, err = vmacheck(*words)
+    assert (code, out) == (2, "")
+    assert why in err
+    assert err.count("\n") == 1
