@@ -6,8 +6,8 @@ for all sizes at once, and where it cannot, both ways are followed.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from checker import rows, vm
@@ -17,11 +17,11 @@ from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.rows import Place, Row
 from checker.scope import Scope
-from checker.solver import Model, Solver, least
+from checker.solver import Solver
 from checker.symbolic import Pages, SymbolicMachine, record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
-from checker.values import Formula, at_most, equal, negation, unknown
+from checker.values import Formula, at_most, both, either, equal, negation, unknown
 from model import state
 from model.mm import MAP_NORESERVE, MAX_MAP_COUNT
 from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
@@ -125,13 +125,12 @@ class Step:
         return call
 
 
-class Via(NamedTuple):
-    """How a row was come to: from which row, by which call, and which borders of the place were kept."""
+class After(NamedTuple):
+    """What comes of a call: the row, the sizes for which it does, and for which of them the violation is there."""
 
     row: Row
-    step: Step
-    place: Place
-    kept: tuple[int, ...]
+    conditions: tuple[Formula, ...]
+    wrong: Formula
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ class Kernels:
         self.programs = [linked_with(vm.program_of(name, {}), FILES) for name in names]
         self.roots = ["begin", "step", *([self.claim] if self.claim else [])]
         always, solver = Solver(self.milliseconds), Solver(self.milliseconds)
-        for formula in _sizes():
+        for formula in sizes():
             always.add(formula)
             solver.add(formula)
         self.paths = _Memo(solver, always)
@@ -187,9 +186,11 @@ class Kernels:
             self._machines[side, vmas] = machine
         return self._machines[side, vmas]
 
-    def successors(self, row: Row, place: Place, step: Step) -> Iterator[tuple[Row, bool]]:
-        """The rows after a call, one a path, each with whether the violation is there. None follows where kernels part:
-        where one stops, or they return different results."""
+    def successors(self, row: Row, place: Place, step: Step) -> Iterator[After]:
+        """What can come of a call, one a path. Nothing follows where kernels part: where their results differ.
+
+        Raises Unsupported.
+        """
         sides = [rows.cut_side(side, row.cells, place) for side in row.sides]
         call = step.on(rows.borders(place.cells))
         machines = [self.machine(number, len(side.vmas)) for number, side in enumerate(sides)]
@@ -208,14 +209,15 @@ class Kernels:
         for outcomes in self.paths.explore(code):
             wrong = self._is_violated(machines, outcomes, call, place.cells)
             results = [result for _, _, result in outcomes]
-            if wrong or all(self.paths.always(equal(result, results[0])) is True for result in results[1:]):
+            if wrong is not False or all(self.paths.always(equal(one, results[0])) is True for one in results[1:]):
                 after = tuple(rows.store(one, place.cells) for _, one, _ in outcomes)
-                yield Row(place.cells, after, row.length), wrong
+                yield After(Row(place.cells, after, row.length), tuple(self.paths.condition()), wrong)
         self.gave_up = self.gave_up or self.paths.solver.gave_up or self.paths.base.gave_up
 
     def _is_violated(
         self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]
-    ) -> bool:
+    ) -> Formula:
+        """For which sizes, of those on this path, the violation is there."""
         (before, after, result), machine = outcomes[0], machines[0]
         if not self.claim:
             return self._is_worse(outcomes[0], outcomes[1])
@@ -227,7 +229,9 @@ class Kernels:
             return False
         else:
             said = evaluator.formula(self.claim, before, record(call, result), after)
-        return said is not True and self.paths.solver.possible(negation(said))
+        if said is True or not self.paths.solver.possible(negation(said)):
+            return False
+        return negation(said) if self.paths.solver.possible(said) else True
 
     def _is_worse(self, a: Any, b: Any) -> bool:
         if self.violation.worse == "result":
@@ -245,10 +249,23 @@ def _borders_of(one: Any) -> set[Any]:
     return {rows.key(address) for vma in vmas for address in (vma.vm_start, vma.vm_end)}
 
 
-def _sizes() -> Iterator[Formula]:
+def sizes() -> Iterator[Formula]:
+    """What is known of the names of sizes, and of the others that a question has."""
     yield from (at_most(0, unknown(name)) for name in ("lead", "trail", "page", "mapcount"))
     yield at_most(unknown("mapcount"), 1)
     yield from (at_most(1, unknown(f"gap{cell}")) for cell in range(1, MAX_CELLS))
+
+
+def over(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
+    """The formula with numbers for some of its unknowns."""
+    if isinstance(formula, bool) or formula.kind == "bits==0":
+        return formula
+    if formula.kind in ("<=0", "==0"):
+        terms = (c * (numbers[name] if name in numbers else unknown(name)) for name, c in formula.parts)
+        total = sum(terms, formula.constant)
+        return at_most(total, 0) if formula.kind == "<=0" else equal(total, 0)
+    parts = [over(part, numbers) for part in formula.parts]
+    return negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
 
 
 def looks_at_pages(program: Program, name: str) -> bool:
@@ -258,101 +275,3 @@ def looks_at_pages(program: Program, name: str) -> bool:
         for function in program.reachable([name])
         for node in ast.walk(function.node)
     )
-
-
-# ---- programs of any size, to a depth ------------------------------------------------------------
-
-
-@dataclass
-class Found:
-    """What a search found: rows by the number of calls that first lead to them, and a program that ends in a violation.
-
-    gave_up: Z3 left a question open, or found no sizes for the program.
-    """
-
-    levels: list[int] = field(default_factory=list)
-    transitions: int = 0
-    program: tuple[Call, ...] | None = None
-    gave_up: bool = False
-
-
-def search(
-    kernel: str,
-    claim: str,
-    scope: Scope,
-    depth: int,
-    milliseconds: int,
-    report: Callable[[Found], None] = lambda _: None,
-) -> Found:
-    """All programs of up to `depth` calls, of the scope's kinds, in an address space of any size."""
-    keep = looks_at_pages(linked_with(vm.program_of(kernel, {}), FILES), claim)
-    kernels = Kernels(Violation((kernel,), claim, max_map_count=scope.max_map_count), milliseconds, keep)
-    found, calls = Found(), templates(scope)
-    first = Row()
-    parents: dict[Row, Via | None] = {first: None}
-    level = [first]
-    found.levels.append(1)
-    for _ in range(depth):
-        following: list[Row] = []
-        for row in level:
-            report(found)
-            for call in calls:
-                for place in rows.any_pages(row.cells) if is_about_a_page(call) else rows.any_ranges(row.cells):
-                    step = Step(call, place.first, place.end)
-                    for after, wrong in kernels.successors(row, place, step):
-                        found.transitions += 1
-                        if wrong:
-                            found.levels.append(len(following))
-                            found.program = _concrete(_path(parents, Via(row, step, place, ())), milliseconds)
-                            found.gave_up = kernels.gave_up or found.program is None
-                            return found
-                        plain, kept = rows.simplest(after, keep)
-                        if plain not in parents:
-                            parents[plain] = Via(row, step, place, kept)
-                            following.append(plain)
-        level = following
-        found.levels.append(len(level))
-    found.gave_up = kernels.gave_up
-    return found
-
-
-def _path(parents: dict[Row, Via | None], last: Via) -> list[Via]:
-    path, row = [last], last.row
-    while (via := parents[row]) is not None:
-        path.append(via)
-        row = via.row
-    return path[::-1]
-
-
-def _concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | None:
-    """The program with the lowest addresses, first those that come last. None if Z3 finds none."""
-    solver, size, count = Solver(milliseconds), unknown("TASK_SIZE"), 0
-    inner: list[Any] = [unknown("border")]  # where the row's cells meet
-    solver.add(at_most(0, inner[0]))
-    calls = []
-    for via in path:
-        at, borders = [0, *inner, size], []
-        for cell, parts in enumerate(via.place.parts):
-            borders.append(at[cell])
-            for _ in parts[1:]:
-                count += 1
-                borders.append(unknown(f"border{count}"))
-        borders.append(size)
-        for cell, unit in enumerate(via.place.cells):
-            low, high = borders[cell], borders[cell + 1]
-            is_outer = cell in (0, len(via.place.cells) - 1)
-            solver.add(equal(high, low + 1) if unit else at_most(low if is_outer else low + 1, high))
-        calls.append(via.step.on(borders))
-        inner = [borders[cell] for cell in via.kept]
-        if not inner:
-            count += 1
-            inner = [unknown(f"border{count}")]
-            solver.add(at_most(0, inner[0]))
-            solver.add(at_most(inner[0], size))
-    for cost in [size, *(call.addr for call in reversed(calls))]:
-        if least(solver, cost) is None:
-            return None
-    model = solver.find()
-    if not isinstance(model, Model):
-        return None
-    return tuple(Call(*(model.value(value) for value in call)) for call in calls)

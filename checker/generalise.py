@@ -59,7 +59,7 @@ class Generaliser:
     def __init__(self, violation: Violation, calls: Sequence[Call], milliseconds: int, fixed: bool = False) -> None:
         self.violation, self.milliseconds, self.fixed = violation, milliseconds, fixed
         self.ends: list[_End] = []
-        self.terms: list[tuple[Any, int]] = []
+        self.terms: list[tuple[Any, int]] = [(0, 0)]
         self.calls = [self._unknown_call(number, call) for number, call in enumerate(calls)]
         slots = 2 * len(calls) + SPARE_VMAS
         layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))

@@ -88,10 +88,6 @@ class Induction:
             self.solver.add(at_most(TASK_SIZE, largest))
         for before in self.start.befores if plain else []:
             self.solver.add(is_plain(before, self.call))
-        for name in question.assumed:
-            for before in self.start.befores:
-                listed = [address for address, _ in before.page.entries]
-                self.solver.add(self.evaluator(listed, [before]).formula(name, before))
 
     def evaluator(self, pages: Sequence[Any], states: Sequence[Any]) -> Evaluator:
         """What evaluates claims about these states, at these pages."""
@@ -108,6 +104,7 @@ class Induction:
         """Follow every path, and ask about the claims at its end."""
         paths, count = Paths(self.solver), 0
         try:
+            self._assume()
             for before, after, result in paths.explore(self._code):
                 count += 1
                 failure = self._judge(before, after, result)
@@ -118,6 +115,12 @@ class Induction:
         except Unsupported as error:
             return Answer(count, self.solver.checks, gave_up=str(error))
         return Answer(count, self.solver.checks)
+
+    def _assume(self) -> None:
+        for name in self.question.assumed:
+            for before in self.start.befores:
+                listed = [address for address, _ in before.page.entries]
+                self.solver.add(self.evaluator(listed, [before]).formula(name, before))
 
     def _code(self) -> tuple[Any, Any, Any]:
         before = self.machine.copy(self.start.before())
@@ -151,6 +154,18 @@ class Induction:
         broken = tuple(name for name, formula in said.items() if not found.truth(formula))
         call = Call(*(found.value(value) for value in self.call))
         return Failure(broken, numbers_of(before, found), call)
+
+
+def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list[str]:
+    """Those of the claims about states that are not true of the empty address space, of any size."""
+    machine = machine_for(program_with_claims(kernel), 0, 0, ["begin", "step"])
+    empty = machine.new()
+    empty.page.add(PAGE)
+    solver = Solver(milliseconds)
+    solver.add(at_most(1, TASK_SIZE))
+    context = Context([PAGE], [], lambda formula: not solver.possible(negation(formula)))
+    evaluator = Evaluator(machine.program.functions, machine.program.constants, context)
+    return [name for name in names if solver.possible(negation(evaluator.formula(name, empty)))]
 
 
 def ask(question: Question) -> Answer:

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from checker import rows
-from checker.anysize import Kernels, Step, Violation, is_about_a_page
+from checker.anysize import Kernels, Step, Violation, is_about_a_page, sizes
+from checker.oracle import Oracle
 from checker.rows import Place, Row
+from checker.solver import Model, Solver, least
+from checker.values import Formula, both
 from model.operations import FIXED, PROTECTIONS, Call
 
 RANK = {bits: number for number, bits in enumerate(PROTECTIONS.values())}
@@ -65,25 +68,25 @@ def _addresses(call: Call) -> tuple[int, ...]:
 class Least:
     """What was found: the least program, if there is one within the limits, and how many rows were looked at.
 
-    gave_up: Z3 left a question open, so that a lesser one may have been missed.
+    open: why a lesser one may have been missed, if one may.
     """
 
     program: tuple[Call, ...] | None
     rows: int
     transitions: int
-    gave_up: bool
+    open: str | None
 
 
 class _Level:
-    """The rows that programs of so many calls lead to, each with the least program that does."""
+    """The rows that programs of so many calls lead to, each with the least program that does, and for which sizes."""
 
     def __init__(self) -> None:
-        self.rows: dict[Row, tuple[tuple[object, ...], tuple[Step, ...]]] = {}
+        self.rows: dict[Row, tuple[tuple[object, ...], tuple[Step, ...], Formula]] = {}
 
-    def add(self, row: Row, steps: tuple[Step, ...]) -> None:
+    def add(self, row: Row, steps: tuple[Step, ...], condition: Formula = True) -> None:
         order = _order(steps)
         if row not in self.rows or order < self.rows[row][0]:
-            self.rows[row] = (order, steps)
+            self.rows[row] = (order, steps, condition)
 
 
 def _order(steps: Sequence[Step]) -> tuple[object, ...]:
@@ -102,41 +105,50 @@ def _order(steps: Sequence[Step]) -> tuple[object, ...]:
 def least_program(
     violation: Violation, templates: Sequence[Call], calls: int, pages: int, length: int, milliseconds: int
 ) -> Least:
-    """The least program of so many calls about at most so many pages, of at most this length in all."""
+    """The least program of so many calls about at most so many pages, of at most this length in all.
+
+    Raises Unsupported.
+    """
     kernels = Kernels(violation, milliseconds, keep_pages=True)
     level, found, transitions, seen = _Level(), _Level(), 0, 1
     level.add(Row(sides=(rows.Side(),) * len(violation.kernels)), ())
     for number in range(1, calls + 1):
         following = _Level()
-        for row, (_, steps) in level.rows.items():
-            left = length - row.length - (calls - number)
-            for step, place in _steps(row, templates, pages - row.touched, left):
-                own = place.end - place.first
-                size = row.length + (2 * own if step.template.flags == FIXED else own)
-                if size > length - (calls - number):
-                    continue
-                for after, wrong in kernels.successors(row, place, step):
+        for row, (_, steps, _) in level.rows.items():
+            if row.stopped:
+                continue
+            for step, place, size in _steps(row, templates, pages - row.touched, length - row.length - calls + number):
+                done = tuple(one.moved(place.parts) for one in steps)
+                for after in kernels.successors(row, place, step):
                     transitions += 1
-                    then = Row(after.cells, after.sides, size)
-                    done = (*(one.moved(place.parts) for one in steps), step)
-                    if wrong and number == calls:
-                        found.add(then, done)
-                    elif not wrong and number < calls:
-                        following.add(then, done)
+                    then = Row(after.row.cells, after.row.sides, row.length + size)
+                    if number < calls and after.wrong is not True:
+                        following.add(then, (*done, step))
+                    elif number == calls and after.wrong is not False:
+                        found.add(then, (*done, step), both([*after.conditions, after.wrong]))
         level = following
         seen += len(level.rows)
-    programs = [_concrete(row, steps) for row, (_, steps) in found.rows.items()]
-    return Least(min(programs, key=cost_of, default=None), seen, transitions, kernels.gave_up)
+    programs = [_concrete(row, steps, condition, milliseconds) for row, (_, steps, condition) in found.rows.items()]
+    real = [program for program in programs if program is not None and _shows(violation, program)]
+    why = "Z3 did not answer in time" if kernels.gave_up else None
+    if why is None and len(real) < len(programs):
+        why = "rows have the violation for which no program was found"
+    return Least(min(real, key=cost_of, default=None), seen, transitions, why)
 
 
-def _steps(row: Row, templates: Sequence[Call], new: int, longest: int) -> Iterator[tuple[Step, Place]]:
-    """Every call from a row, within so many new pages, of at most this length."""
+def _shows(violation: Violation, program: Sequence[Call]) -> bool:
+    return Oracle(violation, max(call.room for call in program)).shows(program)
+
+
+def _steps(row: Row, templates: Sequence[Call], new: int, longest: int) -> Iterator[tuple[Step, Place, int]]:
+    """Every call from a row, within so many new pages, of at most this length; with its length."""
     for template in templates:
         if template.flags == FIXED:
-            yield from _moves(row, template, new, longest // 2)
+            for step, place in _moves(row, template, new, longest // 2):
+                yield step, place, 2 * (place.end - place.first)
             continue
-        for place in rows.unit_ranges(row.cells, new, 1 if is_about_a_page(template) else longest):
-            yield Step(template, place.first, place.end), place
+        for place in rows.unit_ranges(row.cells, new, min(longest, 1) if is_about_a_page(template) else longest):
+            yield Step(template, place.first, place.end), place, place.end - place.first
 
 
 def _moves(row: Row, template: Call, new: int, longest: int) -> Iterator[tuple[Step, Place]]:
@@ -149,6 +161,17 @@ def _moves(row: Row, template: Call, new: int, longest: int) -> Iterator[tuple[S
                 yield Step(template, first, end, to.first), Place(to.cells, first, end, parts)
 
 
-def _concrete(row: Row, steps: Sequence[Step]) -> tuple[Call, ...]:
-    """The program with every gap one page large, and none below the first page."""
-    return tuple(step.on(range(-1, len(row.cells))) for step in steps)
+def _concrete(row: Row, steps: Sequence[Step], condition: Formula, milliseconds: int) -> tuple[Call, ...] | None:
+    """The program with the smallest gaps, the lowest first, that meet the condition. None if there are none."""
+    solver, at = Solver(milliseconds), rows.borders(row.cells)
+    for formula in (*sizes(), condition):
+        solver.add(formula)
+    if not isinstance(solver.find(), Model):
+        return None
+    for cell, unit in enumerate(row.cells):
+        if not unit and least(solver, rows.size_of(row.cells, cell)) is None:
+            return None
+    model = solver.find()
+    if not isinstance(model, Model):
+        return None
+    return tuple(Call(*(model.value(value) for value in step.on(at))) for step in steps)

@@ -15,7 +15,7 @@ from checker import vm
 from checker.anysize import Violation
 from checker.check import Result, check
 from checker.confirm import Reached, Tried, reach, try_out
-from checker.induction import STRUCTURE, Failure, Question, ask
+from checker.induction import STRUCTURE, Failure, Question, ask, false_at_first
 from checker.layout import Broken, OutOfBounds
 from checker.oracle import Oracle
 from checker.questions import in_order, workers
@@ -87,7 +87,11 @@ def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPo
     while True:
         failure = _failure(proof, max_map_count, milliseconds, pool, report)
         if failure is None:
-            if proof.reason is None:
+            states = [name for name in _goals(proof) if not PROPERTIES[name].on_step]
+            wrong = false_at_first(proof.kernel, states, milliseconds) if proof.reason is None else []
+            if wrong:
+                proof.reason = f"{wrong[0]} is not true of the empty address space"
+            elif proof.reason is None:
                 _cross_check(proof, max_map_count)
             return
         tried = try_out(proof.kernel, failure.before, failure.call, max_map_count, _all_states(failure))
@@ -115,11 +119,15 @@ def _assumed(proof: Proof) -> tuple[str, ...]:
     return tuple(name for name in (*own, *proof.lemmas) if name not in STRUCTURE)
 
 
+def _goals(proof: Proof) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*STRUCTURE, *proof.lemmas, proof.property)))
+
+
 def _failure(
     proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPoolExecutor, report: Report
 ) -> Failure | None:
     """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
-    goals = tuple(dict.fromkeys((*STRUCTURE, *proof.lemmas, proof.property)))
+    goals = _goals(proof)
     proof.paths = proof.checks = 0
     questions = [
         Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
@@ -176,9 +184,9 @@ def _settle(proof: Proof, failure: Failure, tried: Tried, max_map_count: int) ->
     if proof.reached.calls is not None and proof.property in failure.broken:
         program = (*proof.reached.calls, failure.call)
         violation = Violation((proof.kernel,), proof.property, max_map_count=max_map_count)
-        count = Oracle(violation, failure.before.pages).first_at(program)
-        if count is not None:
-            proof.verdict, proof.program = "refuted", program[:count]
+        first = Oracle(violation, failure.before.pages).first_at(program)
+        if first is not None:
+            proof.verdict, proof.program = "refuted", program[:first]
             return
     result = _small_check(proof, max_map_count)
     if result.verdict == "violated":

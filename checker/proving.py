@@ -10,6 +10,7 @@ from typing import Any
 
 from checker import anysize, vm
 from checker.anysize import Violation
+from checker.bounded import search
 from checker.equivalence import equivalent
 from checker.progress import ProgressLine
 from checker.prove import FOLLOWED, prove
@@ -93,7 +94,7 @@ def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> int:
     vm.build(kernel, scope, [name])
     begin = time.perf_counter()
     with ProgressLine() as status:
-        found = anysize.search(
+        found = search(
             kernel, name, scope, options.depth, milliseconds, lambda now: status.say(f"{sum(now.levels):,} rows")
         )
     seconds = time.perf_counter() - begin

@@ -42,6 +42,11 @@ class Row:
     length: int = 0
 
     @property
+    def stopped(self) -> bool:
+        """Has a call stopped a kernel? Then no call follows."""
+        return any(side.bug for side in self.sides)
+
+    @property
     def touched(self) -> int:
         """How many cells are units."""
         return sum(self.cells)

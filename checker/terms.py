@@ -5,41 +5,45 @@ Where a path of the kernel's code is followed with its structure known, a proper
 at once: values that depend on what is not known become Cases, each with its guard.
 
 A loop over pages has no known bounds. It may only look for the first page with which its body returns. Whether a page
-lies in a mapping changes at the ends of mappings only; so the loop is evaluated at these breakpoints, and that no page
-between them can be the first is asked of the solver each time. In a claim's own loop over all pages, which returns
+lies in a mapping changes at the ends of mappings only; so the loop is evaluated at one unknown page, for which these
+breakpoints are put. That no page between them can be the first is seen from what the body's comparisons compare the
+page to, or else asked of the solver. In a claim's own loop over all pages, which returns
 False at a page that is wrong, the pages are the ones that the caller names: any page, to prove that none is.
 """
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count, product
-from typing import Any, NamedTuple
+from typing import Any
 
 from checker.interpreted import NullSlot, Oops
 from checker.link import Function
+from checker.solver import Facts
 from checker.values import (
     Bits,
     Formula,
     Linear,
+    Put,
     Truth,
     Unsupported,
-    at_most,
     both,
     changes,
     either,
     equal,
     formula_of,
-    less,
     negation,
     replaced,
     truth,
     unknown,
-    with_number,
 )
 
 Guard = frozenset[Formula]
 ALWAYS: Guard = frozenset()
+Round = tuple[
+    Formula, list[tuple[Formula, Any]]
+]  # of a loop: whether it returns, and the returns, each with its condition
 
 BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
@@ -73,19 +77,17 @@ class Cases:
 
 def guarded(guard: Guard, formula: Formula) -> Guard | None:
     """guard and formula; None if that is plainly impossible."""
-    if formula is True:
-        return guard
-    if formula is False:
-        return None
-    parts = _parts(formula)
-    if any(part.opposite in guard for part in parts):
-        return None
-    return guard.union(parts)
+    if isinstance(formula, bool):
+        return guard if formula else None
+    return _joined(guard, frozenset(_parts(formula)))
 
 
 def _joined(first: Guard, second: Guard) -> Guard | None:
-    if any(part.opposite in first for part in second):
-        return None
+    if not first or not second:
+        return first or second
+    for part in second:
+        if part.opposite in first:
+            return None
     return first | second
 
 
@@ -151,18 +153,13 @@ def _under(guard: Guard, value: Any) -> Any:
     return cases[0][1] if len(cases) == 1 else Cases(cases)
 
 
-def _value_at(value: Any, name: str, number: Any) -> Any:
-    """The value with a number in place of an unknown one."""
+def _put(put: Put, value: Any) -> Any:
+    """A value, with the number put."""
     if isinstance(value, Cases):
-        cases = []
-        for guard, part in value.cases:
-            here = guarded(ALWAYS, both(replaced(formula, name, number) for formula in guard))
-            if here is not None:
-                cases.append((here, _value_at(part, name, number)))
-        return Cases(cases)
-    if isinstance(value, Truth):
-        return truth(replaced(value.formula, name, number))
-    return with_number(value, name, number) if isinstance(value, Linear) else value
+        ways = ((guarded(ALWAYS, both(map(put.formula, guard))), part) for guard, part in value.cases)
+        cases = [(guard, _put(put, part)) for guard, part in ways if guard is not None]
+        return cases[0][1] if len(cases) == 1 else Cases(cases)
+    return truth(put.formula(value.formula)) if isinstance(value, Truth) else put.number(value)
 
 
 def formula_from(value: Any) -> Formula:
@@ -177,12 +174,14 @@ class Context:
     """What loops over pages are evaluated at.
 
     pages: where a claim's own loop looks, if it is one over all pages. breakpoints: where what a page lies in can
-    change. proves(formula): is it true whatever the unknowns are, as far as is known on this path?
+    change. proves(formula): is it true whatever the unknowns are, as far as is known on this path? facts: formulas that
+    are known to be true on it.
     """
 
     pages: Sequence[Any]
     breakpoints: Sequence[Any]
     proves: Callable[[Formula], bool]
+    facts: Iterable[Formula] = ()
 
 
 @dataclass
@@ -194,25 +193,19 @@ class _Run:
     returns: list[tuple[Guard, Any]] = field(default_factory=list)
 
 
-class _Round(NamedTuple):
-    """What a loop's body does with one page: when it returns, and the returns, each with when it is the one."""
-
-    ends: Formula
-    returns: list[tuple[Formula, Any]]
-
-
 class Evaluator:
     """Evaluates the functions of a program, none of which may change a state."""
 
     def __init__(self, functions: Mapping[str, Function], constants: Mapping[str, Any], context: Context) -> None:
         self.functions, self.constants, self.context = functions, constants, context
+        self._facts = Facts(context.facts)
         self._fresh = count()
         self._undefined: list[Guard] = []
         self._said: dict[Any, tuple[Any, list[Guard]] | None] = {}
 
     def formula(self, name: str, *arguments: Any) -> Formula:
         """That the claim with this name is true of the arguments, and that it can be asked of them."""
-        self._undefined = []
+        self._undefined, self._said = [], {}
         said = formula_from(self._run(name, list(arguments), ALWAYS, top=True))
         return both([said, *(negation(both(guard)) for guard in self._undefined)])
 
@@ -309,10 +302,10 @@ class Evaluator:
         if all(isinstance(bound, int) for bound in bounds):
             live: Guard | None = guard
             for value in range(*bounds):
-                variables[node.target.id] = value
-                live = self._block(node.body, variables, live, run)
                 if live is None:
                     return None
+                variables[node.target.id] = value
+                live = self._block(node.body, variables, live, run)
             return live
         if len(bounds) > 2:
             raise Unsupported(f"{run.name}, line {node.lineno}: a loop over pages with a step")
@@ -326,49 +319,53 @@ class Evaluator:
     ) -> Guard | None:
         assert isinstance(node.target, ast.Name)
         target = node.target.id
-        stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
-        if stored & set(variables) - {target}:
+        if _stored(node) & set(variables) - {target}:
             raise Unsupported(f"{run.name}, line {node.lineno}: a loop over pages that adds something up")
 
-        def at(page: Any) -> _Round:
-            inside = guarded(guard, _between(first, page, end))
+        def at(page: Any) -> Round:
+            bounds = [self._compared(ast.LtE, guard, first, page), self._compared(ast.Lt, guard, page, end)]
+            inside = guarded(guard, both(bounds))
             if inside is None:
-                return _Round(False, [])
+                return False, []
             inner = _Run(run.name, False)
             live = self._block(node.body, {**variables, target: page}, inside, inner)
             ends = True if live is None else negation(both(live - inside))
             returns = [(both(returned - guard), value) for returned, value in inner.returns]
-            return _Round(both([*(inside - guard), ends]), returns)
+            return both([*(inside - guard), ends]), returns
 
         if run.top and first == 0 and _returns_only_false(node):
-            found = either(at(page).ends for page in self.context.pages)
+            found = either(at(page)[0] for page in self.context.pages)
             run.returns += [(g, False) for g in [guarded(guard, found)] if g is not None]
             return guarded(guard, negation(found))
         return self._first_page(node, [first, *self.context.breakpoints], at, guard, run)
 
     def _first_page(
-        self, node: ast.For, places: Sequence[Any], at: Callable[[Any], _Round], guard: Guard, run: _Run
+        self, node: ast.For, places: Sequence[Any], at: Callable[[Any], Round], guard: Guard, run: _Run
     ) -> Guard | None:
         """The body is evaluated at one unknown page, for which the breakpoints are then put."""
         pages = {_key(part): part for place in places for _, part in _cases(place)}
         name = f"page#{next(self._fresh)}"
-        any_page = at(unknown(name))
-        self._check_breakpoints(f"{run.name}, line {node.lineno}", name, any_page.ends, pages, guard)
-        ends = [(page, replaced(any_page.ends, name, page)) for page in pages.values()]
-        ends = [(page, formula) for page, formula in ends if formula is not False]
+        ends_there, returns = at(unknown(name))
+        self._check_breakpoints(f"{run.name}, line {node.lineno}", name, ends_there, pages, guard)
+        puts = [(page, Put(name, page, self._facts.plain)) for page in pages.values()]
+        ends = [(page, put, put.formula(ends_there)) for page, put in puts]
+        ends = [one for one in ends if one[2] is not False]
         ways: dict[Any, list[tuple[Formula, Any]]] = {}
-        for page, ends_here in ends:
-            before = [both([formula, formula_of(other < page)]) for other, formula in ends if other is not page]
-            is_first = [ends_here, *(negation(formula) for formula in before)]
-            for formula, value in any_page.returns:
-                there = _value_at(value, name, page)
-                here = both([replaced(formula, name, page), *is_first])
-                ways.setdefault(_key(there), []).append((here, there))
+        for page, put, ends_here in ends:
+            earlier = [
+                both([formula, self._compared(ast.Lt, ALWAYS, other, page)])
+                for other, _, formula in ends
+                if other is not page
+            ]
+            is_first = both([ends_here, *map(negation, earlier)])
+            for formula, value in returns if is_first is not False else ():
+                there = _put(put, value)
+                ways.setdefault(_key(there), []).append((both([put.formula(formula), is_first]), there))
         for group in ways.values():
             reached = guarded(guard, either(formula for formula, _ in group))
             if reached is not None:
                 run.returns.append((reached, group[0][1]))
-        return guarded(guard, negation(either(formula for _, formula in ends)))
+        return guarded(guard, negation(either(formula for _, _, formula in ends)))
 
     def _check_breakpoints(self, where: str, name: str, ends: Formula, pages: Mapping[Any, Any], guard: Guard) -> None:
         """Raise Unsupported unless the first page with which the body returns has to be one of these."""
@@ -428,9 +425,14 @@ class Evaluator:
         formulas = []
         for operator, right_node in zip(node.ops, node.comparators, strict=True):
             right = self._value(right_node, variables, guard)
-            formulas.append(formula_from(self._lift(COMPARE[type(operator)], guard, left, right)))
+            formulas.append(self._compared(type(operator), guard, left, right))
             left = right
         return truth(both(formulas))
+
+    def _compared(self, operator: type, guard: Guard, left: Any, right: Any) -> Formula:
+        """A comparison; known, if it follows from the facts."""
+        compare, plain = COMPARE[operator], self._facts.plain
+        return formula_from(self._lift(lambda a, b: truth(plain(formula_of(compare(a, b)))), guard, left, right))
 
     def _if_expression(self, node: ast.IfExp, variables: dict[str, Any], guard: Guard) -> Any:
         test = formula_from(self._value(node.test, variables, guard))
@@ -479,15 +481,10 @@ class Evaluator:
         return _value_of(found) if found else Cases([])
 
 
-def _between(first: Any, page: Any, end: Any) -> Formula:
-    bounds = []
-    for low, high, order in ((first, page, at_most), (page, end, less)):
-        ways = product(
-            _cases(low) if isinstance(low, Cases) else [(ALWAYS, low)],
-            _cases(high) if isinstance(high, Cases) else [(ALWAYS, high)],
-        )
-        bounds.append(either(both([*g, *h, order(a, b)]) for (g, a), (h, b) in ways))
-    return both(bounds)
+@lru_cache(maxsize=256)
+def _stored(node: ast.For) -> frozenset[str]:
+    """The names that are assigned to in a loop."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
 
 def _length(array: Any) -> int:

@@ -39,7 +39,7 @@ class Forks:
 class Node:
     """A formula. There is one node for each, so that the same formula is the same object."""
 
-    __slots__ = ("_opposite", "constant", "kind", "parts", "serial")
+    __slots__ = ("_names", "_opposite", "constant", "kind", "parts", "serial")
     _known: ClassVar[dict[tuple[str, Any, int], "Node"]] = {}
     _serials = count()
 
@@ -47,6 +47,7 @@ class Node:
         self.kind, self.parts, self.constant = kind, parts, constant
         self.serial = next(Node._serials)
         self._opposite: Formula = None
+        self._names: frozenset[str] | None = None
 
     @classmethod
     def of(cls, kind: str, parts: Any, constant: int = 0) -> "Node":
@@ -56,6 +57,27 @@ class Node:
         if node is None:
             node = cls._known[key] = cls(kind, parts, constant)
         return node
+
+    @classmethod
+    def joining(cls, kind: str, parts: dict[int, "Node"]) -> "Node":
+        """The node for these parts, by their serial."""
+        key = (kind, tuple(parts), 0)
+        node = cls._known.get(key)
+        if node is None:
+            node = cls._known[key] = cls(kind, tuple(parts.values()), 0)
+        return node
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The unknown integers in it."""
+        if self._names is None:
+            if self.kind in ("<=0", "==0"):
+                self._names = frozenset(name for name, _ in self.parts)
+            elif self.kind == "bits==0":
+                self._names = frozenset()
+            else:
+                self._names = frozenset().union(*(part.names for part in self.parts))
+        return self._names
 
     @property
     def opposite(self) -> "Formula":
@@ -94,19 +116,19 @@ def either(formulas: Iterable[Formula]) -> Formula:
 
 
 def _put_together(formulas: Iterable[Formula], kind: str, neutral: bool) -> Formula:
-    parts: dict[Formula, None] = {}
+    parts: dict[int, Node] = {}
     for formula in formulas:
         if isinstance(formula, bool):
             if formula is not neutral:
                 return formula
             continue
         for part in formula.parts if formula.kind == kind else (formula,):
-            if part.opposite in parts:
+            if (part._opposite or part.opposite).serial in parts:
                 return not neutral
-            parts[part] = None
+            parts[part.serial] = part
     if len(parts) > 1:
-        return Node.of(kind, tuple(parts))
-    return next(iter(parts)) if parts else neutral
+        return Node.joining(kind, parts)
+    return next(iter(parts.values())) if parts else neutral
 
 
 def implies(premise: Formula, conclusion: Formula) -> Formula:
@@ -282,45 +304,53 @@ def less(a: Any, b: Any) -> Formula:
 # ---- a number in place of an unknown one ---------------------------------------------------------
 
 
-def with_number(value: Any, name: str, number: Any) -> Any:
-    """The sum, with a number in place of an unknown one."""
-    if isinstance(value, Linear):
-        for other, c in value.terms:
-            if other == name:
-                return value + (number - unknown(name)) * c
-    return value
+class Put:
+    """Puts a number in place of an unknown one; `plain` says how to put an atom."""
+
+    def __init__(self, name: str, number: Any, plain: Callable[[Formula], Formula]) -> None:
+        self._name, self._plain = name, plain
+        self._change = number - unknown(name)
+        self._done: dict[int, Formula] = {}
+
+    def number(self, value: Any) -> Any:
+        """The value with it, if it is a sum."""
+        if isinstance(value, Linear):
+            for name, c in value.terms:
+                if name == self._name:
+                    return value + self._change * c
+        return value
+
+    def formula(self, formula: Formula) -> Formula:
+        """The formula with it."""
+        if isinstance(formula, bool) or self._name not in formula.names:
+            return formula
+        new: Formula = self._done.get(formula.serial)
+        if new is None:
+            if formula.kind in ("<=0", "==0"):
+                value = self.number(Linear(formula.parts, formula.constant))
+                new = self._plain(formula_of(_at_most_zero(value)) if formula.kind == "<=0" else _is_zero(value))
+            else:
+                parts = (self.formula(part) for part in formula.parts)
+                new = (
+                    both(parts)
+                    if formula.kind == "and"
+                    else either(parts)
+                    if formula.kind == "or"
+                    else negation(*parts)
+                )
+            self._done[formula.serial] = new
+        return new
 
 
 def replaced(formula: Formula, name: str, number: Any) -> Formula:
     """The formula, with a number in place of an unknown one."""
-    key = (name, number.terms, number.constant) if isinstance(number, Linear) else (name, number)
-    return _replaced(formula, name, number, _replacements.setdefault(key, {}))
-
-
-_replacements: dict[Any, dict[Formula, Formula]] = {}
-
-
-def _replaced(formula: Formula, name: str, number: Any, done: dict[Formula, Formula]) -> Formula:
-    if isinstance(formula, bool) or formula.kind == "bits==0":
-        return formula
-    if formula not in done:
-        new: Formula
-        if formula.kind in ("<=0", "==0"):
-            value = with_number(Linear(formula.parts, formula.constant), name, number)
-            new = formula_of(_at_most_zero(value)) if formula.kind == "<=0" else _is_zero(value)
-        else:
-            parts = [_replaced(part, name, number, done) for part in formula.parts]
-            new = (
-                negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
-            )
-        done[formula] = new
-    return done[formula]
+    return Put(name, number, lambda atom: atom).formula(formula)
 
 
 @lru_cache(maxsize=1 << 17)
 def changes(formula: Formula, name: str) -> tuple[Any, ...] | None:
-    """The values of an unknown integer at which the formula can be other than at the value before. None: it is not seen."""
-    if isinstance(formula, bool) or formula.kind == "bits==0":
+    """The values of an unknown integer at which the formula can be other than at the value before. None: not seen."""
+    if isinstance(formula, bool) or name not in formula.names:
         return ()
     if formula.kind not in ("<=0", "==0"):
         found = [changes(part, name) for part in formula.parts]
@@ -373,8 +403,11 @@ class Bits:
         return Bits(("~", self.expression), WORD)
 
     def __eq__(self, other: Any) -> Any:
-        if isinstance(other, int) and (other < 0 or other & ~self.mask):
-            return False
+        if isinstance(other, int):
+            if other < 0 and not self.mask >> 31:
+                return False  # a mask of flags is not negative
+            if other & WORD & ~self.mask:
+                return False
         difference = self ^ other
         return truth(difference.is_zero()) if isinstance(difference, Bits) else difference == 0
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from checker import anysize, vm
 from checker.anysize import Violation
+from checker.bounded import search
 from checker.check import check
 from checker.compare import compare_kernels
 from checker.generalise import General, general
@@ -18,6 +19,8 @@ from checker.oracle import Oracle
 from checker.questions import workers
 from checker.scope import MAX_PAGES, Scope
 from checker.search import Limits
+from checker.values import Unsupported
+from counterexamples.report import count
 from counterexamples.shrink import Shrink
 from model.operations import FIXED, OPERATIONS, PROTECTIONS, Call, TraceError
 from model.unistd import NR_mremap
@@ -106,11 +109,11 @@ def _shrunk(violation: Violation, calls: Sequence[Call], scope: Scope) -> tuple[
     if pages > MAX_PAGES:
         raise TraceError(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
     oracle = Oracle(violation, pages)
-    count = oracle.first_at(calls)
-    if count is None:
-        raise NotViolated(f"{_what(violation)} by a program of {len(calls)} call{'s' * (len(calls) > 1)}")
+    first = oracle.first_at(calls)
+    if first is None:
+        raise NotViolated(f"{_what(violation)} by a program of {count(len(calls), 'call')}")
     protections = [PROTECTIONS[name] for name in scope.protections]
-    return Shrink(calls[:count], oracle.shows, protections).run()
+    return Shrink(calls[:first], oracle.shows, protections).run()
 
 
 def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
@@ -171,11 +174,11 @@ def _any_size(
             else "comparisons are not followed"
         )
         return None, f"Z3, any size: not known ({why})", False
-    found = anysize.search(violation.kernels[0], violation.property, scope, depth, milliseconds)
+    found = search(violation.kernels[0], violation.property, scope, depth, milliseconds)
     if found.program is not None:
         return found.program, "", False
-    if found.gave_up:
-        return None, "Z3, any size: not known (it did not answer in time)", False
+    if found.open is not None:
+        return None, f"Z3, any size: not known ({found.open})", False
     return None, f"Z3: none of fewer calls in an address space of any size ({sum(found.levels):,} rows of cells)", True
 
 
@@ -193,20 +196,23 @@ def _least(
     longest = calls * (2 if "move" in scope.operations else 1)
     for pages in range(1, cost.pages + 1):
         for length in [pages * longest] if pages < cost.pages else range(calls, cost.length + 1):
-            found = least_program(violation, templates, calls, pages, length, milliseconds)
-            if found.gave_up:
-                return best, ["Z3 did not answer in time: whether there is a lesser one is not known"], False
+            try:
+                found = least_program(violation, templates, calls, pages, length, milliseconds)
+            except Unsupported as error:
+                return best, [f"Z3: whether a lesser one of as many calls exists is not known ({error})"], False
+            if found.open is not None:
+                return best, [f"Z3: whether a lesser one of as many calls exists is not known ({found.open})"], False
             if found.program is not None:
                 break
         if found is not None and found.program is not None:
             break
         if pages < cost.pages:
-            told.append(f"Z3: none of {calls} calls is about fewer than {pages + 1} pages")
+            told.append(f"Z3: none of {count(calls, 'call')} is about fewer than {pages + 1} pages")
     assert found is not None
     if found.program is None:
-        return best, [f"Z3 did not find {best} again, or a lesser program"], False
+        return best, ["Z3: neither the program was found again nor a lesser one; one of the two is wrong"], False
     cost = cost_of(found.program)
     told = told[-1:]
-    told.append(f"Z3: of those about {cost.pages} pages, none has a total length below {cost.length}")
+    told.append(f"Z3: of those about {count(cost.pages, 'page')}, none has a total length below {cost.length}")
     told.append(f"Z3: of those of length {cost.length}, none has simpler protections, or the same and lower addresses")
     return found.program, told, True

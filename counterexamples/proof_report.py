@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from checker import vm
-from checker.anysize import Found
 from checker.anystate import Numbers
+from checker.bounded import Found
 from checker.confirm import load, system_for
 from checker.equivalence import Difference
 from checker.equivalence import Verdict as Equivalent
@@ -114,12 +114,20 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
         lines.append(f"no {_any_of(proof.operations)} breaks it, {_any_state(proof.vmas)}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
     lines.append(f"together with it: {', '.join(lemmas)}")
-    lines.append(f"{proof.paths:,} paths, {proof.checks:,} questions to Z3")
+    lines.append(_effort(proof.paths, proof.checks if proof.verdict == "proved" else None))
     return lines
 
 
 def _any_state(vmas: int) -> str:
     return f"from any state of up to {count(vmas, 'vma')}, of any size and at any address"
+
+
+def _effort(paths: int, checks: int | None, compared: int | None = None) -> str:
+    """How much was looked at. How many questions small numbers take to find depends on Z3, so that is not said."""
+    words = [f"{paths:,} paths"]
+    words += [f"{compared:,} comparisons"] if compared is not None else []
+    words += [f"{checks:,} questions to Z3"] if checks is not None else []
+    return ", ".join(words)
 
 
 def _any_of(operations: Sequence[str]) -> str:
@@ -203,7 +211,7 @@ def _program_data(kernel: str, calls: Sequence[Call] | None, max_map_count: int)
 
 def depth_verdict(found: Found) -> str:
     """refuted, incomplete, or proved as far as the depth goes."""
-    return "refuted" if found.program is not None else "incomplete" if found.gave_up else "proved"
+    return "refuted" if found.program is not None else "incomplete" if found.open is not None else "proved"
 
 
 def depth_text(kernel: str, name: str, scope: Scope, depth: int, found: Found) -> list[str]:
@@ -214,8 +222,8 @@ def depth_text(kernel: str, name: str, scope: Scope, depth: int, found: Found) -
         lines = [LEGEND, "", f"{name} is violated on {kernel} after {calls}", ""]
         lines += [*film_of(kernel, found.program, scope.max_map_count), ""]
         lines += [f"{name} on {kernel}: REFUTED by {calls}; no shorter program of any size does it"]
-    elif found.gave_up:
-        lines = [f"{name} on {kernel}: incomplete (Z3 did not answer in time)"]
+    elif found.open is not None:
+        lines = [f"{name} on {kernel}: incomplete ({found.open})"]
     else:
         lines = [f"{name} on {kernel}: PROVED for programs of up to {count(depth, 'call')}, of any size"]
     levels = ", ".join(f"{number:,}" for number in found.levels)
@@ -232,6 +240,7 @@ def depth_data(kernel: str, name: str, scope: Scope, depth: int, found: Found, s
         "verdict": depth_verdict(found),
         "depth": depth,
         "scope": {name: value for name, value in scope.as_data().items() if name not in ("pages", "max_pgoff")},
+        "reason": found.open,
         "rows": found.levels,
         "transitions": found.transitions,
         "seconds": round(seconds, 3),
@@ -251,7 +260,7 @@ def equivalent_text(found: Equivalent) -> list[str]:
     lines.append(f"{found.function} of {found.a} and of {found.b}: {VERDICTS[found.verdict]}{reason}")
     if found.verdict == "equal":
         lines.append(f"wherever {_any_of(found.operations)} calls it, {_any_state(found.vmas)}")
-    lines.append(f"{found.paths:,} paths, {found.compared:,} comparisons, {found.checks:,} questions to Z3")
+    lines.append(_effort(found.paths, found.checks if found.verdict == "equal" else None, found.compared))
     return lines
 
 

@@ -14,19 +14,16 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"(<!-- (output|table) of: vmacheck(.*?) -->\n```\n)(.*?)(```\n)", re.DOTALL)
 
 
-def regenerated(text: str) -> str:
-    """The text with every block as its command prints it now."""
-
-    def block(match: re.Match[str]) -> str:
-        out = vmacheck(*shlex.split(match[3]))[1]
-        if match[2] == "table":
-            lines = out.splitlines()
-            start = next(number for number, line in enumerate(lines) if line.split()[:1] in (["anonmm"], ["claim"]))
-            out = "\n".join(lines[start:]) + "\n"
-        return f"{match[1]}{out}{match[5]}"
-
-    return BLOCK.sub(block, text)
+def output(kind: str, command: str) -> str:
+    """What the command prints now, or its table alone."""
+    out = vmacheck(*shlex.split(command))[1]
+    if kind == "table":
+        lines = out.splitlines()
+        start = next(number for number, line in enumerate(lines) if line.split()[:1] in (["anonmm"], ["claim"]))
+        out = "\n".join(lines[start:]) + "\n"
+    return out
 
 
 if __name__ == "__main__":
-    README.write_text(regenerated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda m: f"{m[1]}{output(m[2], m[3])}{m[5]}", text), encoding="utf-8")

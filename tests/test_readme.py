@@ -6,14 +6,23 @@ import re
 import pytest
 
 from tests.helpers import vmacheck
-from tests.readme import BLOCK, README, regenerated
+from tests.readme import BLOCK, README, output
+
+BLOCKS = [match.groups()[1:4] for match in BLOCK.finditer(README.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.xdist_group("claims")
-def test_outputs_are_current():
-    text = README.read_text(encoding="utf-8")
-    assert len(BLOCK.findall(text)) == 10
-    assert regenerated(text) == text, "run `make readme`"
+def test_there_are_blocks():
+    assert len(BLOCKS) == 15
+
+
+def as_test(block):
+    group = [pytest.mark.xdist_group("claims")] if "claims" in block[1] else []
+    return pytest.param(*block, id=f"vmacheck{block[1]}", marks=group)
+
+
+@pytest.mark.parametrize(("kind", "command", "shown"), [as_test(block) for block in BLOCKS])
+def test_output_is_current(kind, command, shown):
+    assert output(kind, command) == shown, "run `make readme`"
 
 
 def test_the_patch_in_it_works(tmp_path, monkeypatch):
