@@ -12,7 +12,7 @@ from checker.link import linked_with
 from checker.oracle import Oracle
 from checker.rows import Place, Row
 from checker.scope import Scope
-from checker.solver import Model, Solver, least
+from checker.solver import Model, Solver, least, start_afresh
 from checker.values import Formula, Unsupported, at_most, equal, unknown
 from model.operations import Call
 from properties import FILES
@@ -51,6 +51,7 @@ def search(
     kernel: str, claim: str, scope: Scope, depth: int, milliseconds: int, report: Report = lambda _: None
 ) -> Found:
     """All programs of up to `depth` calls, of the scope's kinds and protections."""
+    start_afresh()
     one = _Search(Violation((kernel,), claim, max_map_count=scope.max_map_count), scope, milliseconds, report)
     try:
         one.run(depth)

@@ -18,7 +18,7 @@ from checker.paths import Paths
 from checker.prune import without_kinds
 from checker.questions import in_order, workers
 from checker.scope import Scope
-from checker.solver import Model, Solver, least
+from checker.solver import Model, Solver, least, start_afresh
 from checker.symbolic import SymbolicMachine
 from checker.values import Formula, Truth, Unsupported, at_most, both, equal, formula_of, negation
 from model.operations import Call
@@ -217,6 +217,7 @@ def _is_slot(slot: Any) -> bool:
 
 def ask(question: Question) -> Answer:
     """Answer a question; of the differences, with one in the smallest address space."""
+    start_afresh()
     answer = Equivalence(question).answer()
     while answer.difference is not None and answer.difference.before.pages > 1:
         smaller = Equivalence(question, answer.difference.before.pages - 1).answer()

@@ -7,8 +7,9 @@ of that is weakened as far as the violation is there for all numbers that are le
 
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from checker import vm
 from checker.anysize import Violation, is_about_a_page
@@ -16,8 +17,9 @@ from checker.anystate import PAGE, SPARE_VMAS
 from checker.layout import Layout
 from checker.link import linked_with
 from checker.paths import Paths
+from checker.questions import in_order
 from checker.rows import key
-from checker.solver import Model, Solver
+from checker.solver import Model, Solver, start_afresh
 from checker.symbolic import SymbolicMachine, record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
@@ -28,7 +30,7 @@ from properties import FILES, PROPERTIES
 
 Part = tuple[tuple[Any, Any], Formula]  # two ends, and how they compare
 LARGEST = 1 << 32
-ATTEMPTS = 8  # orders in which to weaken; of the conditions that they lead to, the one that leaves most open is taken
+ATTEMPTS = 12  # orders in which to weaken; of the conditions that they lead to, the one that leaves most open is taken
 LETTERS = "abcdefghijklmnopqrsuvw"
 SIZE = unknown("TASK_SIZE")
 
@@ -146,19 +148,19 @@ class Generaliser:
 
     # ---- weakening -------------------------------------------------------------------------------
 
-    def general(self) -> General | None:
-        """The weakest condition found. None if not even the program's own order is enough, or cannot be followed."""
-        order = list(self._order())
-        if not self.always_shows([formula for _, formula in order]):
+    def general(self, attempt: int) -> tuple[int, General] | None:
+        """A condition that cannot be weakened, and how much it leaves open; each attempt weakens in another order.
+
+        None if not even the program's own order is enough, or cannot be followed.
+        """
+        parts = list(self._order())
+        if not self.always_shows([formula for _, formula in parts]):
             return None
-        best: list[Part] = order
-        for attempt in range(ATTEMPTS):
-            parts = order if attempt == 0 else random.Random(attempt).sample(order, len(order))
-            while (weaker := self._weakened(parts)) is not None:
-                parts = weaker
-            if self._freedom(parts) > self._freedom(best):
-                best = parts
-        return self._in_words([formula for _, formula in best])
+        if attempt > 0:
+            parts = random.Random(attempt).sample(parts, len(parts))
+        while (weaker := self._weakened(parts)) is not None:
+            parts = weaker
+        return self._freedom(parts), self._in_words([formula for _, formula in parts])
 
     def _freedom(self, parts: Sequence[Part]) -> int:
         """How many ways the condition leaves two ends to compare, summed up over all pairs."""
@@ -226,6 +228,8 @@ class Generaliser:
         left = [formula for formula in dict.fromkeys(formulas) if formula is not True]
         for formula in list(left):
             solver = Solver(self.milliseconds)
+            for letter in {name for one in left for name, _ in one.parts}:
+                solver.add(at_most(0, unknown(letter)))
             for other in left:
                 if other is not formula:
                     solver.add(other)
@@ -265,13 +269,37 @@ class Generaliser:
         return str(call._replace(addr=0, len=0)).replace("(0,0", f"({first},{size}", 1)
 
 
-def general(violation: Violation, calls: Sequence[Call], milliseconds: int) -> General | None:
+class Attempt(NamedTuple):
+    """A violation and a program to generalise, and which order to weaken in."""
+
+    violation: Violation
+    calls: tuple[Call, ...]
+    milliseconds: int
+    number: int
+
+
+def attempt(one: Attempt) -> tuple[int, General] | None:
     """The program for as many addresses and lengths as possible; for its own lengths, if others cannot be followed."""
+    start_afresh()
     for fixed in (False, True):
-        found = Generaliser(violation, calls, milliseconds, fixed).general()
+        found = Generaliser(one.violation, one.calls, one.milliseconds, fixed).general(one.number)
         if found is not None:
             return found
     return None
+
+
+def general(
+    pool: ProcessPoolExecutor, violation: Violation, calls: Sequence[Call], milliseconds: int
+) -> General | None:
+    """The condition that leaves the most open, of several attempts."""
+    attempts = [Attempt(violation, tuple(calls), milliseconds, number) for number in range(ATTEMPTS)]
+    best: tuple[int, General] | None = None
+    for _, found in in_order(pool, attempt, attempts):
+        if found is None:
+            return None
+        if best is None or found[0] > best[0]:
+            best = found
+    return best[1] if best is not None else None
 
 
 def _letter(number: int) -> str:

@@ -15,7 +15,7 @@ from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, any_call, is_plain
 from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.prune import without_kinds
-from checker.solver import Model, Solver, least
+from checker.solver import Model, Solver, least, start_afresh
 from checker.symbolic import record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
@@ -170,6 +170,7 @@ def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list
 
 def ask(question: Question) -> Answer:
     """Answer a question; of the failures, with a plain one, and then with one in the smallest address space."""
+    start_afresh()
     answer = Induction(question).answer()
     if answer.failure is None:
         return answer

@@ -13,7 +13,7 @@ from checker import rows
 from checker.anysize import Kernels, Step, Violation, is_about_a_page, sizes
 from checker.oracle import Oracle
 from checker.rows import Place, Row
-from checker.solver import Model, Solver, least
+from checker.solver import Model, Solver, least, start_afresh
 from checker.values import Formula, both
 from model.operations import FIXED, PROTECTIONS, Call
 
@@ -109,6 +109,7 @@ def least_program(
 
     Raises Unsupported.
     """
+    start_afresh()
     kernels = Kernels(violation, milliseconds, keep_pages=True)
     level, found, transitions, seen = _Level(), _Level(), 0, 1
     level.add(Row(sides=(rows.Side(),) * len(violation.kernels)), ())

@@ -19,9 +19,23 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+class _Z3:
+    """The context that Z3's terms live in."""
+
+    context: Any = z3.Context()
+
+
+def start_afresh() -> None:
+    """Forget all formulas and terms, so that what is asked next is answered as if it were the first question."""
+    Node.forget()
+    for cached in (_integer, _mask, _term):
+        cached.cache_clear()
+    _Z3.context = z3.Context()
+
+
 @lru_cache(maxsize=1 << 16)
 def _integer(name: str) -> Any:
-    return z3.Int(name)
+    return z3.Int(name, _Z3.context)
 
 
 def _sum(terms: Any, constant: int) -> Any:
@@ -33,9 +47,9 @@ def _sum(terms: Any, constant: int) -> Any:
 def _mask(expression: Any) -> Any:
     kind = expression[0]
     if kind == "var":
-        return z3.BitVec(expression[1], 32) & expression[2]
+        return z3.BitVec(expression[1], 32, _Z3.context) & expression[2]
     if kind == "const":
-        return z3.BitVecVal(expression[1], 32)
+        return z3.BitVecVal(expression[1], 32, _Z3.context)
     if kind == "~":
         return ~_mask(expression[1])
     return OPERATORS[kind](_mask(expression[1]), _mask(expression[2]))
@@ -45,7 +59,7 @@ def _mask(expression: Any) -> Any:
 def _term(formula: Formula) -> Any:
     """A formula as Z3 has it."""
     if isinstance(formula, bool):
-        return z3.BoolVal(formula)
+        return z3.BoolVal(formula, _Z3.context)
     if formula.kind == "<=0":
         return _sum(formula.parts, formula.constant) <= 0
     if formula.kind == "==0":
@@ -66,7 +80,7 @@ class Solver:
     """A stack of assumptions; `assumed` has them. `gave_up`: a question went unanswered within the time for it."""
 
     def __init__(self, milliseconds: int | None = None) -> None:
-        self._solver = z3.Solver()
+        self._solver = z3.Solver(ctx=_Z3.context)
         if milliseconds is not None:
             self._solver.set("timeout", milliseconds)
         self.gave_up = False

@@ -13,7 +13,7 @@ A formula is True, False, or a Node:
 Masks have 32 bits.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import count
 from typing import Any, ClassVar
@@ -41,7 +41,7 @@ class Node:
 
     __slots__ = ("_names", "_opposite", "constant", "kind", "parts", "serial")
     _known: ClassVar[dict[tuple[str, Any, int], "Node"]] = {}
-    _serials = count()
+    _serials: ClassVar[Iterator[int]] = count()
 
     def __init__(self, kind: str, parts: Any, constant: int) -> None:
         self.kind, self.parts, self.constant = kind, parts, constant
@@ -78,6 +78,12 @@ class Node:
             else:
                 self._names = frozenset().union(*(part.names for part in self.parts))
         return self._names
+
+    @classmethod
+    def forget(cls) -> None:
+        """Begin to number nodes anew. None of those that there are may be used any more."""
+        cls._known.clear()
+        cls._serials = count()
 
     @property
     def opposite(self) -> "Formula":

@@ -92,7 +92,7 @@ def minimise(
         if found is not None:
             return minimise(violation, found, scope, milliseconds, report)
         best, least_told, least_proved = least.result()
-    where = general(violation, best, milliseconds) if violation.property else None
+        where = general(pool, violation, best, milliseconds) if violation.property else None
     return Minimised(
         violation, scope, given, shrunk, best, [*told, proof], least_told, is_proved and least_proved, where
     )
