@@ -7,7 +7,7 @@ list of its anon_vma, and an anon_vma is alive exactly if it has a vma. That cal
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from checker.layout import Layout
 from checker.link import Program
@@ -219,6 +219,23 @@ def _wishes(before: Any, call: Call) -> Iterator[Formula]:
     yield from (formula_of(call.prot == prot) for prot in (PROTECTIONS["RW"], PROTECTIONS["R"]))
     yield equal(call.len, 1)
     yield equal(call.addr, 0)
+
+
+class Within(NamedTuple):
+    """What a state and a call are to keep to: at most so many pages, at most so long a call, and plain; None: any."""
+
+    pages: int | None = None
+    length: int | None = None
+    plain: bool = False
+
+    def formulas(self, start: Start) -> Iterator[Formula]:
+        """The same as formulas."""
+        if self.pages is not None:
+            yield at_most(TASK_SIZE, self.pages)
+        if self.length is not None:
+            yield at_most(start.call.len, self.length)
+        if self.plain:
+            yield from (is_plain(before, start.call) for before in start.befores)
 
 
 def is_plain(before: Any, call: Call) -> Formula:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker import vm
-from checker.anystate import TASK_SIZE, Numbers, Start, any_call, machine_for, numbers_of, plainest
+from checker.anystate import TASK_SIZE, Numbers, Start, Within, any_call, machine_for, numbers_of, plainest
 from checker.interpreted import NullSlot, Oops
 from checker.paths import Paths
 from checker.prune import without_kinds
@@ -20,7 +20,7 @@ from checker.questions import in_order, workers
 from checker.scope import Scope
 from checker.solver import Model, Solver, least, start_afresh
 from checker.symbolic import SymbolicMachine
-from checker.values import Formula, Truth, Unsupported, at_most, both, equal, formula_of, negation
+from checker.values import Formula, Truth, Unsupported, both, equal, formula_of, negation
 from model.operations import Call
 
 # what a state consists of, but for notes on what happened; `was` tells which struct a vma is
@@ -93,7 +93,7 @@ class _Differs(Exception):
 class Equivalence:
     """One question, being answered."""
 
-    def __init__(self, question: Question, largest: int | None = None) -> None:
+    def __init__(self, question: Question, within: Within = Within()) -> None:  # noqa: B008  (it is immutable)
         self.question, self.compared = question, 0
         self.a, self.b = (self._machine(kernel) for kernel in (question.a, question.b))
         self.solver = Solver(question.milliseconds)
@@ -101,8 +101,8 @@ class Equivalence:
         self.start = Start(self.a, question.operation, question.vmas)
         for formula in self.start.known:
             self.solver.add(formula)
-        if largest is not None:
-            self.solver.add(at_most(TASK_SIZE, largest))
+        for formula in within.formulas(self.start):
+            self.solver.add(formula)
         self._parameters = vm.program_of(question.a, {}).functions[question.function].parameters
         self._originals = [machine.functions[question.function] for machine in (self.a, self.b)]
         self.a.functions[question.function] = self._both
@@ -216,14 +216,20 @@ def _is_slot(slot: Any) -> bool:
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question; of the differences, with one in the smallest address space."""
+    """Answer a question; of the differences, with one in few pages and by a short call."""
     start_afresh()
     answer = Equivalence(question).answer()
     while answer.difference is not None and answer.difference.before.pages > 1:
-        smaller = Equivalence(question, answer.difference.before.pages - 1).answer()
+        smaller = Equivalence(question, Within(answer.difference.before.pages - 1)).answer()
         if smaller.difference is None:
             break
         answer = smaller
+    while answer.difference is not None and answer.difference.call.len > 1:
+        within = Within(answer.difference.before.pages, answer.difference.call.len - 1)
+        shorter = Equivalence(question, within).answer()
+        if shorter.difference is None:
+            break
+        answer = shorter
     return answer
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from checker import vm
-from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, any_call, is_plain, machine_for, numbers_of, plainest
+from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, Within, any_call, machine_for, numbers_of, plainest
 from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.prune import without_kinds
@@ -74,7 +74,7 @@ def program_with_claims(kernel: str) -> Program:
 class Induction:
     """One question, being answered."""
 
-    def __init__(self, question: Question, largest: int | None = None, plain: bool = False) -> None:
+    def __init__(self, question: Question, within: Within = Within()) -> None:  # noqa: B008  (it is immutable)
         self.question = question
         program = program_with_claims(question.kernel)
         program = without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation)[0]]))
@@ -84,10 +84,8 @@ class Induction:
         self.call = self.start.call
         for formula in self.start.known:
             self.solver.add(formula)
-        if largest is not None:
-            self.solver.add(at_most(TASK_SIZE, largest))
-        for before in self.start.befores if plain else []:
-            self.solver.add(is_plain(before, self.call))
+        for formula in within.formulas(self.start):
+            self.solver.add(formula)
 
     def evaluator(self, pages: Sequence[Any], states: Sequence[Any]) -> Evaluator:
         """What evaluates claims about these states, at these pages."""
@@ -97,7 +95,8 @@ class Induction:
             breakpoints += [one.brk]
             for vma in range(1, one.map_count + 1):
                 breakpoints += [one.vma[vma].vm_start, one.vma[vma].vm_end]
-        context = Context(pages, breakpoints, lambda formula: not self.solver.possible(negation(formula)))
+        solver = self.solver
+        context = Context(pages, breakpoints, lambda formula: not solver.possible(negation(formula)), solver.assumed)
         return Evaluator(self.machine.program.functions, self.machine.program.constants, context)
 
     def answer(self) -> Answer:
@@ -169,17 +168,24 @@ def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question; of the failures, with a plain one, and then with one in the smallest address space."""
+    """Answer a question; of the failures, with a plain one, if there is one, in few pages and by a short call."""
     start_afresh()
     answer = Induction(question).answer()
     if answer.failure is None:
         return answer
-    plain = Induction(question, plain=True).answer()
-    is_plain_one = plain.failure is not None
-    answer = plain if is_plain_one else answer
+    plain = Induction(question, Within(plain=True)).answer()
+    within = Within(plain=plain.failure is not None)
+    answer = plain if within.plain else answer
     while answer.failure is not None and answer.failure.before.pages > 1:
-        smaller = Induction(question, answer.failure.before.pages - 1, is_plain_one).answer()
+        smaller = Induction(question, within._replace(pages=answer.failure.before.pages - 1)).answer()
         if smaller.failure is None:
             break
         answer = smaller
+    assert answer.failure is not None
+    within = within._replace(pages=answer.failure.before.pages)
+    while answer.failure is not None and answer.failure.call.len > 1:
+        shorter = Induction(question, within._replace(length=answer.failure.call.len - 1)).answer()
+        if shorter.failure is None:
+            break
+        answer = shorter
     return answer

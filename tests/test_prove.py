@@ -19,8 +19,8 @@ PROVED = [
     ("linux-2.6.8", "anon_vma_is_write_once", ()),
     ("rmap40", "first_write_takes_neighbours_anon_vma", ()),
     ("linux-2.6.8", "pages_hang_from_their_vmas_anon_vma", ("rmap_finds_every_page",)),
-    ("linux-2.6.8", "page_index_is_linear", ("pages_hang_from_their_vmas_anon_vma",)),
-    ("linux-2.6.8", "pages_match_flat_reference", ("pages_hang_from_their_vmas_anon_vma",)),
+    ("linux-2.6.8", "page_index_is_linear", ()),
+    ("linux-2.6.8", "pages_match_flat_reference", ("rmap_finds_every_page",)),
 ]
 
 

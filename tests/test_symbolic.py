@@ -5,7 +5,7 @@ import itertools
 import operator
 import random
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import pytest
@@ -110,7 +110,10 @@ UNKNOWN = {
     **{name: unknown_bits(name, mask) for name, mask in MASKS.items()},
 }
 assignments = st.fixed_dictionaries(
-    {**dict.fromkeys("xyz", small), **{name: st.integers(0, 15).map(lambda n, m=m: n & m) for name, m in MASKS.items()}}
+    {
+        **dict.fromkeys("xyz", small),
+        **{name: st.integers(0, 15).map(partial(int.__and__, m)) for name, m in MASKS.items()},
+    }
 )
 
 
