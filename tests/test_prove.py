@@ -22,50 +22,51 @@ PROVED = [
     ("linux-2.6.8", "page_index_is_linear", ()),
     ("linux-2.6.8", "pages_match_flat_reference", ("rmap_finds_every_page",)),
 ]
+# with so many vmas before the call
+SIZES = [1, pytest.param(3, marks=pytest.mark.proofs)]
 
 
 def proof_of(kernel, name, vmas, *more):
     return vmacheck_json("prove", kernel, name, "--vmas", str(vmas), *more)
 
 
+@pytest.mark.parametrize("vmas", SIZES)
 @pytest.mark.parametrize(("kernel", "name", "lemmas"), PROVED, ids=[name for _, name, _ in PROVED])
-def test_proved(kernel, name, lemmas):
-    """With two vmas; `make proofs` does it with three."""
-    code, data = proof_of(kernel, name, 2)
-    assert (code, data["verdict"], data["reason"]) == (0, "proved", None)
-    assert data["vmas"] == 2
+def test_proved(kernel, name, lemmas, vmas):
+    code, data = proof_of(kernel, name, vmas)
+    assert (code, data["verdict"], data["reason"], data["vmas"]) == (0, "proved", None, vmas)
     assert set(data["lemmas"]) - set(induction.STRUCTURE) == set(lemmas)
 
 
-@pytest.mark.proofs
-@pytest.mark.parametrize(("kernel", "name", "lemmas"), PROVED, ids=[name for _, name, _ in PROVED])
-def test_proved_with_three_vmas(kernel, name, lemmas):
-    code, data = proof_of(kernel, name, 3)
-    assert (code, data["verdict"], data["vmas"]) == (0, "proved", 3)
+# with so many vmas a call can break it on the mutant
+REFUTED = {name: 1 for _, name, _ in PROVED} | dict.fromkeys(
+    ["anon_vma_is_write_once", "first_write_takes_neighbours_anon_vma"], 2
+)
 
 
-@pytest.mark.parametrize("name", [name for _, name, _ in PROVED])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.proofs] * (vmas > 1)) for name, vmas in REFUTED.items()]
+)
 def test_refuted_on_a_mutant_with_a_state_drawn(name):
-    kernel = f"linux-2.6.8+{MUTANTS / name}.py"
-    code, data = proof_of(kernel, name, 2)
-    assert (code, data["verdict"]) == (1, "refuted")
-    assert data["failure"]["before"]["pages_in_all"] >= 1
-    assert data["counterexample"]["length"] >= 1
-    text = vmacheck("prove", kernel, name, "--vmas", "2")[1]
-    assert "     before " in text
-    assert f"breaks {name}" in text or f"and {name}" in text
+    kernel, vmas = f"linux-2.6.8+{MUTANTS / name}.py", str(REFUTED[name])
+    code, out, _ = vmacheck("prove", kernel, name, "--vmas", vmas)
+    assert code == 1
+    assert f"{name} on {kernel}: REFUTED" in out
+    assert f"breaks {name}" in out or f"and {name}" in out
+    assert "     before " in out
+    assert "a program that does it, from the empty address space:" in out
 
 
 def test_a_failure_that_no_program_comes_to_is_ruled_out_by_a_lemma():
     """nothing_refers_to_a_freed_anon_vma is not inductive: a page may hang from an anon_vma that is not its vma's."""
-    code, data = proof_of("linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", 2)
+    code, data = proof_of("linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", 1)
     assert (code, data["verdict"]) == (0, "proved")
     assert len(set(data["lemmas"]) - set(induction.STRUCTURE)) == 1
 
 
 def test_without_a_lemma_the_failing_state_is_shown(monkeypatch):
     monkeypatch.setattr(prove, "_candidates", lambda *_: [])
-    code, out, _ = vmacheck("prove", "linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", "--vmas", "2")
+    code, out, _ = vmacheck("prove", "linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", "--vmas", "1")
     assert code == 3
     assert "nothing_refers_to_a_freed_anon_vma on linux-2.6.8: not proved" in out
     assert "no program leads to this state" in out
@@ -131,7 +132,13 @@ def test_no_answer_is_exit_code_3(monkeypatch):
 # ---- programs of any size ------------------------------------------------------------------------
 
 
-def test_no_program_of_four_calls_of_any_size_breaks_the_seeds_claim():
+def test_no_program_of_three_calls_of_any_size_breaks_the_seeds_claim():
+    code, data = vmacheck_json("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--depth", "3")
+    assert (code, data["verdict"], data["rows"]) == (0, "proved", [1, 2, 13, 97])
+
+
+@pytest.mark.proofs
+def test_no_program_of_four_calls_does():
     code, data = vmacheck_json("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--depth", "4")
     assert (code, data["verdict"]) == (0, "proved")
     assert data["rows"] == [1, 2, 13, 97, 766]
@@ -144,6 +151,7 @@ def test_a_program_of_five_calls_does():
     assert data["counterexample"]["length"] == 5
 
 
+@pytest.mark.proofs
 def test_refuted_at_the_depth_of_the_shortest_program():
     code, data = vmacheck_json("prove", "rmap40", "rmap_finds_every_page", "--depth", "4", "--ops", ",".join(FOUR))
     assert (code, data["verdict"]) == (1, "refuted")
@@ -157,15 +165,11 @@ def same(name, vmas):
     return vmacheck("prove", "--equivalent", "rmap40", f"rmap40+{REWRITES / name}.py", "vma_merge", "--vmas", str(vmas))
 
 
-def test_a_rewrite_of_vma_merge_is_the_same():
-    code, out, _ = same("vma_merge", 2)
+@pytest.mark.parametrize("vmas", SIZES)
+def test_a_rewrite_of_vma_merge_is_the_same(vmas):
+    code, out, _ = same("vma_merge", vmas)
     assert code == 0
     assert "vma_merge.py: EQUAL" in out
-
-
-@pytest.mark.proofs
-def test_a_rewrite_of_vma_merge_is_the_same_with_three_vmas():
-    assert same("vma_merge", 3)[0] == 0
 
 
 DIFFERENCES = {

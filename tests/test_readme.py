@@ -16,8 +16,9 @@ def test_there_are_blocks():
 
 
 def as_test(block):
-    group = [pytest.mark.xdist_group("claims")] if "claims" in block[1] else []
-    return pytest.param(*block, id=f"vmacheck{block[1]}", marks=group)
+    marks = [pytest.mark.xdist_group("claims")] if "claims" in block[1] else []
+    marks += [pytest.mark.proofs] if block[1].split()[:1] in (["prove"], ["minimise"]) else []
+    return pytest.param(*block, id=f"vmacheck{block[1]}", marks=marks)
 
 
 @pytest.mark.parametrize(("kind", "command", "shown"), [as_test(block) for block in BLOCKS])

@@ -35,6 +35,7 @@ JOINTS = {
     "checker/anystate.py",
     "checker/rows.py",
     "checker/anysize.py",
+    "checker/bounded.py",
     "checker/least.py",
     "checker/oracle.py",
     "checker/confirm.py",
@@ -47,7 +48,7 @@ JOINTS = {
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py"},
-    "z3": {"checker/solver.py", "tests/test_symbolic.py"},
+    "z3": {"checker/solver.py", "tests/test_rows.py"},
     "numpy": {"checker/compiled.py", "checker/product.py"},
 }
 
