@@ -11,11 +11,11 @@ check: $(READY)
 	@$(BIN)/vmacheck
 
 test: lint types
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
 proofs: $(READY)
-	$(BIN)/pytest -m proofs -n 2 --dist loadgroup
+	$(BIN)/pytest -m proofs -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -27,14 +27,20 @@ from checker.seed_claims import CLAIMS, RMAP39, RMAP40
 from checker.seed_programs import program_1, program_2
 from counterexamples.claims_report import claims_data, claims_text
 from tests.helpers import vmacheck, vmacheck_json
+from tests.readme import output
+from tests.test_readme import BLOCKS
 
-# deciding all claims takes a minute: what does so runs in one process, and once
-pytestmark = pytest.mark.xdist_group("claims")
 
-
+# deciding all claims takes a minute: what does so is in this file, so that one process does it once
 @pytest.fixture(scope="module")
 def decided():
     return decide_all(CLAIMS)
+
+
+@pytest.mark.usefixtures("decided")
+def test_readme_shows_them_as_they_are_decided():
+    ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims"]
+    assert output(kind, command) == shown, "run `make readme`"
 
 
 def test_every_claim_is_there_and_as_expected(decided):
