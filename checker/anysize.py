@@ -8,12 +8,13 @@ for all sizes at once, and where it cannot, both ways are followed.
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from checker import rows, vm
 from checker.anystate import PAGE, SPARE_VMAS
 from checker.layout import Layout
-from checker.link import Program, linked_with
+from checker.link import Function, Program, linked_with
 from checker.paths import Paths
 from checker.rows import Place, Row
 from checker.scope import Scope
@@ -23,12 +24,14 @@ from checker.system import OOPS
 from checker.terms import Context, Evaluator
 from checker.values import Formula, at_most, both, either, equal, negation, unknown
 from model import state
+from model.kernels import files
 from model.mm import MAP_NORESERVE, MAX_MAP_COUNT
 from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
 from properties import FILES, PROPERTIES
 
 MAX_CELLS = 48
+BUILT_IN = {path.parent for path in (*files(()), *files(("importer",)), *FILES)}
 FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind")
 FOLLOWED_IN_UNITS = (*FOLLOWED, "mlock", "move")
 
@@ -270,8 +273,18 @@ def over(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
 
 def looks_at_pages(program: Program, name: str) -> bool:
     """Does the claim look at what is on pages?"""
-    return any(
-        isinstance(node, ast.Attribute) and node.attr == "page"
-        for function in program.reachable([name])
-        for node in ast.walk(function.node)
-    )
+    return any(_names_pages(function) for function in program.reachable([name]))
+
+
+def patch_looks_at_pages(program: Program) -> bool:
+    """Does a user's function look at what is on pages? The kernel's own ask of one page whether it is there."""
+    return any(_names_pages(function) for function in program.functions.values() if not is_built_in(function))
+
+
+def is_built_in(function: Function) -> bool:
+    """Is it the kernel's own, or a property's, and not a user's?"""
+    return Path(function.file).parent in BUILT_IN
+
+
+def _names_pages(function: Function) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == "page" for node in ast.walk(function.node))

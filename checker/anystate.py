@@ -107,11 +107,10 @@ def _any_anon_vmas(before: Any, vmas: int) -> list[Formula]:
 def _any_page(page: Any, address: Any, number: int, vmas: int) -> list[Formula]:
     page.mapcount = unknown(f"mapcount{number}")
     page.mapping, page.index = unknown(f"mapping{number}"), unknown(f"index{number}")
-    absent = both([equal(page.mapping, 0), equal(page.index, 0)])
     return [
         at_most(0, address),
         less(address, TASK_SIZE),
-        either([both([equal(page.mapcount, 0), absent]), equal(page.mapcount, 1)]),
+        _is_page(page),
         at_most(0, page.mapping),
         at_most(page.mapping, vmas + 1),
         at_most(0, page.index),
@@ -236,6 +235,24 @@ class Within(NamedTuple):
             yield at_most(start.call.len, self.length)
         if self.plain:
             yield from (is_plain(before, start.call) for before in start.befores)
+
+
+def is_any_state(after: Any) -> Formula:
+    """Is it one of the states that any_state stands for, as far as the claims of STRUCTURE do not say so?"""
+    parts = [at_most(0, after.brk), at_most(after.brk, TASK_SIZE), equal(after.leaked, 0)]
+    for number in range(1, after.map_count + 1):
+        vma = after.vma[number]
+        parts.append(formula_of((vma.vm_flags & ~VM_FLAGS) == 0))
+        parts += [at_most(0, vma.vm_pgoff), _one_of(vma.vm_file, [0, 1]), _one_of(vma.vm_policy, POLICIES.values())]
+    for _, page in after.page.entries:
+        parts += [_is_page(page), at_most(0, page.index)]
+    return both(parts)
+
+
+def _is_page(page: Any) -> Formula:
+    """Nothing is there, or a page."""
+    absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
+    return either([absent, equal(page.mapcount, 1)])
 
 
 def is_plain(before: Any, call: Call) -> Formula:

@@ -7,7 +7,17 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from checker import rows, vm
-from checker.anysize import After, Kernels, Step, Violation, is_about_a_page, looks_at_pages, over, templates
+from checker.anysize import (
+    After,
+    Kernels,
+    Step,
+    Violation,
+    is_about_a_page,
+    looks_at_pages,
+    over,
+    patch_looks_at_pages,
+    templates,
+)
 from checker.link import linked_with
 from checker.oracle import Oracle
 from checker.rows import Place, Row
@@ -57,6 +67,8 @@ def search(
         one.run(depth)
     except Unsupported as error:
         one.found.open = str(error)
+    except TypeError as error:  # an operator that unknown numbers do not have
+        one.found.open = f"what the code computes is not followed: {error}"
     if one.kernels.gave_up and one.found.open is None:
         one.found.open = "Z3 did not answer in time"
     return one.found
@@ -68,7 +80,7 @@ class _Search:
     def __init__(self, violation: Violation, scope: Scope, milliseconds: int, report: Report) -> None:
         self.violation, self.milliseconds, self.report = violation, milliseconds, report
         program = linked_with(vm.program_of(violation.kernels[0], {}), FILES)
-        self.keep = looks_at_pages(program, violation.property)
+        self.keep = looks_at_pages(program, violation.property) or patch_looks_at_pages(program)
         self.kernels = Kernels(violation, milliseconds, self.keep)
         self.calls = templates(scope)
         self.found = Found([1])
@@ -110,15 +122,15 @@ class _Search:
     def _is_real(self, row: Row, step: Step, place: Place, after: After) -> bool:
         """Is there a program that comes to the violation? Then it is the one that was found."""
         last = Via(row, step, place, (*after.conditions, after.wrong), ())
-        for path in islice(self._paths(last), WAYS):
-            program = concrete(path, self.milliseconds)
-            if program is not None:
+        for number, path in enumerate(islice(self._paths(last), WAYS + 1)):
+            program = concrete(path, self.milliseconds) if number < WAYS else None
+            if isinstance(program, tuple):
                 oracle = Oracle(self.violation, max(call.room for call in program))
                 if oracle.first_at(program) == len(program):
                     self.found.program, self.found.open = program, None
                     return True
-        if after.wrong is True:
-            self.found.open = "no program was found for a row that has the violation"
+            if program is not False:
+                self.found.open = "no program was found for a row that has the violation"
         return False
 
     def _paths(self, last: Via) -> Iterator[list[Via]]:
@@ -130,8 +142,9 @@ class _Search:
                 yield [*path, last]
 
 
-def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | None:
-    """The program with the lowest addresses, first those that come last. None if there are no such sizes."""
+def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | bool | None:
+    """The program with the lowest addresses, first those that come last. False if there are no such sizes, None if that
+    is not known."""
     solver, size, count = Solver(milliseconds), unknown("TASK_SIZE"), 0
     inner: list[Any] = []  # where the row's cells meet
     calls = []
@@ -150,8 +163,9 @@ def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | None:
         _add_sizes(solver, via, borders, number)
         calls.append(via.step.on(borders))
         inner = [borders[cell] for cell in via.kept]
-    if not isinstance(solver.find(), Model):
-        return None
+    found = solver.find()
+    if not isinstance(found, Model):
+        return None if found else False
     for cost in [size, *(call.addr for call in reversed(calls))]:
         if least(solver, cost) is None:
             return None

@@ -126,6 +126,9 @@ class Equivalence:
                     return Answer(count, self.compared, self.solver.checks, gave_up="Z3 did not answer in time")
         except Unsupported as error:
             return Answer(count, self.compared, self.solver.checks, gave_up=str(error))
+        except TypeError as error:  # an operator that unknown numbers do not have
+            why = f"what the code computes is not followed: {error}"
+            return Answer(count, self.compared, self.solver.checks, gave_up=why)
         return Answer(count, self.compared, self.solver.checks)
 
     def _code(self) -> _Compared | None:
@@ -200,15 +203,15 @@ def _same_state(a: Any, b: Any) -> Formula:
         return True
     if a.map_count != b.map_count:
         return False
-    pairs: list[tuple[Any, Any, Sequence[str]]] = [
-        (a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in range(1, a.map_count + 1)
-    ]
+    # the slots that are in no use now are compared as well: what lies there, later code may come to
+    slots = [vma for vma in range(1, len(a.vma)) if _is_slot(a.vma[vma])]
+    pairs: list[tuple[Any, Any, Sequence[str]]] = [(a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in slots]
     pairs += [(page, b.page[address], PAGE_FIELDS) for address, page in a.page.entries]
     same = [formula_of(getattr(x, name) == getattr(y, name)) for x, y, names in pairs for name in names]
     lives = [
         equal(a.anon_vma[n].life, b.anon_vma[n].life) for n in range(1, len(a.anon_vma)) if _is_slot(a.anon_vma[n])
     ]
-    return both([*same, *lives, equal(a.brk, b.brk), equal(a.oops, b.oops)])
+    return both([*same, *lives, equal(a.brk, b.brk), equal(a.oops, b.oops), equal(a.leaked, b.leaked)])
 
 
 def _is_slot(slot: Any) -> bool:

@@ -11,7 +11,18 @@ from functools import lru_cache
 from typing import Any
 
 from checker import vm
-from checker.anystate import PAGE, TASK_SIZE, Numbers, Start, Within, any_call, machine_for, numbers_of, plainest
+from checker.anystate import (
+    PAGE,
+    TASK_SIZE,
+    Numbers,
+    Start,
+    Within,
+    any_call,
+    is_any_state,
+    machine_for,
+    numbers_of,
+    plainest,
+)
 from checker.link import Program, linked_with
 from checker.paths import Paths
 from checker.prune import without_kinds
@@ -29,6 +40,8 @@ STRUCTURE = (
     "faulted_vmas_are_on_their_list",
     "anon_vmas_are_freed_with_their_last_vma",
 )
+# and what its fields can be, beside; no property says that
+RANGES = "fields_are_in_range"
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,8 @@ class Induction:
                     return Answer(count, self.solver.checks, gave_up="Z3 did not answer in time")
         except Unsupported as error:
             return Answer(count, self.solver.checks, gave_up=str(error))
+        except TypeError as error:  # an operator that unknown numbers do not have
+            return Answer(count, self.solver.checks, gave_up=f"what the code computes is not followed: {error}")
         return Answer(count, self.solver.checks)
 
     def _assume(self) -> None:
@@ -134,6 +149,7 @@ class Induction:
                 said[name] = evaluator.formula(name, after)
             elif result is not OOPS:
                 said[name] = evaluator.formula(name, before, record(self.call, result), after)
+        said[RANGES] = is_any_state(after)
         wrong = negation(both(said.values()))
         if self.solver.find(wrong) is False:
             return None

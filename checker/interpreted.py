@@ -153,9 +153,15 @@ def _code(function: Function) -> CodeType:
 
 
 def executable(
-    functions: list[Function], constants: dict[str, Any], code: Callable[[Function], CodeType] = _code
+    functions: list[Function],
+    constants: dict[str, Any],
+    code: Callable[[Function], CodeType] = _code,
+    check_unknown: Callable[[Any], Any] = lambda value: value,
 ) -> dict[str, Any]:
-    """Python functions over one shared table of globals, with their own file and lines for tracebacks."""
+    """Python functions over one shared table of globals, with their own file and lines for tracebacks.
+
+    check_unknown(value) is asked about what is no int before a user's function puts it into a field.
+    """
 
     def more(state: Any) -> bool:
         state.fuel -= 1
@@ -164,7 +170,9 @@ def executable(
         return True
 
     def field(_state: Any, value: int) -> int:
-        if isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
+        if not isinstance(value, int):
+            return check_unknown(value)
+        if not -LARGEST - 1 <= value <= LARGEST:
             raise Oops("a number too large for a field")
         return value
 

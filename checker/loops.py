@@ -28,8 +28,9 @@ def compiled_for_unknowns(function: Function, functions: Mapping[str, Function])
     __pages__(state, first, end) and __range__ for range; __all__(lambda: a, lambda: b), __any__, __not__ for and, or,
     not.
     """
+    loops = [node for node in ast.walk(function.node) if isinstance(node, ast.For)]
     own = frozenset(
-        node.lineno for node in ast.walk(function.node) if isinstance(node, ast.For) and is_per_page(node, functions)
+        loop.lineno for loop in loops if is_per_page(loop, functions) and not _is_used_after(loop, function.node)
     )
     called = subset.calls(function.node)
     return _code(function, own, frozenset(name for name in called if changes_nothing(name, functions)))
@@ -81,9 +82,37 @@ class _Prepared(ast.NodeTransformer):
 
 
 def is_per_page(loop: ast.For, functions: Mapping[str, Function]) -> bool:
-    """Does each round of the loop look at and change its own page only, of what the loop changes?"""
+    """Does each round of the loop look at and change its own page only, of what the loop changes, if it is there?"""
     assert isinstance(loop.target, ast.Name)
-    return len(_range_of(loop)) == 2 and all(_is_own(node, loop.target.id, functions) for node in loop.body)
+    page = loop.target.id
+    if len(_range_of(loop)) != 2 or not all(_is_for_mapped(node, page) for node in loop.body):
+        return False
+    return all(_is_own(node, page, functions) for node in loop.body)
+
+
+def _is_for_mapped(statement: ast.stmt, page: str) -> bool:
+    """Does it do something only `if state.page[page].mapcount != 0`?"""
+    if not isinstance(statement, ast.If) or statement.orelse or not isinstance(statement.test, ast.Compare):
+        return False
+    test, zero = statement.test, statement.test.comparators[0]
+    return (
+        isinstance(test.left, ast.Attribute)
+        and test.left.attr == "mapcount"
+        and _is_page(test.left.value, page)
+        and isinstance(test.ops[0], ast.NotEq)
+        and len(test.ops) == 1
+        and isinstance(zero, ast.Constant)
+        and zero.value == 0
+    )
+
+
+def _is_used_after(loop: ast.For, function: ast.FunctionDef) -> bool:
+    """Is the loop's variable used anywhere else in the function?"""
+    assert isinstance(loop.target, ast.Name)
+    inside = set(ast.walk(loop))
+    return any(
+        isinstance(node, ast.Name) and node.id == loop.target.id and node not in inside for node in ast.walk(function)
+    )
 
 
 def _range_of(loop: ast.For) -> list[ast.expr]:

@@ -96,7 +96,7 @@ def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPo
             return
         tried = try_out(proof.kernel, failure.before, failure.call, max_map_count, _all_states(failure))
         if any(not tried.said_before[lemma] for lemma in _assumed(proof)) or all(
-            tried.said_after[claim] for claim in failure.broken
+            tried.said_after.get(claim) for claim in failure.broken
         ):
             proof.reason = "Z3's numbers do not show it when they are run"
             return
@@ -111,7 +111,7 @@ def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPo
 
 def _all_states(failure: Failure) -> list[str]:
     always = [name for name, prop in PROPERTIES.items() if prop.kind == "always"]
-    return [*always, *(name for name in failure.broken if name not in always)]
+    return [*always, *(name for name in failure.broken if name in PROPERTIES and name not in always)]
 
 
 def _assumed(proof: Proof) -> tuple[str, ...]:

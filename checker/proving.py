@@ -48,6 +48,8 @@ def prove_command(options: argparse.Namespace, scope: Scope) -> int:
     """vmacheck prove: 0 proved or equal, 1 refuted or different, 3 neither, 4 proved of what never happens."""
     milliseconds = 1000 * options.timeout
     _check_names(options)
+    for kernel in options.names[: 2 if options.equivalent else 1]:
+        vm.check_bounds_are_not_named(kernel)
     if options.depth is not None:
         return _depth(options, scope, milliseconds)
     for operation in scope.operations:
@@ -124,6 +126,8 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> int:
         violation = Violation(kernels, worse=options.by, max_map_count=scope.max_map_count)
         for kernel in kernels:
             vm.build(kernel, scope)
+    for kernel in violation.kernels:
+        vm.check_bounds_are_not_named(kernel)
     begin = time.perf_counter()
     with ProgressLine() as status:
         found = minimise(violation, calls, scope, 1000 * options.timeout, status.say)

@@ -222,6 +222,7 @@ def store(state: Any, cells: Sequence[bool]) -> Side:
     def offset(value: Any, address: Any) -> Offset | None:
         return None if key(value) == key(address) else key(value)
 
+    _check_kept(state)
     vmas = []
     for number in range(1, state.map_count + 1):
         vma = state.vma[number]
@@ -243,6 +244,20 @@ def store(state: Any, cells: Sequence[bool]) -> Side:
     return Side(tuple(vmas), named, freed, int(leaked or state.leaked), state.bug)
 
 
+def _check_kept(state: Any) -> None:
+    """Raise Unsupported if the state has something in it that a side does not keep."""
+    vmas = [state.vma[number] for number in range(1, state.map_count + 1)]
+    names = ("vm_flags", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
+    kept = all(isinstance(getattr(vma, name), int) for vma in vmas for name in names)
+    for _, page in state.page.entries:
+        kept = kept and page.mapcount in (0, 1) and isinstance(page.mapping, int)
+        kept = kept and (page.mapcount == 1 or (page.mapping == 0 and key(page.index) == key(0)))
+    referred = {vma.anon_vma for vma in vmas} | {vma.anon_vma_node for vma in vmas}
+    referred |= {page.mapping for _, page in state.page.entries}
+    if not kept or key(state.brk) != key(0) or not all(state.anon_vma[n].life in (LIVE, FREED) for n in referred if n):
+        raise Unsupported("a call leaves a state with something in it that rows of cells do not keep")
+
+
 def _exists(state: Any, anon_vma: int) -> bool:
     return hasattr(type(state.anon_vma[anon_vma]), "assign")
 
@@ -255,7 +270,9 @@ def simplest(row: Row, keep_pages: bool) -> tuple[Row, tuple[int, ...]]:
     units = {cell for side in row.sides for cell, _, _ in side.pages} if keep_pages else set()
     kept = {cell for side in row.sides for first, end, _, _ in side.vmas for cell in (first, end)}
     kept |= units | {cell + 1 for cell in units}
-    if any(pgoff is not None for side in row.sides for _, _, _, pgoff in side.vmas):
+    offsets = [pgoff for side in row.sides for _, _, _, pgoff in side.vmas]
+    offsets += [index for side in row.sides for _, _, index in side.pages] if keep_pages else []
+    if any(offset is not None for offset in offsets):
         raise Unsupported("an offset that is not the address, as mremap makes them")
     if not kept:
         return Row(sides=row.sides), ()

@@ -8,12 +8,12 @@ them, need not be. Of the pages, those are kept that somebody will look at.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from checker.interpreted import CallRecord, Oops, executable, struct_class
+from checker.interpreted import CallRecord, NullSlot, Oops, executable, struct_class
 from checker.layout import FUEL, Array, Layout
 from checker.link import AST_LOCK, Program
 from checker.loops import PAGES, compiled_for_unknowns
-from checker.system import OOPS
-from checker.values import Formula, Linear, Unsupported, both, either, equal, formula_of, negation, truth
+from checker.system import LARGEST_RESULT, MAX_ERRNO, OOPS
+from checker.values import Bits, Formula, Linear, Truth, Unsupported, both, either, equal, formula_of, negation, truth
 
 MAX_ROUNDS = 64
 
@@ -91,7 +91,9 @@ class SymbolicMachine:
         with AST_LOCK:
             reachable = self.program.reachable(roots)
             table = self.program.functions
-            self.functions = executable(reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table))
+            self.functions = executable(
+                reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table), _small_enough
+            )
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
         self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
 
@@ -104,6 +106,9 @@ class SymbolicMachine:
         """A state, all zero."""
         state = self._state()
         state.page = self.pages_class(self._page, self._page_fields, self._empty)
+        for array in self._arrays:
+            slots, first = getattr(state, array.name), array.last + array.spare + 1
+            list.__setitem__(slots, slice(first, first + MAX_ROUNDS), [_BEYOND] * MAX_ROUNDS)
         return state
 
     def copy(self, state: Any) -> Any:
@@ -118,7 +123,7 @@ class SymbolicMachine:
         self.functions["begin"](before)
         after = self.copy(before)
         result = self.run(after, "step", call)
-        if result is None:
+        if result is None or (isinstance(result, int) and not -MAX_ERRNO <= result <= LARGEST_RESULT):
             after = self.copy(before)
             after.bug, result = 1, OOPS
         return after, result
@@ -132,6 +137,29 @@ class SymbolicMachine:
         except (Oops, IndexError):
             return None
         return None if state.oops else result
+
+
+def _small_enough(value: Any) -> Any:
+    """The value, if it is not larger than addresses and flags are: whether another fits is not followed."""
+    if isinstance(value, Linear):
+        if sum(abs(c) for _, c in value.terms) > MAX_ROUNDS or abs(value.constant) > LARGEST_RESULT:
+            raise Unsupported("a number that may be too large for a field")
+    elif isinstance(value, Bits) and value.mask >> 31:
+        raise Unsupported("a mask that may be negative is put into a field")
+    return value
+
+
+class _Beyond(NullSlot):
+    """A slot that there would be if there were more vmas, or more pages: what lies there is not known."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unsupported("a slot is looked at that there is for more vmas only")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise Unsupported("a slot is changed that there is for more vmas only")
+
+
+_BEYOND = _Beyond()
 
 
 def _with_pages(base: type) -> type:
@@ -169,11 +197,14 @@ def _all(*parts: Callable[[], Any]) -> Any:
     formulas: list[Formula] = []
     for part in parts:
         try:
-            formulas.append(formula_of(part()))
+            value = part()
         except (Oops, IndexError):
             if truth(both(formulas)):
                 raise
             return False
+        if not isinstance(value, bool | Truth):
+            return _one_by_one(parts, True)
+        formulas.append(formula_of(value))
         if formulas[-1] is False:
             return False
     return truth(both(formulas))
@@ -184,14 +215,26 @@ def _any(*parts: Callable[[], Any]) -> Any:
     formulas: list[Formula] = []
     for part in parts:
         try:
-            formulas.append(formula_of(part()))
+            value = part()
         except (Oops, IndexError):
             if not truth(either(formulas)):
                 raise
             return True
+        if not isinstance(value, bool | Truth):
+            return _one_by_one(parts, False)
+        formulas.append(formula_of(value))
         if formulas[-1] is True:
             return True
     return truth(either(formulas))
+
+
+def _one_by_one(parts: Sequence[Callable[[], Any]], goes_on: bool) -> Any:
+    """and, or, as Python has them: the first value that decides, or the last."""
+    for part in parts[:-1]:
+        value = part()
+        if bool(value) != goes_on:
+            return value
+    return parts[-1]()
 
 
 def _not(value: Any) -> Any:

@@ -413,7 +413,10 @@ class Evaluator:
         here: Guard | None = guard
         for operand in node.values:
             assert here is not None
-            formula = formula_from(self._value(operand, variables, here))
+            value = self._value(operand, variables, here)
+            if not isinstance(value, bool | Truth):
+                raise Unsupported(f"line {node.lineno}: 'and' or 'or' of numbers in a property")
+            formula = formula_from(value)
             formulas.append(formula)
             here = guarded(here, formula if is_and else negation(formula))
             if here is None:

@@ -166,6 +166,17 @@ class Truth:
             raise Unsupported("a branch on what is not known, where no path is explored")
         return Forks.decide(self.formula)
 
+    def __index__(self) -> int:
+        """0 or 1: a fork."""
+        return int(bool(self))
+
+    def _arithmetic(self, *_: Any) -> Any:
+        raise Unsupported("arithmetic with a truth value that is not known")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = __pos__ = __invert__ = _arithmetic
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _arithmetic
+    __lt__ = __le__ = __gt__ = __ge__ = _arithmetic
+
     def __eq__(self, other: Any) -> Any:
         if not isinstance(other, bool | Truth):
             raise Unsupported("a truth value compared with a number")
@@ -206,6 +217,8 @@ class Linear:
             return linear(_ordered(terms), self.constant + sign * other.constant)
         if isinstance(other, int):
             return Linear(self.terms, self.constant + sign * other)
+        if isinstance(other, Truth | Bits):
+            raise Unsupported("a number combined with a truth value, or with a bit mask, that is not known")
         return NotImplemented
 
     def __add__(self, other: Any) -> Any:
@@ -218,6 +231,12 @@ class Linear:
 
     def __rsub__(self, other: Any) -> Any:
         return (-self)._plus(other, 1)
+
+    def __pos__(self) -> "Linear":
+        return self
+
+    def __invert__(self) -> "Linear":
+        return -self - 1  # type: ignore[no-any-return]
 
     def __neg__(self) -> "Linear":
         return Linear(tuple((name, -c) for name, c in self.terms), -self.constant)
@@ -429,7 +448,7 @@ class Bits:
     def _number(self, _other: Any = None) -> Any:
         raise Unsupported("arithmetic, or an order, on a bit mask with unknown bits")
 
-    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __lt__ = __le__ = __gt__ = __ge__ = _number
+    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __lt__ = __le__ = __gt__ = __ge__ = _number
     __lshift__ = __rshift__ = __neg__ = __index__ = _number
 
 

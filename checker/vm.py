@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Linux VM as a system: kernels by name, their patches, and the properties, put together for a scope."""
 
+import ast
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,6 +18,8 @@ from model import state, unistd
 from model.kernels import GOALS, KERNELS, PATCHES, files
 from model.operations import NAMES, OPERATIONS, Call, result_text
 from properties import COST, FILES, PROPERTIES
+
+SLOT_COUNTS = ("NR_VMAS", "NR_ANON_VMAS")
 
 
 class UnknownName(ValueError):
@@ -85,6 +88,16 @@ def _check_that_patches_add_up(name: str, patches: list[str]) -> None:
         for function in read(path, path.read_text(encoding="utf-8"), {})[0]:
             if replaced.setdefault(function, patch) != patch:
                 raise UnknownName(f"{name}: {replaced[function]} and {patch} both replace {function}")
+
+
+def check_bounds_are_not_named(name: str) -> None:
+    """Raise UnknownName if a user's file names how many slots there are: for any size, there is no such number."""
+    _, _, paths = split_name(name)
+    for path in paths:
+        for function in read(path, path.read_text(encoding="utf-8"), {})[0].values():
+            for node in ast.walk(function.node):
+                if isinstance(node, ast.Name) and node.id in SLOT_COUNTS:
+                    raise UnknownName(f"{path}:{node.lineno}: {node.id} is not known where the size is not")
 
 
 @cache

@@ -11,7 +11,7 @@ from checker.bounded import Found
 from checker.confirm import load, system_for
 from checker.equivalence import Difference
 from checker.equivalence import Verdict as Equivalent
-from checker.induction import STRUCTURE
+from checker.induction import RANGES, STRUCTURE
 from checker.interpreted import Machine
 from checker.layout import OutOfBounds
 from checker.prove import Proof
@@ -113,7 +113,7 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
     if proof.verdict in ("proved", "vacuous"):
         lines.append(f"no {_any_of(proof.operations)} breaks it, {_any_state(proof.vmas)}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
-    lines.append(f"together with it: {', '.join(lemmas)}")
+    lines.append(f"together with it: {', '.join([*lemmas, RANGES])}")
     lines.append(_effort(proof.paths, proof.checks if proof.verdict == "proved" else None))
     return lines
 
@@ -174,7 +174,7 @@ def proof_data(proof: Proof, max_map_count: int) -> dict[str, Any]:
         "vmas": proof.vmas,
         "ops": list(proof.operations),
         "max_map_count": max_map_count,
-        "lemmas": [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property],
+        "lemmas": [*(name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property), RANGES],
         "paths": proof.paths,
         "questions": proof.checks,
         "seconds": round(proof.seconds, 3),

@@ -107,8 +107,8 @@ def _destination(call: Call) -> str:
 
 
 def name_of(value: int, names: dict[str, int]) -> str:
-    """The name that has the value."""
-    return next(name for name, known in names.items() if known == value)
+    """The name that has the value; the number, if none has it."""
+    return next((name for name, known in names.items() if known == value), str(value))
 
 
 def protection_text(prot: int) -> str:

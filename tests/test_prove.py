@@ -10,6 +10,7 @@ from checker.solver import Solver
 from tests.helpers import MUTANTS, vmacheck, vmacheck_json
 
 REWRITES = MUTANTS.parent / "rewrites"
+BUILT_IN = {*induction.STRUCTURE, induction.RANGES}
 FOUR = ("mmap", "munmap", "mprotect", "write")
 
 # kernel, property, the lemmas that it takes
@@ -35,7 +36,7 @@ def proof_of(kernel, name, vmas, *more):
 def test_proved(kernel, name, lemmas, vmas):
     code, data = proof_of(kernel, name, vmas)
     assert (code, data["verdict"], data["reason"], data["vmas"]) == (0, "proved", None, vmas)
-    assert set(data["lemmas"]) - set(induction.STRUCTURE) == set(lemmas)
+    assert set(data["lemmas"]) - BUILT_IN == set(lemmas)
 
 
 # with so many vmas a call can break it on the mutant
@@ -61,7 +62,7 @@ def test_a_failure_that_no_program_comes_to_is_ruled_out_by_a_lemma():
     """nothing_refers_to_a_freed_anon_vma is not inductive: a page may hang from an anon_vma that is not its vma's."""
     code, data = proof_of("linux-2.6.8", "nothing_refers_to_a_freed_anon_vma", 1)
     assert (code, data["verdict"]) == (0, "proved")
-    assert len(set(data["lemmas"]) - set(induction.STRUCTURE)) == 1
+    assert len(set(data["lemmas"]) - BUILT_IN) == 1
 
 
 def test_without_a_lemma_the_failing_state_is_shown(monkeypatch):
@@ -88,8 +89,27 @@ def test_with_too_few_vmas_a_search_still_refutes():
 
 
 def test_what_never_happens_is_not_proved():
-    code, data = proof_of("anonmm", "adjacent_vmas_share_anon_vma", 1)
+    code, data = proof_of("rmap40", "first_write_takes_neighbours_anon_vma", 1, "--ops", "mmap,munmap")
     assert (code, data["verdict"]) == (4, "vacuous")
+
+
+def test_what_a_state_is_taken_to_be_is_proved_too(tmp_path):
+    """A call that leaves a policy that no state is taken to have, and another that reacts to it."""
+    patch = tmp_path / "patch.py"
+    patch.write_text(
+        "def unmap_region(mm, start, end):\n"
+        "    zap_page_range(mm, start, end)\n"
+        "    if mm.vma[1].vm_end <= start:\n"
+        "        if mm.vma[1].vm_policy == 7:\n"
+        "            mm.vma[1].vm_start = mm.vma[1].vm_end\n"
+        "        elif end - start > 3:\n"
+        "            mm.vma[1].vm_policy = 7\n"
+    )
+    words = ("vmas_are_sorted_and_disjoint", "--vmas", "2", "--ops", "mmap,munmap")
+    code, out, _ = vmacheck("prove", f"linux-2.6.8+{patch}", *words)
+    assert code == 3
+    assert "a call that breaks fields_are_in_range" in out
+    assert "not proved" in out
 
 
 @pytest.mark.parametrize("operation", ["read", "munlock", "madvise", "mbind", "brk", "file"])
@@ -194,6 +214,81 @@ def test_a_function_that_no_call_comes_to_is_not_compared():
     code, out, _ = vmacheck("prove", "--equivalent", "rmap40", "rmap40", "sys_brk", "--vmas", "1")
     assert code == 4
     assert "vacuous (no call comes to sys_brk)" in out
+
+
+# ---- what would be followed wrongly is refused ---------------------------------------------------
+
+REFUSED = {
+    "a page of several": (
+        "    if mm.page[start].mapcount != mm.page[start + 1].mapcount:\n        BUG(mm)\n",
+        "a page other than the one that the call is about is looked at",
+    ),
+    "a slot that there is for more vmas": (
+        "    if mm.vma[9].vm_start == 1:\n        BUG(mm)\n",
+        "a slot is looked at that there is for more vmas only",
+    ),
+    "a loop whose variable is used after it": (
+        "    address = start\n    for address in range(start, end):\n        if mm.page[address].mapcount != 0:\n"
+        "            page_remove_rmap(mm, address)\n    mm.brk = address\n",
+        "a page other than the one that the call is about is looked at",
+    ),
+    "a loop that makes pages": (
+        "    for address in range(start, end):\n        mm.page[address].mapcount = 1\n",
+        "a page other than the one that the call is about is looked at",
+    ),
+    "a large number": ("    mm.brk = (end - start) * 1000000000\n    mm.brk = 0\n", "a number that may be too large"),
+    "a truth value as a number": ("    mm.brk = mm.brk + (start == 0)\n", "a number combined with a truth value"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_followed_leaves_the_proof_open(name, tmp_path):
+    lines, why = REFUSED[name]
+    patch = tmp_path / "patch.py"
+    patch.write_text(f"def unmap_region(mm, start, end):\n    zap_page_range(mm, start, end)\n{lines}")
+    words = ("vmas_are_sorted_and_disjoint", "--vmas", "1", "--ops", "mmap,munmap")
+    code, out, _ = vmacheck("prove", f"linux-2.6.8+{patch}", *words)
+    assert code == 3
+    assert f"incomplete (mmap with 1 vmas: {why}" in out
+
+
+DEEPER = {
+    "a page that was just written": (
+        "def do_anonymous_page(mm, vma, address, write_access):\n    anon_vma_prepare(mm, vma)\n"
+        "    page_add_anon_rmap(mm, vma, address)\n    if mm.page[address].mapcount == 1:\n"
+        "        mm.vma[1].vm_end = mm.vma[1].vm_start\n    return 0\n",
+        1,
+    ),
+    "the heap": (
+        "def zap_page_range(mm, start, end):\n    if mm.brk == 1:\n"
+        "        mm.vma[1].vm_end = mm.vma[1].vm_start\n    mm.brk = 1\n",
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEEPER)
+def test_rows_keep_what_a_patch_looks_at_or_say_that_they_do_not(name, tmp_path):
+    text, expected = DEEPER[name]
+    patch = tmp_path / "patch.py"
+    patch.write_text(text)
+    words = ("vmas_are_sorted_and_disjoint", "--depth", "2", "--prot", "RW")
+    assert vmacheck("prove", f"linux-2.6.8+{patch}", *words)[0] == expected
+
+
+def test_slots_that_are_in_no_use_are_compared_as_well(tmp_path):
+    patch = tmp_path / "patch.py"
+    patch.write_text("def kmem_cache_alloc_vma(mm):\n    return VMA_NEW\n")
+    words = ("--equivalent", "linux-2.6.8", f"linux-2.6.8+{patch}", "kmem_cache_alloc_vma", "--vmas", "1")
+    assert vmacheck("prove", *words)[0] == 1
+
+
+def test_how_many_slots_there_are_cannot_be_asked(tmp_path):
+    patch = tmp_path / "patch.py"
+    patch.write_text("def unmap_region(mm, start, end):\n    if NR_VMAS > 9:\n        BUG(mm)\n")
+    code, _, err = vmacheck("prove", f"linux-2.6.8+{patch}", "kernel_bug_is_never_hit")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "patch.py:2: NR_VMAS is not known where the size is not" in err
 
 
 # ---- bad input -----------------------------------------------------------------------------------
