@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Z3, for formulas as checker/values.py has them: can they be true together, with which numbers, and how small?"""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -228,8 +228,3 @@ def least(solver: Solver, cost: Any, lowest: int = 0) -> int | None:
             lowest = middle + 1
     solver.add(at_most(cost, high))
     return high
-
-
-def values_in(model: Model, unknowns: Mapping[str, Any]) -> dict[str, int]:
-    """What each of the named values comes to."""
-    return {name: model.value(value) for name, value in unknowns.items()}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from checker.interpreted import CallRecord, NullSlot, Oops, executable, struct_class
-from checker.layout import FUEL, Array, Layout
+from checker.layout import FUEL, Layout
 from checker.link import AST_LOCK, Program
 from checker.loops import PAGES, compiled_for_unknowns
 from checker.system import LARGEST_RESULT, MAX_ERRNO, OOPS
@@ -97,18 +97,13 @@ class SymbolicMachine:
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
         self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
 
-    @property
-    def arrays(self) -> list[Array]:
-        """The arrays of a state, but for the pages."""
-        return self._arrays
-
     def new(self) -> Any:
         """A state, all zero."""
         state = self._state()
         state.page = self.pages_class(self._page, self._page_fields, self._empty)
         for array in self._arrays:
             slots, first = getattr(state, array.name), array.last + array.spare + 1
-            list.__setitem__(slots, slice(first, first + MAX_ROUNDS), [_BEYOND] * MAX_ROUNDS)
+            list.__setitem__(slots, slice(first, None), [_BEYOND] * (len(slots) - first))
         return state
 
     def copy(self, state: Any) -> Any:
@@ -244,8 +239,3 @@ def _not(value: Any) -> Any:
 def record(call: Any, result: Any) -> CallRecord:
     """A call with its result, as step properties see it."""
     return CallRecord(call, result)
-
-
-def is_known(value: Any) -> bool:
-    """Is the number known?"""
-    return not isinstance(value, Linear)

@@ -137,11 +137,6 @@ def _put_together(formulas: Iterable[Formula], kind: str, neutral: bool) -> Form
     return next(iter(parts.values())) if parts else neutral
 
 
-def implies(premise: Formula, conclusion: Formula) -> Formula:
-    """If premise, then conclusion."""
-    return either([negation(premise), conclusion])
-
-
 def formula_of(value: Any) -> Formula:
     """That a value is true, as a formula."""
     if isinstance(value, Truth):

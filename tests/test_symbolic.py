@@ -132,7 +132,7 @@ def judged(tree, numbers):
         return a == b if tree[0] == "==" else a != b
     a, b = formula_of(a), formula_of(b)
     return truth(
-        {"and": both([a, b]), "or": either([a, b]), "not": negation(a), "implies": values.implies(a, b)}[tree[0]]
+        {"and": both([a, b]), "or": either([a, b]), "not": negation(a), "implies": either([negation(a), b])}[tree[0]]
     )
 
 
