@@ -103,7 +103,7 @@ class SymbolicMachine:
         state.page = self.pages_class(self._page, self._page_fields, self._empty)
         for array in self._arrays:
             slots, first = getattr(state, array.name), array.last + array.spare + 1
-            list.__setitem__(slots, slice(first, None), [_BEYOND] * (len(slots) - first))
+            list.__setitem__(slots, slice(first, None), _BEYOND)
         return state
 
     def copy(self, state: Any) -> Any:
@@ -154,7 +154,8 @@ class _Beyond(NullSlot):
         raise Unsupported("a slot is changed that there is for more vmas only")
 
 
-_BEYOND = _Beyond()
+# behind the slots that there are; the last ones are what negative indices come to, as NULL - 1
+_BEYOND = [_Beyond()] * 1000 + [NullSlot()] * MAX_ROUNDS
 
 
 def _with_pages(base: type) -> type:
