@@ -6,55 +6,35 @@ for all sizes at once, and where it cannot, both ways are followed.
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from checker import rows, vm
-from checker.anystate import PAGE, SPARE_VMAS
-from checker.layout import Layout
-from checker.link import Function, Program, linked_with
+from checker.anystate import PAGE, SPARE_VMAS, machine_with, said_of
+from checker.link import Program
+from checker.loops import PAGES
 from checker.paths import Paths
 from checker.rows import Place, Row
 from checker.scope import Scope
 from checker.solver import Solver
-from checker.symbolic import Pages, SymbolicMachine, record
+from checker.symbolic import Pages, SymbolicMachine
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
-from checker.values import Formula, at_most, both, either, equal, negation, unknown
-from model import state
-from model.kernels import files
-from model.mm import MAP_NORESERVE, MAX_MAP_COUNT
-from model.operations import ADVICE, FIXED, OPERATIONS, POLICIES, PROTECTIONS, Call
+from checker.values import Formula, at_most, equal, negation, unknown
+from model.mm import MAX_MAP_COUNT
+from model.operations import FIXED, Call, all_calls
 from model.unistd import NR_read, NR_write
-from properties import FILES, PROPERTIES
 
 MAX_CELLS = 48
-BUILT_IN = {path.parent for path in (*files(()), *files(("importer",)), *FILES)}
 FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind")
 FOLLOWED_IN_UNITS = (*FOLLOWED, "mlock", "move")
 
 
 def templates(scope: Scope) -> list[Call]:
-    """The calls of a scope, but for where: addr and len are 0, and so is where mremap moves to."""
-    found: list[Call] = []
-    bits = [PROTECTIONS[name] for name in scope.protections]
-    for name in scope.operations:
-        nr = OPERATIONS[name].nr
-        if name == "mmap":
-            found += [Call(nr, 0, 0, p, f) for p in bits for f in ((0, MAP_NORESERVE) if scope.noreserve else (0,))]
-        elif name == "mprotect":
-            found += [Call(nr, 0, 0, p) for p in bits]
-        elif name == "madvise":
-            found += [Call(nr, 0, behavior=behavior) for behavior in ADVICE.values()]
-        elif name == "mbind":
-            found += [Call(nr, 0, policy=policy) for policy in POLICIES.values()]
-        elif name == "move":
-            found.append(Call(nr, 0, flags=FIXED))
-        else:
-            found.append(Call(nr, 0))
-    return found
+    """The calls of a scope, but for where: addresses and lengths are 0."""
+    calls = all_calls(1, scope.protections, scope.operations, scope.noreserve)
+    return list(dict.fromkeys(call._replace(addr=0, len=0, new_addr=0, new_len=0) for call in calls))
 
 
 def is_about_a_page(call: Call) -> bool:
@@ -148,6 +128,17 @@ class Violation:
     worse: str = ""
     max_map_count: int = MAX_MAP_COUNT
 
+    def is_worse(self, same: bool, a: tuple[Any, Any], b: tuple[Any, Any]) -> bool:
+        """Is the first worse after a call? Each is a result and a state; same: are the results known to be equal?"""
+        fails = [isinstance(result, int) and result < 0 for result, _ in (a, b)]
+        if self.worse == "result":
+            return fails[0] and not fails[1]
+        if not same or OOPS in (a[0], b[0]):
+            return False
+        if self.worse == "vmas":
+            return bool(a[1].map_count > b[1].map_count)
+        return bool(rows.borders_of(a[1]).keys() - rows.borders_of(b[1]).keys())
+
 
 @dataclass
 class Kernels:
@@ -161,7 +152,7 @@ class Kernels:
     def __post_init__(self) -> None:
         names = self.violation.kernels
         self.claim = self.violation.property
-        self.programs = [linked_with(vm.program_of(name, {}), FILES) for name in names]
+        self.programs = [vm.program_with_claims(name) for name in names]
         self.roots = ["begin", "step", *([self.claim] if self.claim else [])]
         always, solver = Solver(self.milliseconds), Solver(self.milliseconds)
         for formula in sizes():
@@ -174,19 +165,15 @@ class Kernels:
         """A machine for states of up to so many vmas, and a few more during a call."""
         vmas = (vmas + 3) // 4 * 4
         if (side, vmas) not in self._machines:
-            slots = vmas + SPARE_VMAS
-            layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))
-            numbers = {
-                "TASK_SIZE": unknown("TASK_SIZE"),
-                "NR_VMAS": slots,
-                "NR_ANON_VMAS": 3 * slots + 1,
-                "VMA_NEW": slots + 1,
-            }
-            numbers["MAX_MAP_COUNT"] = self.violation.max_map_count
-            machine = SymbolicMachine(self.programs[side], layout, self.roots, numbers, empty=True)
-            if not self.keep_pages:
-                machine.pages_class = _AnyPages
-            self._machines[side, vmas] = machine
+            pages = Pages if self.keep_pages else _AnyPages
+            self._machines[side, vmas] = machine_with(
+                self.programs[side],
+                vmas + SPARE_VMAS,
+                self.roots,
+                self.violation.max_map_count,
+                empty=True,
+                pages=pages,
+            )
         return self._machines[side, vmas]
 
     def successors(self, row: Row, place: Place, step: Step) -> Iterator[After]:
@@ -223,33 +210,15 @@ class Kernels:
         """For which sizes, of those on this path, the violation is there."""
         (before, after, result), machine = outcomes[0], machines[0]
         if not self.claim:
-            return self._is_worse(outcomes[0], outcomes[1])
+            pairs = [(one[2], one[1]) for one in outcomes]
+            same = self.paths.always(equal(pairs[0][0], pairs[1][0])) is True
+            return self.violation.is_worse(same, pairs[0], pairs[1])
         context = Context([PAGE], rows.borders(cells)[:-1], lambda formula: self.paths.always(formula) is True)
         evaluator = Evaluator(machine.program.functions, machine.program.constants, context)
-        if not PROPERTIES[self.claim].on_step:
-            said = evaluator.formula(self.claim, after)
-        elif result is OOPS:
-            return False
-        else:
-            said = evaluator.formula(self.claim, before, record(call, result), after)
+        said = said_of(evaluator, self.claim, before, call, result, after)
         if said is True or not self.paths.solver.possible(negation(said)):
             return False
         return negation(said) if self.paths.solver.possible(said) else True
-
-    def _is_worse(self, a: Any, b: Any) -> bool:
-        if self.violation.worse == "result":
-            fails = [one[2] is OOPS or (isinstance(one[2], int) and one[2] < 0) for one in (a, b)]
-            return fails[0] and not fails[1]
-        if self.paths.always(equal(a[2], b[2])) is not True:
-            return False
-        if self.violation.worse == "vmas":
-            return bool(a[1].map_count > b[1].map_count)
-        return bool(_borders_of(a[1]) - _borders_of(b[1]))
-
-
-def _borders_of(one: Any) -> set[Any]:
-    vmas = [one.vma[number] for number in range(1, one.map_count + 1)]
-    return {rows.key(address) for vma in vmas for address in (vma.vm_start, vma.vm_end)}
 
 
 def sizes() -> Iterator[Formula]:
@@ -259,32 +228,9 @@ def sizes() -> Iterator[Formula]:
     yield from (at_most(1, unknown(f"gap{cell}")) for cell in range(1, MAX_CELLS))
 
 
-def over(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
-    """The formula with numbers for some of its unknowns."""
-    if isinstance(formula, bool) or formula.kind == "bits==0":
-        return formula
-    if formula.kind in ("<=0", "==0"):
-        terms = (c * (numbers[name] if name in numbers else unknown(name)) for name, c in formula.parts)
-        total = sum(terms, formula.constant)
-        return at_most(total, 0) if formula.kind == "<=0" else equal(total, 0)
-    parts = [over(part, numbers) for part in formula.parts]
-    return negation(parts[0]) if formula.kind == "not" else both(parts) if formula.kind == "and" else either(parts)
-
-
-def looks_at_pages(program: Program, name: str) -> bool:
-    """Does the claim look at what is on pages?"""
-    return any(_names_pages(function) for function in program.reachable([name]))
-
-
-def patch_looks_at_pages(program: Program) -> bool:
-    """Does a user's function look at what is on pages? The kernel's own ask of one page whether it is there."""
-    return any(_names_pages(function) for function in program.functions.values() if not is_built_in(function))
-
-
-def is_built_in(function: Function) -> bool:
-    """Is it the kernel's own, or a property's, and not a user's?"""
-    return Path(function.file).parent in BUILT_IN
-
-
-def _names_pages(function: Function) -> bool:
-    return any(isinstance(node, ast.Attribute) and node.attr == "page" for node in ast.walk(function.node))
+def looks_at_pages(program: Program, claim: str, users_files: Collection[str]) -> bool:
+    """Does the claim, or a user's function, look at what is on pages? The kernel's own ask whether one is there."""
+    functions = program.reachable([claim])
+    functions += [function for function in program.functions.values() if function.file in users_files]
+    nodes = (node for function in functions for node in ast.walk(function.node))
+    return any(isinstance(node, ast.Attribute) and node.attr == PAGES for node in nodes)

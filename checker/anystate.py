@@ -5,14 +5,19 @@ A state is well formed here if it is what the numbers of its fields can be: the 
 list of its anon_vma, and an anon_vma is alive exactly if it has a vma. That calls keep to it is proved with the rest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from checker import vm
+from checker.interpreted import CallRecord
 from checker.layout import Layout
 from checker.link import Program
-from checker.solver import Model, Solver
+from checker.prune import without_kinds
+from checker.solver import Model, Solver, least
 from checker.symbolic import SymbolicMachine
+from checker.system import OOPS
+from checker.terms import Evaluator
 from checker.values import (
     Formula,
     at_most,
@@ -29,7 +34,10 @@ from checker.values import (
 from model import mm, state
 from model.operations import ADVICE, OPERATIONS, POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
+from properties import PROPERTIES
 
+VMA_FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
+PAGE_FIELDS = ("mapcount", "mapping", "index")
 SPARE_VMAS = 3  # a call can have so many vmas more than there were, for a while
 VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
 TASK_SIZE = unknown("TASK_SIZE")
@@ -48,18 +56,12 @@ class Numbers:
     lives: tuple[int, ...]
 
 
-def constants(vmas: int) -> dict[str, Any]:
-    """The bounds of model.mm for states of so many vmas: of those that are not known, one number stands for any."""
-    slots = vmas + SPARE_VMAS
-    return {"TASK_SIZE": TASK_SIZE, "NR_VMAS": slots, "NR_ANON_VMAS": vmas + 2, "VMA_NEW": slots + 1}
-
-
 def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[Any, list[Formula]]:
     """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses."""
     before = machine.new()
     before.map_count = vmas
     before.brk = unknown("brk")
-    known: list[Formula] = [at_most(1, TASK_SIZE), at_most(0, before.brk), at_most(before.brk, TASK_SIZE)]
+    known: list[Formula] = [at_most(1, TASK_SIZE)]
     end: Any = 0
     for number in range(1, vmas + 1):
         known += _any_vma(before, number, end)
@@ -68,7 +70,7 @@ def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[An
     known += _any_anon_vmas(before, vmas)
     for number, address in enumerate(pages):
         known += _any_page(before.page.add(address), address, number, vmas)
-    return before, known
+    return before, [*known, is_any_state(before)]
 
 
 def _any_vma(before: Any, number: int, last_end: Any) -> list[Formula]:
@@ -82,9 +84,6 @@ def _any_vma(before: Any, number: int, last_end: Any) -> list[Formula]:
     return [
         at_most(last_end, vma.vm_start),
         less(vma.vm_start, vma.vm_end),
-        at_most(0, vma.vm_pgoff),
-        _one_of(vma.vm_file, [0, 1]),
-        _one_of(vma.vm_policy, POLICIES.values()),
         at_most(0, vma.anon_vma),
         # anon_vmas are numbered in order of appearance: another numbering is the same state
         either([at_most(vma.anon_vma, 1), *(at_most(vma.anon_vma, name + 1) for name in names)]),
@@ -110,10 +109,8 @@ def _any_page(page: Any, address: Any, number: int, vmas: int) -> list[Formula]:
     return [
         at_most(0, address),
         less(address, TASK_SIZE),
-        _is_page(page),
         at_most(0, page.mapping),
         at_most(page.mapping, vmas + 1),
-        at_most(0, page.index),
     ]
 
 
@@ -134,6 +131,13 @@ class Start:
             before, known = any_state(machine, vmas, pages)
             self.befores.append(before)
             self.known = [*self.known, *known]
+
+    def solver(self, milliseconds: int, within: "Within") -> Solver:
+        """A solver that assumes what is known, and what they are to keep to."""
+        solver = Solver(milliseconds)
+        for formula in (*self.known, *within.formulas(self)):
+            solver.add(formula)
+        return solver
 
     def before(self) -> Any:
         """The state that the path starts from."""
@@ -177,13 +181,13 @@ def _one_of(value: Any, values: Any) -> Formula:
 
 def numbers_of(before: Any, model: Model) -> Numbers:
     """The state in the numbers of a model."""
-    names = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
     vmas = tuple(
-        {name: model.value(getattr(before.vma[vma], name)) for name in names} for vma in range(1, before.map_count + 1)
+        {name: model.value(getattr(before.vma[vma], name)) for name in VMA_FIELDS}
+        for vma in range(1, before.map_count + 1)
     )
     mapped = {}
     for address, page in before.page.entries:
-        fields = {name: model.value(getattr(page, name)) for name in ("mapcount", "mapping", "index")}
+        fields = {name: model.value(getattr(page, name)) for name in PAGE_FIELDS}
         if fields["mapcount"]:
             mapped[model.value(address)] = fields
     lives = tuple(model.value(before.anon_vma[number].life) for number in range(1, before.map_count + 2))
@@ -237,22 +241,17 @@ class Within(NamedTuple):
             yield from (is_plain(before, start.call) for before in start.befores)
 
 
-def is_any_state(after: Any) -> Formula:
+def is_any_state(one: Any) -> Formula:
     """Is it one of the states that any_state stands for, as far as the claims of STRUCTURE do not say so?"""
-    parts = [at_most(0, after.brk), at_most(after.brk, TASK_SIZE), equal(after.leaked, 0)]
-    for number in range(1, after.map_count + 1):
-        vma = after.vma[number]
+    parts = [at_most(0, one.brk), at_most(one.brk, TASK_SIZE), equal(one.leaked, 0)]
+    for number in range(1, one.map_count + 1):
+        vma = one.vma[number]
         parts.append(formula_of((vma.vm_flags & ~VM_FLAGS) == 0))
         parts += [at_most(0, vma.vm_pgoff), _one_of(vma.vm_file, [0, 1]), _one_of(vma.vm_policy, POLICIES.values())]
-    for _, page in after.page.entries:
-        parts += [_is_page(page), at_most(0, page.index)]
+    for _, page in one.page.entries:
+        absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
+        parts += [either([absent, equal(page.mapcount, 1)]), at_most(0, page.index)]
     return both(parts)
-
-
-def _is_page(page: Any) -> Formula:
-    """Nothing is there, or a page."""
-    absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
-    return either([absent, equal(page.mapcount, 1)])
 
 
 def is_plain(before: Any, call: Call) -> Formula:
@@ -265,7 +264,80 @@ def is_plain(before: Any, call: Call) -> Formula:
     return both(parts)
 
 
-def machine_for(program: Program, vmas: int, max_map_count: Any, roots: Sequence[str]) -> SymbolicMachine:
-    """A machine for states of up to so many vmas before a call."""
-    layout = Layout.of(state.layout(state.bounds(vmas + SPARE_VMAS, list(OPERATIONS), 0, 0)))
-    return SymbolicMachine(program, layout, roots, {**constants(vmas), "MAX_MAP_COUNT": max_map_count})
+# ---- machines and claims -------------------------------------------------------------------------
+
+
+def machine_with(
+    program: Program,
+    slots: int,
+    roots: Sequence[str],
+    max_map_count: int,
+    anon_vmas: int | None = None,
+    **more: Any,
+) -> SymbolicMachine:
+    """A machine with room for so many vmas, and for the anon_vmas that they, and as many pages, can name."""
+    bounds = state.bounds(slots, list(OPERATIONS), max_map_count, 0)
+    names = bounds.constants() | {"TASK_SIZE": TASK_SIZE}
+    names |= {} if anon_vmas is None else {"NR_ANON_VMAS": anon_vmas}
+    return SymbolicMachine(program, Layout.of(state.layout(bounds)), roots, names, **more)
+
+
+def machine_for(
+    program: Program, operation: str, vmas: int, roots: Sequence[str], max_map_count: int
+) -> SymbolicMachine:
+    """A machine for a call of a kind from states of so many vmas, in which Start's unknowns have room."""
+    program = without_kinds(program, "nr", vm.absent_numbers([any_call(operation)[0]]))
+    return machine_with(program, vmas + SPARE_VMAS, roots, max_map_count, anon_vmas=vmas + 2)
+
+
+def said_of(evaluator: Evaluator, name: str, before: Any, call: Call, result: Any, after: Any) -> Formula:
+    """That a claim is true of the state after a call, or of the call; of one that stopped the kernel, all is true."""
+    if not PROPERTIES[name].on_step:
+        return evaluator.formula(name, after)
+    return result is OOPS or evaluator.formula(name, before, CallRecord(call, result), after)
+
+
+# ---- few and plain numbers -----------------------------------------------------------------------
+
+
+def smallest(solver: Solver, before: Any, call: Call, formula: Formula) -> Model | None:
+    """Numbers for which the formula is true: the smallest address space, and then the plainest. None: no answer."""
+    solver.push()
+    solver.add(formula)
+    size = least(solver, TASK_SIZE, 1)
+    found = plainest(solver, before, call)
+    solver.pop()
+    if size is not None and isinstance(found, Model):
+        return found
+    solver.gave_up = True
+    return None
+
+
+class Shown(Protocol):
+    """What an answer shows: a state before a call, and the call."""
+
+    @property
+    def before(self) -> Numbers: ...  # noqa: D102
+    @property
+    def call(self) -> Call: ...  # noqa: D102
+
+
+Answered = TypeVar("Answered")
+
+
+def fewest(
+    answer: Answered, ask: Callable[[Within], Answered], shown: Callable[[Answered], Shown | None], within: Within
+) -> Answered:
+    """An answer that shows something, in as few pages and then by as short a call as any does."""
+    best = shown(answer)
+    while best is not None and best.before.pages > 1:
+        smaller = ask(within._replace(pages=best.before.pages - 1))
+        if (one := shown(smaller)) is None:
+            break
+        answer, best = smaller, one
+    while best is not None and best.call.len > 1:
+        shorter = ask(within._replace(pages=best.before.pages, length=best.call.len - 1))
+        if (one := shown(shorter)) is None:
+            break
+        answer, best = shorter, one
+    return answer

@@ -7,25 +7,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from checker import rows, vm
-from checker.anysize import (
-    After,
-    Kernels,
-    Step,
-    Violation,
-    is_about_a_page,
-    looks_at_pages,
-    over,
-    patch_looks_at_pages,
-    templates,
-)
-from checker.link import linked_with
+from checker.anysize import After, Kernels, Step, Violation, is_about_a_page, looks_at_pages, templates
 from checker.oracle import Oracle
 from checker.rows import Place, Row
 from checker.scope import Scope
 from checker.solver import Model, Solver, least, start_afresh
-from checker.values import Formula, Unsupported, at_most, equal, unknown
+from checker.values import NOT_FOLLOWED, Formula, all_replaced, at_most, equal, unknown, why_not_followed
 from model.operations import Call
-from properties import FILES
 
 WAYS = 200  # ways to a row that are tried before it is given up that a program comes to it
 
@@ -65,10 +53,8 @@ def search(
     one = _Search(Violation((kernel,), claim, max_map_count=scope.max_map_count), scope, milliseconds, report)
     try:
         one.run(depth)
-    except Unsupported as error:
-        one.found.open = str(error)
-    except TypeError as error:  # an operator that unknown numbers do not have
-        one.found.open = f"what the code computes is not followed: {error}"
+    except NOT_FOLLOWED as error:
+        one.found.open = why_not_followed(error)
     if one.kernels.gave_up and one.found.open is None:
         one.found.open = "Z3 did not answer in time"
     return one.found
@@ -79,8 +65,9 @@ class _Search:
 
     def __init__(self, violation: Violation, scope: Scope, milliseconds: int, report: Report) -> None:
         self.violation, self.milliseconds, self.report = violation, milliseconds, report
-        program = linked_with(vm.program_of(violation.kernels[0], {}), FILES)
-        self.keep = looks_at_pages(program, violation.property) or patch_looks_at_pages(program)
+        kernel = violation.kernels[0]
+        users_files = [str(path) for path in vm.split_name(kernel)[2]]
+        self.keep = looks_at_pages(vm.program_with_claims(kernel), violation.property, users_files)
         self.kernels = Kernels(violation, milliseconds, self.keep)
         self.calls = templates(scope)
         self.found = Found([1])
@@ -185,4 +172,4 @@ def _add_sizes(solver: Solver, via: Via, borders: Sequence[Any], number: int) ->
         names |= {name: high - low for name, _ in rows.key(rows.size_of(cells, cell))[0]}
     names |= {name: unknown(f"{name}{number}") for name in ("page", "mapcount")}
     for formula in via.conditions:
-        solver.add(over(formula, names))
+        solver.add(all_replaced(formula, names))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from checker import compiled, vm
-from checker.anystate import Numbers
+from checker.anystate import PAGE_FIELDS, VMA_FIELDS, Numbers
 from checker.interpreted import CallRecord, Machine
 from checker.layout import Broken, Layout, OutOfBounds
 from checker.link import Function, Program, linked_with, read
@@ -61,13 +61,16 @@ def try_out(kernel: str, numbers: Numbers, call: Call, max_map_count: int, claim
     machine = Machine(system_for(kernel, numbers.pages, max_map_count, claims))
     before, after = load(machine, numbers), machine.new()
     result = machine.step(before, call, after)
-    states = [name for name in claims if not PROPERTIES[name].on_step]
-    said_before = {name: _said(machine, name, before) for name in states}
-    said_after = {name: _said(machine, name, after) for name in states}
-    for name in claims:
-        if PROPERTIES[name].on_step:
-            said_after[name] = result == OOPS or _said(machine, name, before, CallRecord(call, result), after)
+    said_before = {name: _said(machine, name, before) for name in claims if not PROPERTIES[name].on_step}
+    said_after = {name: is_said(machine, name, before, call, result, after) for name in claims}
     return Tried(before, after, result, said_before, said_after)
+
+
+def is_said(machine: Machine, name: str, before: Any, call: Call, result: int, after: Any) -> bool:
+    """Is a claim true of the state after a call, or of the call? Of a call that stopped the kernel, all is true."""
+    if not PROPERTIES[name].on_step:
+        return _said(machine, name, after)
+    return result == OOPS or _said(machine, name, before, CallRecord(call, result), after)
 
 
 def _said(machine: Machine, name: str, *arguments: Any) -> bool:
@@ -130,10 +133,11 @@ def _is_the_state(one: Any, numbers: Numbers) -> Function:
     """A claim that is true of this state only, whatever else is on the pages that were not looked at."""
     tests = [f"mm.map_count == {one.map_count}", f"mm.brk == {one.brk}", "mm.bug == 0"]
     for vma in range(1, one.map_count + 1):
-        for name in ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node"):
-            tests.append(f"mm.vma[{vma}].{name} == {getattr(one.vma[vma], name)}")
+        for name in VMA_FIELDS:
+            if name != "was":
+                tests.append(f"mm.vma[{vma}].{name} == {getattr(one.vma[vma], name)}")
     for page in numbers.mapped:
-        for name in ("mapcount", "mapping", "index"):
+        for name in PAGE_FIELDS:
             tests.append(f"mm.page[{page}].{name} == {getattr(one.page[page], name)}")
         mapping = one.page[page].mapping
         tests.append(f"mm.anon_vma[{mapping}].life == {one.anon_vma[mapping].life}" if mapping else "mm.bug == 0")

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker import vm
-from checker.anystate import TASK_SIZE, Numbers, Start, Within, any_call, machine_for, numbers_of, plainest
+from checker.anystate import (
+    PAGE_FIELDS,
+    VMA_FIELDS,
+    Numbers,
+    Start,
+    Within,
+    fewest,
+    machine_for,
+    numbers_of,
+    smallest,
+)
 from checker.interpreted import NullSlot, Oops
 from checker.paths import Paths
-from checker.prune import without_kinds
 from checker.questions import in_order, workers
 from checker.scope import Scope
-from checker.solver import Model, Solver, least, start_afresh
+from checker.solver import Model, start_afresh
 from checker.symbolic import SymbolicMachine
-from checker.values import Formula, Truth, Unsupported, both, equal, formula_of, negation
+from checker.values import NOT_FOLLOWED, Formula, Truth, both, equal, formula_of, negation, why_not_followed
 from model.operations import Call
-
-# what a state consists of, but for notes on what happened; `was` tells which struct a vma is
-VMA_FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
-PAGE_FIELDS = ("mapcount", "mapping", "index")
 
 
 @dataclass(frozen=True)
@@ -96,23 +101,18 @@ class Equivalence:
     def __init__(self, question: Question, within: Within = Within()) -> None:  # noqa: B008  (it is immutable)
         self.question, self.compared = question, 0
         self.a, self.b = (self._machine(kernel) for kernel in (question.a, question.b))
-        self.solver = Solver(question.milliseconds)
-        self.paths = Paths(self.solver)
         self.start = Start(self.a, question.operation, question.vmas)
-        for formula in self.start.known:
-            self.solver.add(formula)
-        for formula in within.formulas(self.start):
-            self.solver.add(formula)
-        self._parameters = vm.program_of(question.a, {}).functions[question.function].parameters
+        self.solver = self.start.solver(question.milliseconds, within)
+        self.paths = Paths(self.solver)
+        self._parameters = self.a.program.functions[question.function].parameters
         self._originals = [machine.functions[question.function] for machine in (self.a, self.b)]
         self.a.functions[question.function] = self._both
         self._before: Any = None
 
     def _machine(self, kernel: str) -> SymbolicMachine:
-        absent = vm.absent_numbers([any_call(self.question.operation)[0]])
-        program = without_kinds(vm.program_of(kernel, {}), "nr", absent)
-        roots = ["begin", "step", self.question.function]
-        return machine_for(program, self.question.vmas, self.question.max_map_count, roots)
+        question, roots = self.question, ["begin", "step", self.question.function]
+        program = vm.program_of(kernel, {})
+        return machine_for(program, question.operation, question.vmas, roots, question.max_map_count)
 
     def answer(self) -> Answer:
         """Follow every path, and compare wherever it comes to the function."""
@@ -124,11 +124,8 @@ class Equivalence:
                     return Answer(count, self.compared, self.solver.checks, self._smallest(difference))
                 if self.solver.gave_up:
                     return Answer(count, self.compared, self.solver.checks, gave_up="Z3 did not answer in time")
-        except Unsupported as error:
-            return Answer(count, self.compared, self.solver.checks, gave_up=str(error))
-        except TypeError as error:  # an operator that unknown numbers do not have
-            why = f"what the code computes is not followed: {error}"
-            return Answer(count, self.compared, self.solver.checks, gave_up=why)
+        except NOT_FOLLOWED as error:
+            return Answer(count, self.compared, self.solver.checks, gave_up=why_not_followed(error))
         return Answer(count, self.compared, self.solver.checks)
 
     def _code(self) -> _Compared | None:
@@ -167,14 +164,8 @@ class Equivalence:
 
     def _smallest(self, found: _Compared) -> Difference | None:
         """The difference in the smallest address space on this path. None if the solver gives up."""
-        solver = self.solver
-        solver.push()
-        solver.add(found.formula)
-        size = least(solver, TASK_SIZE, 1)
-        model = plainest(solver, found.before, self.start.call)
-        solver.pop()
-        if size is None or not isinstance(model, Model):
-            solver.gave_up = True
+        model = smallest(self.solver, found.before, self.start.call, found.formula)
+        if model is None:
             return None
         arguments = {name: _in_numbers(value, model) for name, value in found.arguments.items()}
         call = Call(*(model.value(value) for value in self.start.call))
@@ -198,7 +189,7 @@ def _same_result(a: Any, b: Any) -> Formula:
 
 
 def _same_state(a: Any, b: Any) -> Formula:
-    """Are two states the same, vma for vma, the structs included?"""
+    """Are two states the same, vma for vma, the structs, which `was` tells apart, included?"""
     if a is None:
         return True
     if a.map_count != b.map_count:
@@ -222,18 +213,9 @@ def ask(question: Question) -> Answer:
     """Answer a question; of the differences, with one in few pages and by a short call."""
     start_afresh()
     answer = Equivalence(question).answer()
-    while answer.difference is not None and answer.difference.before.pages > 1:
-        smaller = Equivalence(question, Within(answer.difference.before.pages - 1)).answer()
-        if smaller.difference is None:
-            break
-        answer = smaller
-    while answer.difference is not None and answer.difference.call.len > 1:
-        within = Within(answer.difference.before.pages, answer.difference.call.len - 1)
-        shorter = Equivalence(question, within).answer()
-        if shorter.difference is None:
-            break
-        answer = shorter
-    return answer
+    return fewest(
+        answer, lambda within: Equivalence(question, within).answer(), lambda answer: answer.difference, Within()
+    )
 
 
 # ---- all questions about two kernels -------------------------------------------------------------

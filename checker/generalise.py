@@ -13,26 +13,21 @@ from typing import Any, NamedTuple, cast
 
 from checker import vm
 from checker.anysize import Violation, is_about_a_page
-from checker.anystate import PAGE, SPARE_VMAS
-from checker.layout import Layout
-from checker.link import linked_with
+from checker.anystate import PAGE, SPARE_VMAS, TASK_SIZE, machine_with, said_of
 from checker.paths import Paths
 from checker.questions import in_order
-from checker.rows import key
+from checker.rows import borders_of
 from checker.solver import Model, Solver, start_afresh
-from checker.symbolic import SymbolicMachine, record
 from checker.system import OOPS
 from checker.terms import Context, Evaluator
-from checker.values import Formula, Unsupported, at_most, equal, formula_of, less, negation, unknown
-from model import state
-from model.operations import FIXED, OPERATIONS, Call
-from properties import FILES, PROPERTIES
+from checker.values import NOT_FOLLOWED, Formula, all_replaced, at_most, equal, formula_of, less, negation, unknown
+from model.operations import FIXED, Call
+from properties import PROPERTIES
 
 Part = tuple[tuple[Any, Any], Formula]  # two ends, and how they compare
 LARGEST = 1 << 32
 ATTEMPTS = 12  # orders in which to weaken; of the conditions that they lead to, the one that leaves most open is taken
 LETTERS = "abcdefghijklmnopqrsuvw"
-SIZE = unknown("TASK_SIZE")
 
 
 @dataclass(frozen=True)
@@ -63,13 +58,9 @@ class Generaliser:
         self.ends: list[_End] = []
         self.terms: list[tuple[Any, int]] = [(0, 0)]
         self.calls = [self._unknown_call(number, call) for number, call in enumerate(calls)]
+        program, roots = vm.program_with_claims(violation.kernels[0]), ["begin", "step", violation.property]
         slots = 2 * len(calls) + SPARE_VMAS
-        layout = Layout.of(state.layout(state.bounds(slots, list(OPERATIONS), 0, 0)))
-        numbers = {"TASK_SIZE": SIZE, "NR_VMAS": slots, "NR_ANON_VMAS": 3 * slots + 1, "VMA_NEW": slots + 1}
-        numbers["MAX_MAP_COUNT"] = violation.max_map_count
-        claim = violation.property
-        program = linked_with(vm.program_of(violation.kernels[0], {}), FILES)
-        self.machine = SymbolicMachine(program, layout, ["begin", "step", claim], numbers, empty=True)
+        self.machine = machine_with(program, slots, roots, violation.max_map_count, empty=True)
 
     def _unknown_call(self, number: int, call: Call) -> Call:
         def end(kind: str, value: int) -> Any:
@@ -98,10 +89,10 @@ class Generaliser:
             last = call.addr + 1 if is_about_a_page(call) else call.addr + call.len
             solver.add(at_most(0, call.addr))
             solver.add(less(call.addr, last))
-            solver.add(at_most(last, SIZE))
+            solver.add(at_most(last, TASK_SIZE))
             if call.flags == FIXED:
                 solver.add(at_most(0, call.new_addr))
-                solver.add(at_most(call.new_addr + call.new_len, SIZE))
+                solver.add(at_most(call.new_addr + call.new_len, TASK_SIZE))
         return solver
 
     def always_shows(self, condition: Sequence[Formula]) -> bool:
@@ -115,7 +106,7 @@ class Generaliser:
             for outcome in Paths(solver).explore(self._code):
                 if outcome is None or solver.find(self._said(solver, *outcome)) is not False:
                     return False
-        except Unsupported:
+        except NOT_FOLLOWED:
             return False
         return not solver.gave_up
 
@@ -130,21 +121,14 @@ class Generaliser:
         return before, call, result, after
 
     def _said(self, solver: Solver, before: Any, call: Call, result: Any, after: Any) -> Formula:
+        """That the claim is true; of states, at the pages that are there, or else at any page."""
         name = self.violation.property
-        borders = [border for one in (before, after) for border in _borders(one)]
-        context = Context([PAGE], borders, lambda formula: solver.find(negation(formula)) is False)
+        borders = [border for one in (before, after) for border in borders_of(one).values()]
+        there = [address for address, page in after.page.entries if page.mapcount]
+        pages = there if there and not PROPERTIES[name].on_step else [PAGE]
+        context = Context(pages, borders, lambda formula: solver.find(negation(formula)) is False)
         evaluator = Evaluator(self.machine.program.functions, self.machine.program.constants, context)
-        if not PROPERTIES[name].on_step:
-            return self._at_some_page(evaluator, after, name)
-        if result is OOPS:
-            return True
-        return evaluator.formula(name, before, record(call, result), after)
-
-    def _at_some_page(self, evaluator: Evaluator, after: Any, name: str) -> Formula:
-        """That the claim is true of every page: of those that are there, and of those that are not."""
-        pages = [address for address, page in after.page.entries if page.mapcount] or [PAGE]
-        evaluator.context.pages = pages
-        return evaluator.formula(name, after)
+        return said_of(evaluator, name, before, call, result, after)
 
     # ---- weakening -------------------------------------------------------------------------------
 
@@ -215,9 +199,8 @@ class Generaliser:
     def _in_words(self, condition: Sequence[Formula]) -> General:
         names = self._letters(condition)
         known = [less(call.addr, call.addr + call.len) for call in self.calls if not is_about_a_page(call)]
-        needed = self._without_implied(
-            [_renamed(formula, names) for formula in (*known, *condition) if formula is not True]
-        )
+        letters = {name: unknown(letter) for name, letter in names.items()}
+        needed = self._without_implied([all_replaced(formula, letters) for formula in (*known, *condition)])
         parts = [_comparison(formula) for formula in needed]
         calls = tuple(self._call_in_letters(call, names) for call in self.calls)
         free = sorted(set(names.values()) - {letter for part in parts for letter in " ".join(part)})
@@ -310,17 +293,6 @@ def _first(call: Call) -> str:
     """The name of the unknown that a call's address is."""
     address: Any = call.addr
     return str(address.terms[0][0])
-
-
-def _renamed(formula: Formula, names: dict[str, str]) -> Formula:
-    """The comparison with letters for the unknowns."""
-    total = formula.constant + sum((c * unknown(names[name]) for name, c in formula.parts), 0)
-    return equal(total, 0) if formula.kind == "==0" else at_most(total, 0)
-
-
-def _borders(one: Any) -> list[Any]:
-    vmas = [one.vma[vma] for vma in range(1, one.map_count + 1)]
-    return list({key(border): border for vma in vmas for border in (vma.vm_start, vma.vm_end)}.values())
 
 
 def _side(terms: Sequence[tuple[str, int]], constant: int) -> str:

@@ -7,32 +7,30 @@ the claims be true before and one of them false after?
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from checker import vm
 from checker.anystate import (
     PAGE,
+    SPARE_VMAS,
     TASK_SIZE,
     Numbers,
     Start,
     Within,
-    any_call,
+    fewest,
     is_any_state,
     machine_for,
+    machine_with,
     numbers_of,
-    plainest,
+    said_of,
+    smallest,
 )
-from checker.link import Program, linked_with
 from checker.paths import Paths
-from checker.prune import without_kinds
-from checker.solver import Model, Solver, least, start_afresh
-from checker.symbolic import record
-from checker.system import OOPS
+from checker.rows import borders_of
+from checker.solver import Solver, start_afresh
 from checker.terms import Context, Evaluator
-from checker.values import Formula, Unsupported, at_most, both, negation
+from checker.values import NOT_FOLLOWED, at_most, both, negation, why_not_followed
 from model.operations import Call
-from properties import FILES, PROPERTIES
 
 # what makes a state well formed; anystate.py builds it in, so it has to be proved along with every claim
 STRUCTURE = (
@@ -76,38 +74,24 @@ class Answer:
     gave_up: str | None = None
 
 
-@lru_cache(maxsize=8)
-def program_with_claims(kernel: str) -> Program:
-    """A kernel and the properties, linked; the bounds do not matter."""
-    program = linked_with(vm.program_of(kernel, {}), FILES)
-    program.check()
-    return program
-
-
 class Induction:
     """One question, being answered."""
 
     def __init__(self, question: Question, within: Within = Within()) -> None:  # noqa: B008  (it is immutable)
         self.question = question
-        program = program_with_claims(question.kernel)
-        program = without_kinds(program, "nr", vm.absent_numbers([any_call(question.operation)[0]]))
-        self.machine = machine_for(program, question.vmas, question.max_map_count, ["begin", "step"])
-        self.solver = Solver(question.milliseconds)
+        program = vm.program_with_claims(question.kernel)
+        roots = ["begin", "step"]
+        self.machine = machine_for(program, question.operation, question.vmas, roots, question.max_map_count)
         self.start = Start(self.machine, question.operation, question.vmas)
         self.call = self.start.call
-        for formula in self.start.known:
-            self.solver.add(formula)
-        for formula in within.formulas(self.start):
-            self.solver.add(formula)
+        self.solver = self.start.solver(question.milliseconds, within)
 
     def evaluator(self, pages: Sequence[Any], states: Sequence[Any]) -> Evaluator:
         """What evaluates claims about these states, at these pages."""
         call = self.call
         breakpoints = [call.addr, call.addr + call.len]
         for one in states:
-            breakpoints += [one.brk]
-            for vma in range(1, one.map_count + 1):
-                breakpoints += [one.vma[vma].vm_start, one.vma[vma].vm_end]
+            breakpoints += [one.brk, *borders_of(one).values()]
         solver = self.solver
         context = Context(pages, breakpoints, lambda formula: not solver.possible(negation(formula)), solver.assumed)
         return Evaluator(self.machine.program.functions, self.machine.program.constants, context)
@@ -124,10 +108,8 @@ class Induction:
                     return Answer(count, self.solver.checks, failure)
                 if self.solver.gave_up:
                     return Answer(count, self.solver.checks, gave_up="Z3 did not answer in time")
-        except Unsupported as error:
-            return Answer(count, self.solver.checks, gave_up=str(error))
-        except TypeError as error:  # an operator that unknown numbers do not have
-            return Answer(count, self.solver.checks, gave_up=f"what the code computes is not followed: {error}")
+        except NOT_FOLLOWED as error:
+            return Answer(count, self.solver.checks, gave_up=why_not_followed(error))
         return Answer(count, self.solver.checks)
 
     def _assume(self) -> None:
@@ -142,29 +124,13 @@ class Induction:
         return before, after, result
 
     def _judge(self, before: Any, after: Any, result: Any) -> Failure | None:
-        said = {}
+        """The failure with the smallest address space on this path. None if there is none, or the solver gives up."""
         evaluator = self.evaluator([PAGE], [before, after])
-        for name in self.question.goals:
-            if not PROPERTIES[name].on_step:
-                said[name] = evaluator.formula(name, after)
-            elif result is not OOPS:
-                said[name] = evaluator.formula(name, before, record(self.call, result), after)
+        said = {name: said_of(evaluator, name, before, self.call, result, after) for name in self.question.goals}
         said[RANGES] = is_any_state(after)
         wrong = negation(both(said.values()))
-        if self.solver.find(wrong) is False:
-            return None
-        return self._smallest(before, said, wrong)
-
-    def _smallest(self, before: Any, said: dict[str, Formula], wrong: Formula) -> Failure | None:
-        """The failure with the smallest address space on this path. None if the solver gives up."""
-        solver = self.solver
-        solver.push()
-        solver.add(wrong)
-        size = least(solver, TASK_SIZE, 1)
-        found = plainest(solver, before, self.call)
-        solver.pop()
-        if size is None or not isinstance(found, Model):
-            solver.gave_up = True
+        found = smallest(self.solver, before, self.call, wrong) if self.solver.possible(wrong) else None
+        if found is None:
             return None
         broken = tuple(name for name, formula in said.items() if not found.truth(formula))
         call = Call(*(found.value(value) for value in self.call))
@@ -173,7 +139,7 @@ class Induction:
 
 def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list[str]:
     """Those of the claims about states that are not true of the empty address space, of any size."""
-    machine = machine_for(program_with_claims(kernel), 0, 0, ["begin", "step"])
+    machine = machine_with(vm.program_with_claims(kernel), SPARE_VMAS, ["begin", "step"], 0)
     empty = machine.new()
     empty.page.add(PAGE)
     solver = Solver(milliseconds)
@@ -191,17 +157,9 @@ def ask(question: Question) -> Answer:
         return answer
     plain = Induction(question, Within(plain=True)).answer()
     within = Within(plain=plain.failure is not None)
-    answer = plain if within.plain else answer
-    while answer.failure is not None and answer.failure.before.pages > 1:
-        smaller = Induction(question, within._replace(pages=answer.failure.before.pages - 1)).answer()
-        if smaller.failure is None:
-            break
-        answer = smaller
-    assert answer.failure is not None
-    within = within._replace(pages=answer.failure.before.pages)
-    while answer.failure is not None and answer.failure.call.len > 1:
-        shorter = Induction(question, within._replace(length=answer.failure.call.len - 1)).answer()
-        if shorter.failure is None:
-            break
-        answer = shorter
-    return answer
+    return fewest(
+        plain if within.plain else answer,
+        lambda within: Induction(question, within).answer(),
+        lambda answer: answer.failure,
+        within,
+    )

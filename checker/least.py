@@ -130,15 +130,13 @@ def least_program(
         level = following
         seen += len(level.rows)
     programs = [_concrete(row, steps, condition, milliseconds) for row, (_, steps, condition) in found.rows.items()]
-    real = [program for program in programs if program is not None and _shows(violation, program)]
+    room = max((call.room for program in programs for call in program or ()), default=1)
+    oracle = Oracle(violation, room) if programs else None
+    real = [program for program in programs if program is not None and oracle is not None and oracle.shows(program)]
     why = "Z3 did not answer in time" if kernels.gave_up else None
     if why is None and len(real) < len(programs):
         why = "rows have the violation for which no program was found"
     return Least(min(real, key=cost_of, default=None), seen, transitions, why)
-
-
-def _shows(violation: Violation, program: Sequence[Call]) -> bool:
-    return Oracle(violation, max(call.room for call in program)).shows(program)
 
 
 def _steps(row: Row, templates: Sequence[Call], new: int, longest: int) -> Iterator[tuple[Step, Place, int]]:

@@ -33,7 +33,12 @@ from model.traces import parse_trace
 from properties import PROPERTIES
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
-EXIT_CODES = {"violated": VIOLATED, "incomplete": INCOMPLETE, "vacuous": VACUOUS, "holds": HOLDS}
+EXIT_CODES = {
+    **dict.fromkeys(("violated", "refuted", "different"), VIOLATED),
+    **dict.fromkeys(("incomplete", "unproved"), INCOMPLETE),
+    "vacuous": VACUOUS,
+    **dict.fromkeys(("holds", "proved", "equal"), HOLDS),
+}
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
 PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
@@ -144,14 +149,15 @@ def prove_command(options: argparse.Namespace) -> int:
 
     protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(_words(options.prot), PROTECTIONS)
     operations = in_order(_words(options.ops), OPERATIONS)
-    return command(options, Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count))
+    scope = Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count)
+    return EXIT_CODES[command(options, scope)]
 
 
 def minimise_command(options: argparse.Namespace) -> int:
     """vmacheck minimise: the least program that shows a violation."""
     from checker.proving import minimise_command as command  # noqa: PLC0415
 
-    return command(options, scope_of(options))
+    return EXIT_CODES[command(options, scope_of(options))]
 
 
 def run_command(options: argparse.Namespace) -> int:

@@ -5,19 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from checker.anysize import Violation
-from checker.confirm import system_for
-from checker.interpreted import CallRecord, Machine
-from checker.layout import Broken
+from checker.confirm import is_said, system_for
+from checker.interpreted import Machine
 from checker.system import OOPS
 from model.operations import Call
-from properties import PROPERTIES
 
 
 class Oracle:
     """Runs programs on the kernels of a violation, in an address space of so many pages."""
 
     def __init__(self, violation: Violation, pages: int) -> None:
-        self.violation, self.pages = violation, pages
+        self.violation = violation
         claims = [violation.property] if violation.property else []
         systems = [system_for(name, pages, violation.max_map_count, claims) for name in violation.kernels]
         self.machines = [Machine(system) for system in systems]
@@ -52,26 +50,6 @@ class Oracle:
     def _is_violated(self, states: Sequence[tuple[Any, Any]], call: Call, results: Sequence[int]) -> bool:
         before, after = states[0]
         if self.violation.property:
-            return not self._said(before, CallRecord(call, results[0]), after)
-        if self.violation.worse == "result":
-            return results[0] < 0 <= results[1]
-        if results[0] != results[1] or results[0] == OOPS:
-            return False
-        other = states[1][1]
-        if self.violation.worse == "vmas":
-            return bool(after.map_count > other.map_count)
-        return bool(_borders(after) - _borders(other))
-
-    def _said(self, before: Any, call: CallRecord, after: Any) -> bool:
-        name = self.violation.property
-        if PROPERTIES[name].on_step and call.result == OOPS:
-            return True
-        arguments = (before, call, after) if PROPERTIES[name].on_step else (after,)
-        try:
-            return bool(self.machines[0].evaluate(name, *arguments))
-        except Broken:
-            return False
-
-
-def _borders(mm: Any) -> set[int]:
-    return {border for vma in range(1, mm.map_count + 1) for border in (mm.vma[vma].vm_start, mm.vma[vma].vm_end)}
+            return not is_said(self.machines[0], self.violation.property, before, call, results[0], after)
+        a, b = ((result, state) for result, (_, state) in zip(results, states, strict=True))
+        return self.violation.is_worse(results[0] == results[1], a, b)

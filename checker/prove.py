@@ -9,7 +9,7 @@ with it, as a lemma.
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from checker import vm
 from checker.anysize import Violation
@@ -53,7 +53,6 @@ class Proof:
     tried: Tried | None = None
     reached: Reached | None = None
     program: tuple[Call, ...] | None = None
-    spurious: list[tuple[Failure, str]] = field(default_factory=list)
 
 
 def prove(
@@ -67,13 +66,6 @@ def prove(
 ) -> Proof:
     """Prove the property, or say why not. Raises UnknownName, LinkError and ScopeError."""
     begin = time.perf_counter()
-    if name not in PROPERTIES:
-        raise vm.unknown("property", name, list(PROPERTIES))
-    if PROPERTIES[name].kind == "sometimes":
-        raise vm.UnknownName(f"{name} is what must happen sometimes; prove is for what is true always")
-    for operation in operations:
-        if operation not in FOLLOWED:
-            raise vm.UnknownName(f"prove does not follow {operation}: it follows {', '.join(FOLLOWED)}")
     vm.build(kernel, Scope(PAGES_SEARCHED, operations=tuple(operations)), [name])
     proof = Proof(kernel, name, tuple(operations), vmas)
     with workers() as pool:
@@ -105,7 +97,6 @@ def _decide(proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPo
         if not excluding:
             _settle(proof, failure, tried, max_map_count)
             return
-        proof.spurious.append((failure, excluding[0]))
         proof.lemmas = (*proof.lemmas, excluding[0])
 
 

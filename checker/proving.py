@@ -5,7 +5,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from checker import anysize, vm
@@ -28,33 +28,20 @@ from counterexamples.proof_report import (
     proof_text,
 )
 from model.traces import parse_trace
-from properties import PROPERTIES
 
 DEFAULT_VMAS = 3
 MAX_VMAS = 8
-HOLDS, VIOLATED, INCOMPLETE, VACUOUS = 0, 1, 3, 4
-EXIT_CODES = {
-    "proved": HOLDS,
-    "equal": HOLDS,
-    "refuted": VIOLATED,
-    "different": VIOLATED,
-    "unproved": INCOMPLETE,
-    "incomplete": INCOMPLETE,
-    "vacuous": VACUOUS,
-}
 
 
-def prove_command(options: argparse.Namespace, scope: Scope) -> int:
-    """vmacheck prove: 0 proved or equal, 1 refuted or different, 3 neither, 4 proved of what never happens."""
+def prove_command(options: argparse.Namespace, scope: Scope) -> str:
+    """vmacheck prove: the verdict."""
     milliseconds = 1000 * options.timeout
     _check_names(options)
     for kernel in options.names[: 2 if options.equivalent else 1]:
         vm.check_bounds_are_not_named(kernel)
     if options.depth is not None:
         return _depth(options, scope, milliseconds)
-    for operation in scope.operations:
-        if operation not in FOLLOWED:
-            raise ScopeError(f"--ops: prove does not follow {operation}; it follows {', '.join(FOLLOWED)}")
+    _check_followed("prove", scope, FOLLOWED)
     vmas = DEFAULT_VMAS if options.vmas is None else options.vmas
     if not 0 <= vmas <= MAX_VMAS:
         raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
@@ -64,11 +51,12 @@ def prove_command(options: argparse.Namespace, scope: Scope) -> int:
             a, b, function = options.names
             found = equivalent(a, b, function, *bounds, status.say)
             _print(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
-            return EXIT_CODES[found.verdict]
+            return found.verdict
         kernel, name = options.names
+        vm.check_is_claim(name)
         proof = prove(kernel, name, *bounds, status.say)
     _print(options, lambda: proof_data(proof, options.max_map_count), lambda: proof_text(proof, options.max_map_count))
-    return EXIT_CODES[proof.verdict]
+    return proof.verdict
 
 
 def _check_names(options: argparse.Namespace) -> None:
@@ -85,14 +73,16 @@ def _check_names(options: argparse.Namespace) -> None:
         )
 
 
-def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> int:
-    kernel, name = options.names
-    if name not in PROPERTIES or PROPERTIES[name].kind == "sometimes":
-        raise vm.unknown("property", name, vm.property_names())
+def _check_followed(command: str, scope: Scope, followed: Collection[str]) -> None:
     for operation in scope.operations:
-        if operation not in anysize.FOLLOWED:
-            followed = ", ".join(anysize.FOLLOWED)
-            raise ScopeError(f"--ops: prove --depth does not follow {operation}; it follows {followed}")
+        if operation not in followed:
+            raise ScopeError(f"--ops: {command} does not follow {operation}; it follows {', '.join(followed)}")
+
+
+def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> str:
+    kernel, name = options.names
+    vm.check_is_claim(name)
+    _check_followed("prove --depth", scope, anysize.FOLLOWED)
     vm.build(kernel, scope, [name])
     begin = time.perf_counter()
     with ProgressLine() as status:
@@ -105,11 +95,11 @@ def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> int:
         lambda: depth_data(kernel, name, scope, options.depth, found, seconds),
         lambda: depth_text(kernel, name, scope, options.depth, found),
     )
-    return EXIT_CODES[depth_verdict(found)]
+    return depth_verdict(found)
 
 
-def minimise_command(options: argparse.Namespace, scope: Scope) -> int:
-    """vmacheck minimise: 0 if the program is proved to be the least, 3 if not."""
+def minimise_command(options: argparse.Namespace, scope: Scope) -> str:
+    """vmacheck minimise: the verdict on whether the program is the least."""
     calls = None
     if options.trace is not None:
         text = sys.stdin.read() if options.trace == "-" else options.trace
@@ -117,8 +107,7 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> int:
         if not calls:
             raise ScopeError("the trace has no operations")
     if options.by is None:
-        if options.against not in vm.property_names():
-            raise vm.unknown("property", options.against, vm.property_names())
+        vm.check_is_claim(options.against)
         violation = Violation((options.kernel,), options.against, max_map_count=scope.max_map_count)
         vm.build(options.kernel, scope, [options.against])
     else:
@@ -133,7 +122,7 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> int:
         found = minimise(violation, calls, scope, 1000 * options.timeout, status.say)
     seconds = time.perf_counter() - begin
     _print(options, lambda: minimised_data(found, seconds), lambda: minimised_text(found))
-    return HOLDS if found.complete else INCOMPLETE
+    return "proved" if found.complete else "incomplete"
 
 
 def _print(options: argparse.Namespace, data: Callable[[], Any], text: Callable[[], list[str]]) -> None:

@@ -81,7 +81,6 @@ def _cut(cells: Sequence[bool], pieces: dict[int, list[bool]], first: tuple[int,
 
 def any_ranges(cells: Sequence[bool]) -> Iterator[Place]:
     """Every range: each end at the border of two cells, or inside of one that is not a unit."""
-    last = len(cells) - 1
     ends = [(cell, 0) for cell in range(1, len(cells))]
     ends += [(cell, 1) for cell, unit in enumerate(cells) if not unit]
     ends.sort()
@@ -91,7 +90,6 @@ def any_ranges(cells: Sequence[bool]) -> Iterator[Place]:
         for end in ends[a + 1 :]:
             pieces = {place[0]: [ANY, ANY] for place in (first, end) if place[1] == 1}
             yield _cut(cells, pieces, first, end)
-    assert last >= 1
 
 
 def any_pages(cells: Sequence[bool]) -> Iterator[Place]:
@@ -161,6 +159,12 @@ def borders(cells: Sequence[bool]) -> list[Any]:
 def key(value: Any) -> Offset:
     """A number as something that can be compared."""
     return (value.terms, value.constant) if isinstance(value, Linear) else ((), value)
+
+
+def borders_of(state: Any) -> dict[Offset, Any]:
+    """The addresses at which vmas begin and end, each once, by key."""
+    vmas = [state.vma[number] for number in range(1, state.map_count + 1)]
+    return {key(border): border for vma in vmas for border in (vma.vm_start, vma.vm_end)}
 
 
 def cut_side(side: Side, old: Sequence[bool], place: Place) -> Side:

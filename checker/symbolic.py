@@ -8,7 +8,7 @@ them, need not be. Of the pages, those are kept that somebody will look at.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from checker.interpreted import CallRecord, NullSlot, Oops, executable, struct_class
+from checker.interpreted import NullSlot, Oops, executable, struct_class
 from checker.layout import FUEL, Layout
 from checker.link import AST_LOCK, Program
 from checker.loops import PAGES, compiled_for_unknowns
@@ -76,13 +76,18 @@ class SymbolicMachine:
     """A program that can be stepped with unknown numbers. `constants` replace the program's, and need not be known."""
 
     def __init__(
-        self, program: Program, layout: Layout, roots: Sequence[str], constants: dict[str, Any], empty: bool = False
+        self,
+        program: Program,
+        layout: Layout,
+        roots: Sequence[str],
+        constants: dict[str, Any],
+        empty: bool = False,
+        pages: type[Pages] = Pages,
     ) -> None:
         self.program = Program(program.functions, {**program.constants, **constants})
-        self._empty = empty
-        self.pages_class = Pages
-        (pages,) = (array for array in layout.arrays if array.name == PAGES)
-        self._page_fields = [field.name for field in pages.fields]
+        self._empty, self._pages = empty, pages
+        (page,) = (array for array in layout.arrays if array.name == PAGES)
+        self._page_fields = [field.name for field in page.fields]
         self._page = struct_class(PAGES, self._page_fields, [])
         numbers = [field.name for field in layout.numbers]
         self._arrays = [array for array in layout.arrays if array.name != PAGES]
@@ -100,7 +105,7 @@ class SymbolicMachine:
     def new(self) -> Any:
         """A state, all zero."""
         state = self._state()
-        state.page = self.pages_class(self._page, self._page_fields, self._empty)
+        state.page = self._pages(self._page, self._page_fields, self._empty)
         for array in self._arrays:
             slots, first = getattr(state, array.name), array.last + array.spare + 1
             list.__setitem__(slots, slice(first, None), _BEYOND)
@@ -235,8 +240,3 @@ def _one_by_one(parts: Sequence[Callable[[], Any]], goes_on: bool) -> Any:
 
 def _not(value: Any) -> Any:
     return truth(negation(formula_of(value)))
-
-
-def record(call: Any, result: Any) -> CallRecord:
-    """A call with its result, as step properties see it."""
-    return CallRecord(call, result)

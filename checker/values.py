@@ -13,7 +13,7 @@ A formula is True, False, or a Node:
 Masks have 32 bits.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import Any, ClassVar
@@ -25,6 +25,14 @@ WORD = (1 << 32) - 1
 
 class Unsupported(Exception):
     """The code does something with an unknown number that cannot be followed; the message says what."""
+
+
+NOT_FOLLOWED = (Unsupported, TypeError)  # TypeError: an operator that unknown numbers do not have
+
+
+def why_not_followed(error: Exception) -> str:
+    """The reason, as a message."""
+    return str(error) if isinstance(error, Unsupported) else f"what the code computes is not followed: {error}"
 
 
 class Forks:
@@ -365,6 +373,13 @@ class Put:
 def replaced(formula: Formula, name: str, number: Any) -> Formula:
     """The formula, with a number in place of an unknown one."""
     return Put(name, number, lambda atom: atom).formula(formula)
+
+
+def all_replaced(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
+    """The formula, with numbers in place of several unknown ones, of which the numbers have none in them."""
+    for name, number in numbers.items():
+        formula = replaced(formula, name, number)
+    return formula
 
 
 @lru_cache(maxsize=1 << 17)

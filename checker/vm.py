@@ -119,6 +119,19 @@ def claims_for(names: Sequence[str]) -> tuple[Claim, ...]:
     return tuple(found.values())
 
 
+def check_is_claim(name: str) -> None:
+    """Raise UnknownName unless it is a property of what is always true."""
+    if name not in PROPERTIES:
+        raise unknown("property", name, list(PROPERTIES))
+    if PROPERTIES[name].kind == "sometimes":
+        raise UnknownName(f"{name} is what must happen sometimes, not what is true always")
+
+
+def program_with_claims(name: str) -> Program:
+    """A kernel and the properties, linked, where the bounds of a scope do not matter. Raises as program_of does."""
+    return linked_with(program_of(name, {}), FILES)
+
+
 def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
     """What has to happen in a search of this scope: each merge case that it has room for, and that the kernel has."""
     never = KERNELS[split_name(kernel)[0]].never

@@ -19,7 +19,7 @@ from checker.oracle import Oracle
 from checker.questions import workers
 from checker.scope import MAX_PAGES, Scope
 from checker.search import Limits
-from checker.values import Unsupported
+from checker.values import NOT_FOLLOWED, why_not_followed
 from counterexamples.report import count
 from counterexamples.shrink import Shrink
 from model.operations import FIXED, OPERATIONS, PROTECTIONS, Call, TraceError
@@ -81,18 +81,18 @@ def minimise(
         best = _shrunk(violation, calls, scope)
     shrunk = None if calls is None else len(best)
     scope = _scope_with(scope, best)
-    shorter = _searched(violation, scope, len(best) - 1) if len(best) > 1 else None
-    best = shorter or best
+    if calls is not None and len(best) > 1:
+        best = _searched(violation, scope, len(best) - 1) or best
     told = [f"search: none of fewer calls in an address space of {scope.pages} pages"] if len(best) > 1 else []
     report("asking Z3")
     with workers() as pool:
         any_size = pool.submit(_any_size, violation, scope, len(best) - 1, milliseconds)
         least = pool.submit(_least, violation, scope, best, milliseconds)
         found, proof, is_proved = any_size.result()
-        if found is not None:
-            return minimise(violation, found, scope, milliseconds, report)
         best, least_told, least_proved = least.result()
-        where = general(pool, violation, best, milliseconds) if violation.property else None
+        where = general(pool, violation, best, milliseconds) if violation.property and found is None else None
+    if found is not None:
+        return minimise(violation, found, scope, milliseconds, report)
     return Minimised(
         violation, scope, given, shrunk, best, [*told, proof], least_told, is_proved and least_proved, where
     )
@@ -182,6 +182,10 @@ def _any_size(
     return None, f"Z3: none of fewer calls in an address space of any size ({sum(found.levels):,} rows of cells)", True
 
 
+def _not_known(why: str) -> str:
+    return f"Z3: whether a lesser one of as many calls exists is not known ({why})"
+
+
 def _least(
     violation: Violation, scope: Scope, best: tuple[Call, ...], milliseconds: int
 ) -> tuple[tuple[Call, ...], list[str], bool]:
@@ -189,7 +193,7 @@ def _least(
     missing = [name for name in scope.operations if name not in anysize.FOLLOWED_IN_UNITS]
     if missing or len(best) > LARGEST_LEAST:
         why = f"{missing[0]} is not followed" if missing else f"more than {LARGEST_LEAST} calls are not followed"
-        return best, [f"Z3: whether a lesser one of as many calls exists is not known ({why})"], False
+        return best, [_not_known(why)], False
     templates, calls, told = anysize.templates(scope), len(best), []
     found: Least | None = None
     cost = cost_of(best)
@@ -198,10 +202,10 @@ def _least(
         for length in [pages * longest] if pages < cost.pages else range(calls, cost.length + 1):
             try:
                 found = least_program(violation, templates, calls, pages, length, milliseconds)
-            except Unsupported as error:
-                return best, [f"Z3: whether a lesser one of as many calls exists is not known ({error})"], False
+            except NOT_FOLLOWED as error:
+                return best, [_not_known(why_not_followed(error))], False
             if found.open is not None:
-                return best, [f"Z3: whether a lesser one of as many calls exists is not known ({found.open})"], False
+                return best, [_not_known(found.open)], False
             if found.program is not None:
                 break
         if found is not None and found.program is not None:

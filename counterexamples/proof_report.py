@@ -2,7 +2,6 @@
 """What was proved, refuted, or found to differ, as text and as data."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from checker import vm
@@ -19,7 +18,7 @@ from checker.scope import Scope
 from counterexamples.minimise import Minimised
 from counterexamples.picture import LEGEND, film, picture
 from counterexamples.replay import Page, Step, Vma, pages_in, replay, vmas_of
-from counterexamples.report import SCHEMA, count, step_data
+from counterexamples.report import SCHEMA, count, listing, state_data, step_data
 from model.mm import MAX_MAP_COUNT
 from model.operations import POLICIES, Call, name_of, protection_text, result_text
 from model.state import PROTECTION
@@ -79,11 +78,7 @@ def _state_lines(title: str, vmas: Sequence[Vma], pages: Sequence[Page], size: i
 
 
 def _state_data(vmas: Sequence[Vma], pages: Sequence[Page], size: int) -> dict[str, Any]:
-    return {
-        "pages_in_all": size,
-        "vmas": [{**asdict(vma), "flags": list(vma.flags)} for vma in vmas],
-        "pages": [asdict(page) for page in pages],
-    }
+    return {"pages_in_all": size, **state_data(vmas, pages)}
 
 
 # ---- prove ---------------------------------------------------------------------------------------
@@ -111,7 +106,7 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
     reason = f" ({proof.reason})" if proof.reason else ""
     lines += [f"{proof.property} on {proof.kernel}: {VERDICTS[proof.verdict]}{reason}"]
     if proof.verdict in ("proved", "vacuous"):
-        lines.append(f"no {_any_of(proof.operations)} breaks it, {_any_state(proof.vmas)}")
+        lines.append(f"no {listing(proof.operations, 'or')} breaks it, {_any_state(proof.vmas)}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
     lines.append(f"together with it: {', '.join([*lemmas, RANGES])}")
     lines.append(_effort(proof.paths, proof.checks if proof.verdict == "proved" else None))
@@ -130,10 +125,6 @@ def _effort(paths: int, checks: int | None, compared: int | None = None) -> str:
     return ", ".join(words)
 
 
-def _any_of(operations: Sequence[str]) -> str:
-    return " or ".join([", ".join(operations[:-1]), operations[-1]] if len(operations) > 1 else operations)
-
-
 def _failure_lines(proof: Proof) -> list[str]:
     failure, tried = proof.failure, proof.tried
     assert failure is not None
@@ -141,7 +132,7 @@ def _failure_lines(proof: Proof) -> list[str]:
     size, call = failure.before.pages, str(failure.call)
     width = max(len(call), len("before"))
     lines = [
-        f"a state of {count(len(failure.before.vmas), 'vma')}, and a call that breaks {' and '.join(failure.broken)}:",
+        f"a state of {count(len(failure.before.vmas), 'vma')}, and a call that breaks {listing(failure.broken)}:",
         "",
     ]
     for title, state in (("before", tried.before), (call, tried.after)):
@@ -259,7 +250,7 @@ def equivalent_text(found: Equivalent) -> list[str]:
     reason = f" ({found.reason})" if found.reason else ""
     lines.append(f"{found.function} of {found.a} and of {found.b}: {VERDICTS[found.verdict]}{reason}")
     if found.verdict == "equal":
-        lines.append(f"wherever {_any_of(found.operations)} calls it, {_any_state(found.vmas)}")
+        lines.append(f"wherever {listing(found.operations, 'or')} calls it, {_any_state(found.vmas)}")
     lines.append(_effort(found.paths, found.checks if found.verdict == "equal" else None, found.compared))
     return lines
 

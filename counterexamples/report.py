@@ -10,7 +10,7 @@ from checker.scope import Scope
 from checker.search import Limits, Search
 from checker.system import OOPS, System
 from counterexamples.picture import LEGEND, film, pages_line
-from counterexamples.replay import STOPPED, Step, pages_of, replay
+from counterexamples.replay import STOPPED, Page, Step, Vma, pages_of, replay
 from model.kernels import EVENTS
 from model.operations import Call, result_text
 
@@ -24,12 +24,14 @@ MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "
 
 def step_data(step: Step) -> dict[str, Any]:
     """A step as JSON has it."""
-    vmas = [{**asdict(vma), "flags": list(vma.flags)} for vma in step.vmas]
+    return {"operation": str(step.call), "result": step.result, **state_data(step.vmas, step.pages)}
+
+
+def state_data(vmas: Sequence[Vma], pages: Sequence[Page]) -> dict[str, Any]:
+    """A state as JSON has it."""
     return {
-        "operation": str(step.call),
-        "result": step.result,
-        "vmas": vmas,
-        "pages": [asdict(page) for page in step.pages],
+        "vmas": [{**asdict(vma), "flags": list(vma.flags)} for vma in vmas],
+        "pages": [asdict(page) for page in pages],
     }
 
 
@@ -123,7 +125,7 @@ def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) ->
     names = list(dict.fromkeys(result.claim.name for result in results))
     kernels = list(dict.fromkeys(result.system.name for result in results))
     verb = "happens" if first.claim.sometimes else "is violated" if len(names) == 1 else "are violated"
-    head = f"{_listing(names)} {verb} on {_listing(kernels)} after {count(len(first.calls or ()), 'call')}"
+    head = f"{listing(names)} {verb} on {listing(kernels)} after {count(len(first.calls or ()), 'call')}"
     return [head, "", *film_lines, f"     {ruled_out(results)}"]
 
 
@@ -136,8 +138,9 @@ def ruled_out(results: Sequence[Result]) -> str:
     return f"none of the {programs:,} programs of up to {count(length - 1, 'call')} does it (states: {states})"
 
 
-def _listing(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def listing(words: Sequence[str], last: str = "and") -> str:
+    """The words, with commas, and `last` before the last of them."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def verdict_text(result: Result) -> str:
@@ -170,7 +173,7 @@ def _reasons(checks: Sequence[Checked]) -> list[str]:
                 key = (result.system.name, result.verdict, result.reason)
                 claims.setdefault(key, []).append(result.claim.name)
     texts = [
-        f"{verdict} on {kernel}: {_listing(names)} ({reason})" for (kernel, verdict, reason), names in claims.items()
+        f"{verdict} on {kernel}: {listing(names)} ({reason})" for (kernel, verdict, reason), names in claims.items()
     ]
     return ["", *texts] if texts else []
 

@@ -20,7 +20,6 @@ from checker.interpreted import CallRecord, Machine, Oops
 from checker.layout import Broken
 from checker.paths import Paths
 from checker.search import Limits
-from checker.symbolic import record
 from checker.system import OOPS
 from checker.values import at_most, both, either, formula_of, negation, truth, unknown, unknown_bits
 from model import mm
@@ -227,7 +226,7 @@ class Explored:
                 return evaluator.formula(name, path.after)
             if path.result is OOPS:
                 return True
-            return evaluator.formula(name, path.before, record(self.call, path.result), path.after)
+            return evaluator.formula(name, path.before, CallRecord(self.call, path.result), path.after)
         except values.Unsupported:
             return None
 
