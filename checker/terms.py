@@ -18,11 +18,24 @@ from functools import lru_cache
 from itertools import count, product
 from typing import Any
 
+from checker.cases import (
+    ALWAYS,
+    Cases,
+    Guard,
+    cases_of,
+    either_guard,
+    formula_from,
+    guarded,
+    joined,
+    key_of,
+    under,
+    value_of,
+    with_put,
+)
 from checker.interpreted import NullSlot, Oops
 from checker.link import Function
 from checker.solver import Facts
 from checker.values import (
-    Bits,
     Formula,
     Linear,
     Put,
@@ -39,8 +52,6 @@ from checker.values import (
     unknown,
 )
 
-Guard = frozenset[Formula]
-ALWAYS: Guard = frozenset()
 Round = tuple[
     Formula, list[tuple[Formula, Any]]
 ]  # of a loop: whether it returns, and the returns, each with its condition
@@ -64,109 +75,6 @@ COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.GtE: lambda a, b: a >= b,
 }
 UNARY: dict[type, Callable[[Any], Any]] = {ast.USub: lambda a: -a, ast.Invert: lambda a: ~a, ast.UAdd: lambda a: a}
-
-
-class Cases:
-    """A value that depends: (guard, value) pairs, of whose guards one is true."""
-
-    __slots__ = ("cases",)
-
-    def __init__(self, cases: list[tuple[Guard, Any]]) -> None:
-        self.cases = cases
-
-
-def guarded(guard: Guard, formula: Formula) -> Guard | None:
-    """guard and formula; None if that is plainly impossible."""
-    if isinstance(formula, bool):
-        return guard if formula else None
-    return _joined(guard, frozenset(_parts(formula)))
-
-
-def _joined(first: Guard, second: Guard) -> Guard | None:
-    if not first or not second:
-        return first or second
-    for part in second:
-        if part.opposite in first:
-            return None
-    return first | second
-
-
-def _key(value: Any) -> Any:
-    if isinstance(value, Linear):
-        return ("linear", value.terms, value.constant)
-    if isinstance(value, Bits):
-        return ("bits", value.expression)
-    if isinstance(value, Truth):
-        return ("truth", value.formula)
-    if isinstance(value, Cases):
-        return ("cases", *((guard, _key(part)) for guard, part in value.cases))
-    if isinstance(value, int):
-        return (type(value), value)
-    return ("struct", id(value))
-
-
-def _value_of(cases: Iterable[tuple[Guard, Any]]) -> Any:
-    """One value for the cases: a Truth if they are truth values, and equal ones put together."""
-    cases = list(cases)
-    if cases and all(isinstance(value, bool | Truth) for _, value in cases):
-        if all(value is True for _, value in cases) or all(value is False for _, value in cases):
-            return cases[0][1]
-        return truth(either(both([*guard, formula_of(value)]) for guard, value in cases))
-    groups: dict[Any, list[tuple[Guard, Any]]] = {}
-    for guard, value in cases:
-        for inner, part in _cases(value):
-            joined = _joined(guard, inner)
-            if joined is not None:
-                groups.setdefault(_key(part), []).append((joined, part))
-    if len(groups) == 1:
-        return next(iter(groups.values()))[0][1]
-    ways = [(_either_guard([guard for guard, _ in group]), group[0][1]) for group in groups.values()]
-    return Cases([(guard, value) for guard, value in ways if guard is not None])
-
-
-def _either_guard(guards: list[Guard]) -> Guard | None:
-    if len(guards) == 1:
-        return guards[0]
-    common = frozenset.intersection(*guards)
-    rest = either(both(sorted(guard - common, key=lambda part: part.serial)) for guard in guards)
-    return guarded(common, rest)
-
-
-def _cases(value: Any) -> list[tuple[Guard, Any]]:
-    if isinstance(value, Cases):
-        return value.cases
-    if isinstance(value, Truth):
-        return [(frozenset(_parts(value.formula)), True), (frozenset(_parts(negation(value.formula))), False)]
-    return [(ALWAYS, value)]
-
-
-def _parts(formula: Formula) -> tuple[Formula, ...]:
-    parts: tuple[Formula, ...] = formula.parts if formula.kind == "and" else (formula,)
-    return parts
-
-
-def _under(guard: Guard, value: Any) -> Any:
-    """The value where the guard is true."""
-    if not guard or not isinstance(value, Cases):
-        return value
-    cases = [(inner - guard, part) for inner, part in value.cases if _joined(guard, inner) is not None]
-    return cases[0][1] if len(cases) == 1 else Cases(cases)
-
-
-def _put(put: Put, value: Any) -> Any:
-    """A value, with the number put."""
-    if isinstance(value, Cases):
-        ways = ((guarded(ALWAYS, both(map(put.formula, guard))), part) for guard, part in value.cases)
-        cases = [(guard, _put(put, part)) for guard, part in ways if guard is not None]
-        return cases[0][1] if len(cases) == 1 else Cases(cases)
-    return truth(put.formula(value.formula)) if isinstance(value, Truth) else put.number(value)
-
-
-def formula_from(value: Any) -> Formula:
-    """That a value is true, as a formula."""
-    if isinstance(value, Cases):
-        return either(both([*guard, formula_of(part)]) for guard, part in value.cases)
-    return formula_of(value)
 
 
 @dataclass
@@ -214,7 +122,7 @@ class Evaluator:
 
         It is asked once for all guards. Only if that asks for what cannot be followed, it is asked under the guard.
         """
-        key = (name, *(_key(argument) for argument in arguments))
+        key = (name, *(key_of(argument) for argument in arguments))
         if key not in self._said:
             outer, self._undefined = self._undefined, []
             try:
@@ -227,8 +135,8 @@ class Evaluator:
         if said is None:
             return self._run(name, arguments, guard)
         value, undefined = said
-        self._undefined += [joined for joined in (_joined(guard, one) for one in undefined) if joined is not None]
-        return _under(guard, value)
+        self._undefined += [joined for joined in (joined(guard, one) for one in undefined) if joined is not None]
+        return under(guard, value)
 
     def _run(self, name: str, arguments: list[Any], guard: Guard, top: bool = False) -> Any:
         function = self.functions[name]
@@ -239,7 +147,7 @@ class Evaluator:
             return 0
         if live is not None:
             raise Unsupported(f"{function}: {name} can end without a value")
-        return _value_of((returned - guard, value) for returned, value in run.returns)
+        return value_of((returned - guard, value) for returned, value in run.returns)
 
     # ---- statements: each takes the variables, changes them, and gives the guard of what comes after, None for never
 
@@ -290,10 +198,10 @@ class Evaluator:
                 variables[name] = left[name]
             else:
                 ways = [(g - guard, way[name]) for g, way in ((yes, left), (no, right)) if name in way]
-                variables[name] = _value_of(ways)
+                variables[name] = value_of(ways)
         if live_left == yes and live_right == no:
             return guard
-        return _either_guard([live_left, live_right])
+        return either_guard([live_left, live_right])
 
     def _for(self, node: ast.For, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
         assert isinstance(node.iter, ast.Call)
@@ -343,7 +251,7 @@ class Evaluator:
         self, node: ast.For, places: Sequence[Any], at: Callable[[Any], Round], guard: Guard, run: _Run
     ) -> Guard | None:
         """The body is evaluated at one unknown page, for which the breakpoints are then put."""
-        pages = {_key(part): part for place in places for _, part in _cases(place)}
+        pages = {key_of(part): part for place in places for _, part in cases_of(place)}
         name = f"page#{next(self._fresh)}"
         ends_there, returns = at(unknown(name))
         self._check_breakpoints(f"{run.name}, line {node.lineno}", name, ends_there, pages, guard)
@@ -359,8 +267,8 @@ class Evaluator:
             ]
             is_first = both([ends_here, *map(negation, earlier)])
             for formula, value in returns if is_first is not False else ():
-                there = _put(put, value)
-                ways.setdefault(_key(there), []).append((both([put.formula(formula), is_first]), there))
+                there = with_put(put, value)
+                ways.setdefault(key_of(there), []).append((both([put.formula(formula), is_first]), there))
         for group in ways.values():
             reached = guarded(guard, either(formula for formula, _ in group))
             if reached is not None:
@@ -370,7 +278,7 @@ class Evaluator:
     def _check_breakpoints(self, where: str, name: str, ends: Formula, pages: Mapping[Any, Any], guard: Guard) -> None:
         """Raise Unsupported unless the first page with which the body returns has to be one of these."""
         places = changes(ends, name)
-        if places is not None and all(_key(place) in pages for place in places):
+        if places is not None and all(key_of(place) in pages for place in places):
             return
         page = unknown(name)
         before = replaced(ends, name, page - 1)
@@ -444,7 +352,7 @@ class Evaluator:
             here = guarded(guard, formula)
             if here is not None:
                 ways.append((here - guard, self._value(part, variables, here)))
-        return _value_of(ways)
+        return value_of(ways)
 
     def _field(self, node: ast.Attribute, variables: dict[str, Any], guard: Guard) -> Any:
         if not isinstance(node.value, ast.Subscript):
@@ -456,7 +364,7 @@ class Evaluator:
         array = getattr(variables[array_node.value.id], array_node.attr)
         index = self._value(node.value.slice, variables, guard)
         if hasattr(array, "cases"):  # pages
-            return self._lift(lambda page: _value_of(array.cases(page, node.attr)), guard, index)
+            return self._lift(lambda page: value_of(array.cases(page, node.attr)), guard, index)
         if isinstance(index, Linear):
             index = Cases([(frozenset([equal(index, i)]), i) for i in range(_length(array))])
             self._undefined.append(guard.union(negation(next(iter(known))) for known, _ in index.cases))
@@ -471,17 +379,17 @@ class Evaluator:
                 self._undefined.append(guard)
                 return Cases([])
         found: list[tuple[Guard, Any]] = []
-        for ways in product(*(_cases(value) if isinstance(value, Cases) else [(ALWAYS, value)] for value in values)):
-            joined: Guard | None = ALWAYS
+        for ways in product(*(cases_of(value) if isinstance(value, Cases) else [(ALWAYS, value)] for value in values)):
+            way_in: Guard | None = ALWAYS
             for way, _ in ways:
-                joined = _joined(joined, way) if joined is not None else None
-            if joined is None or _joined(guard, joined) is None:
+                way_in = joined(way_in, way) if way_in is not None else None
+            if way_in is None or joined(guard, way_in) is None:
                 continue
             try:
-                found.append((joined, function(*(value for _, value in ways))))
+                found.append((way_in, function(*(value for _, value in ways))))
             except (Oops, IndexError):
-                self._undefined.append(guard | joined)
-        return _value_of(found) if found else Cases([])
+                self._undefined.append(guard | way_in)
+        return value_of(found) if found else Cases([])
 
 
 @lru_cache(maxsize=256)

@@ -48,7 +48,7 @@ JOINTS = {
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py"},
-    "z3": {"checker/solver.py", "tests/test_rows.py"},
+    "z3": {"checker/solver.py", "tests/test_solver.py"},
     "numpy": {"checker/compiled.py", "checker/product.py"},
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vma_merge, written another way."""
+"""vma_merge, written another way. The files beside it replace one of its parts, and are wrong."""
 
 
 def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
@@ -24,11 +24,21 @@ def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
         if prev != NULL and mm.vma[prev].vm_end > addr:
             vma_adjust(mm, prev, mm.vma[prev].vm_start, addr, mm.vma[prev].vm_pgoff, NULL)
         else:
-            vma_adjust(mm, area, addr, mm.vma[next].vm_end, pgoff, NULL)
+            extend_down(mm, area, next, addr, pgoff)
         return area
     start = mm.vma[prev].vm_start
-    if precedes and is_mergeable_anon_vma(mm.vma[next].anon_vma, mm.vma[prev].anon_vma):
+    if precedes and may_be_joined(mm, prev, next):
         vma_adjust(mm, prev, start, mm.vma[next].vm_end, mm.vma[prev].vm_pgoff, NULL)
     else:
         vma_adjust(mm, prev, start, end, mm.vma[prev].vm_pgoff, NULL)
     return prev
+
+
+def extend_down(mm, area, next, addr, pgoff):
+    """area, which is next itself if there is a hole before it, reaches from addr to the end of next."""
+    vma_adjust(mm, area, addr, mm.vma[next].vm_end, pgoff, NULL)
+
+
+def may_be_joined(mm, prev, next):
+    """May the vmas on both sides be one?"""
+    return is_mergeable_anon_vma(mm.vma[next].anon_vma, mm.vma[prev].anon_vma)
