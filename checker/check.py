@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from checker import compiled, explore
+from checker import explore, rounds
 from checker.search import Coverage, Limits, Progress, Report, Search
 from checker.system import Claim, System
 
@@ -19,7 +19,7 @@ REASONS = {
     "max-states": "more states than --max-states allows",
     "max-pgoff": "offsets beyond --max-pgoff were not followed",
 }
-RUNS: dict[str, Callable[..., Any]] = {"compiled": compiled.explore, "interpreted": explore.explore}
+RUNS: dict[str, Callable[..., Any]] = {"compiled": rounds.explore, "interpreted": explore.explore}
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.GtE: "sge",
 }
 # functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
-APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack")
+APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack", "without_known")
 PREFIX = "f."  # so that LLVM takes no function for one of the C library
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
@@ -53,7 +53,7 @@ def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, 
     Raises LinkError for what only shows here, such as the value of a function that returns none.
     """
     known = signatures(flat, functions)
-    texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}']
+    texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}', "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"]
     texts += [_Emitter(flat, s, known, constants).text(name in entries) for name, s in known.items()]
     return "\n\n".join(texts)
 
@@ -75,8 +75,12 @@ class _Emitter:
         function, signature = self.signature.function, self.signature
         node = function.node if any(a.annotation for a in function.node.args.args) else with_guards(function)
         parameters = []
+        # arrays are apart from each other; but a patch may hand the same state over twice
+        separate = list(signature.arrays.values()).count("state") < 2 or any(
+            a.annotation for a in function.node.args.args
+        )
         for name, width in signature.arrays.items():
-            parameters.append(f"ptr {'noalias ' if outside else ''}%p.{name}" if width else f"i64 %p.{name}")
+            parameters.append(f"ptr {'noalias ' if separate else ''}%p.{name}" if width else f"i64 %p.{name}")
             if not width:
                 self.store_local(name, f"%p.{name}")
         self.block(body(node))
@@ -335,6 +339,11 @@ class _Emitter:
             return self.more(node.args[0])
         if name == "__field__":
             return self.checked(node.args[0], self.number(node.args[1]))
+        if name == "prefetch":
+            base, width = self.named_array(node.args[0])
+            place = self.offset(base, self.number(node.args[1]), width)
+            self.emit(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
+            return "0"
         if name == "lshr":
             return self.value(f"lshr i64 {self.number(node.args[0])}, {self.number(node.args[1])}")
         signature = self.known[name]

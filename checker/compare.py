@@ -8,10 +8,10 @@ from threading import Lock
 from typing import Any
 
 from checker import vm
-from checker.compiled import explore_graph
 from checker.graph import Graph
 from checker.link import AST_LOCK
 from checker.product import Comparison, Measure, compare
+from checker.rounds import explore_graph
 from checker.scope import Scope, ScopeError
 from checker.search import Limits, Report
 from checker.system import System

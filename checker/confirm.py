@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from checker import compiled, vm
+from checker import rounds, vm
 from checker.anystate import PAGE_FIELDS, VMA_FIELDS, Numbers
 from checker.interpreted import CallRecord, Machine
 from checker.layout import Broken, Layout, OutOfBounds
@@ -116,7 +116,7 @@ def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_coun
     target = Claim(claim.name, sometimes=True)
     system = replace(system, program=program, claims=(target,))
     try:
-        search = compiled.explore(system, [claim.name], Limits(max_states=MAX_STATES_SEARCHED))
+        search = rounds.explore(system, [claim.name], Limits(max_states=MAX_STATES_SEARCHED))
     except OutOfBounds:
         return Reached(scope, False, 0, None)
     hit = search.hits.get(claim.name)

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The inner loop of the compiled search, in the model's Python with arrays (codegen.py). Compiled with each kernel.
+"""The inner loops of the compiled search, in the model's Python with arrays (codegen.py). Compiled with each kernel.
+
+A search goes on in rounds. Of a round, `generate` tries all calls in some states, block by block, and writes down
+the keys that are not in the table; `claim` finds out which of them are the first of their kind; `number` makes those
+states; `judge` looks at the claims about them. Blocks, and regions of the table, are for different workers: nobody
+writes what another reads. Since candidates keep the order of states and calls, what is found does not depend on who
+did what. rounds.py puts it together.
 
 The functions and numbers that come from the kernel's side are declared here by name only.
 """
@@ -20,6 +26,7 @@ state_hits: Any
 step_hits: Any
 at: Any
 lshr: Any
+prefetch: Any
 OOPS: int
 MAX_RESULTS: int
 MAX_ERRNO: int
@@ -31,34 +38,45 @@ CALL_SIZE: int
 SIZE: int
 KEPT: int
 RESULT: int
+CACHE_MASK: int
+STEP_CLAIMS: int
 AT_BUG: int
 AT_EVENTS: int
 AT_OOPS: int
 AT_FUEL: int
 
-# slots of `progress`
-NEXT = 0  # the next state to expand
-COUNT = 1  # states found
-TRANSITIONS = 2  # calls tried
-WANTED = 3  # claims not hit yet, a bit each
-TARGETS = 4  # those of them that are to be hit for the search to end
-MAX_STATES = 5
-ROWS = 6  # room for states
-TABLE_SIZE = 7  # slots of the table, a power of two
-CALLS = 8
-FIELD = 9  # the field that a value did not fit into, from 1
-BEYOND = 10  # states beyond a limit of the search, which were not entered
-PROGRESS_SIZE = 11
+# slots of `progress`, which nobody changes while workers are at work
+COUNT = 0  # states found
+WANTED = 1  # claims not hit yet, a bit each
+CALLS = 2
+MAX_STATES = 3
+TABLE_MASK = 4  # slots of the table, a power of two, less one
+REGION_MASK = 5  # slots of a region, a power of two, less one
+INDEX_MASK = 6  # the bits of a slot of the table that say which row; there are others up to bit 31 ...
+MARK_MASK = 7  # ... and those are the same bits of the hash
+STOPPED_AT = 8  # the position that led to more than MAX_STATES states
+PROGRESS_SIZE = 9
 
-# why expand returned
+# slots of a block
+START = 0  # the states to expand: from here ...
+END = 1  # ... up to here
+BASE = 2  # the row for the first candidate
+FOUND = 3  # candidates found
+AT = 4  # the position (state << 16 | call) that it came to an end at
+FIELD = 5  # the field that a value did not fit into, from 1
+BEYOND_AT = 6  # the first position that led beyond a limit of the search, or -1
+TRIED = 7  # calls tried
+BLOCK_SIZE = 8
+
+# why a function returned
 DONE = 0
-NEEDS_ROOM = 1
-TARGETS_HIT = 2
-MAX_STATES_HIT = 3
-OUT_OF_BOUNDS = 4
-BROKEN = 5
+OUT_OF_BOUNDS = 1
+BROKEN = 2
+FULL = 3
+MAX_STATES_HIT = 4
 
-HITS_SIZE = 4  # numbers noted for a hit: state, call, states before, transitions before
+SEEN = 62  # the slot of `hits` with the claims that a worker has seen hit; before it, where each was
+HITS_SIZE = 63
 
 
 def hash_of(key: i64):
@@ -67,7 +85,8 @@ def hash_of(key: i64):
     for w in range(KEY_WORDS):
         h = (h ^ key[w]) * -2960836687070001261
         h = h ^ lshr(h, 32)
-    return h
+    h = h * -4417276706812531889
+    return h ^ lshr(h, 29)
 
 
 def same_key(a: i64, b: i64):
@@ -76,6 +95,12 @@ def same_key(a: i64, b: i64):
     for w in range(KEY_WORDS):
         different = different | (a[w] ^ b[w])
     return different == 0
+
+
+def copy_key(to: i64, source: i64):
+    """Make one key the same as another."""
+    for w in range(KEY_WORDS):
+        to[w] = source[w]
 
 
 def same_state(a: i32, b: i32):
@@ -92,51 +117,58 @@ def copy_state(to: i32, source: i32):
         to[i] = source[i]
 
 
-def slot_of(keys: i64, row, table: i32, progress: i64):
-    """Where in the table the key of this row is, or is to go. The table holds rows + 1; 0 is empty."""
-    mask = progress[TABLE_SIZE] - 1
-    slot = hash_of(at(keys, row * KEY_WORDS)) & mask
-    while table[slot] != 0 and not same_key(at(keys, (table[slot] - 1) * KEY_WORDS), at(keys, row * KEY_WORDS)):
-        slot = (slot + 1) & mask
+# ---- the table: a slot is 0, or the number of a row from 1 and, in the bits above, part of its key's hash ---------
+
+
+def next_slot(slot, progress: i64):
+    """The slot after this one in its region."""
+    return (slot & ~progress[REGION_MASK]) | ((slot + 1) & progress[REGION_MASK])
+
+
+def is_marked(entry, h, progress: i64):
+    """Can the row of this entry have a key with this hash?"""
+    return ((entry ^ h) & progress[MARK_MASK]) == 0
+
+
+def slot_of(key: i64, h, keys: i64, table: i32, progress: i64):
+    """The slot of the table that a key is in, or is to go to; -1 if its region is full of others."""
+    first = lshr(h, 32) & progress[TABLE_MASK]
+    slot = first
+    while table[slot] != 0:
+        entry = table[slot]
+        if is_marked(entry, h, progress):
+            if same_key(key, at(keys, ((entry & progress[INDEX_MASK]) - 1) * KEY_WORDS)):
+                return slot
+        slot = next_slot(slot, progress)
+        if slot == first:
+            return -1
     return slot
 
 
+def row_of(key: i64, keys: i64, table: i32, progress: i64):
+    """The row with this key, or -1."""
+    slot = slot_of(key, hash_of(key), keys, table, progress)
+    if slot < 0 or table[slot] == 0:
+        return -1
+    row = (table[slot] & progress[INDEX_MASK]) - 1
+    return row if row < progress[COUNT] else -1
+
+
 def rehash(keys: i64, table: i32, progress: i64):
-    """Enter all rows into an empty table."""
+    """Enter all rows into an empty table. DONE, or FULL if a region is too small for that."""
     for row in range(progress[COUNT]):
-        table[slot_of(keys, row, table, progress)] = row + 1
-
-
-def note_hits(bits, call, new, progress: i64, hits: i64):
-    """Record the claims in bits as hit: in which state, and by which call."""
-    progress[WANTED] = progress[WANTED] & ~bits
-    progress[TARGETS] = progress[TARGETS] & ~bits
-    claim = 0
-    while bits != 0:
-        if bits & 1:
-            hits[claim * HITS_SIZE] = progress[NEXT]
-            hits[claim * HITS_SIZE + 1] = call
-            hits[claim * HITS_SIZE + 2] = progress[COUNT] - new
-            hits[claim * HITS_SIZE + 3] = progress[TRANSITIONS]
-        bits = bits >> 1
-        claim = claim + 1
-
-
-def first_state(after: i32, keys: i64, table: i32, progress: i64, hits: i64):
-    """Enter the first state, which is in `after`."""
-    after[AT_FUEL] = FUEL
-    canonicalise(after)
-    progress[FIELD] = pack(after, keys)
-    if progress[FIELD] > 0:
-        return OUT_OF_BOUNDS
-    table[slot_of(keys, 0, table, progress)] = 1
-    progress[COUNT] = 1
-    bits = state_hits(after, progress[WANTED])
-    if bits != 0:
-        note_hits(bits, -1, 1, progress, hits)
-    if after[AT_OOPS] != 0:
-        return BROKEN
+        h = hash_of(at(keys, row * KEY_WORDS))
+        slot = lshr(h, 32) & progress[TABLE_MASK]
+        first = slot
+        while table[slot] != 0:
+            slot = next_slot(slot, progress)
+            if slot == first:
+                return FULL
+        table[slot] = (h & progress[MARK_MASK]) | (row + 1)
     return DONE
+
+
+# ---- calls --------------------------------------------------------------------------------------------------------
 
 
 def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
@@ -172,82 +204,6 @@ def start_from(before: i32):
     return before[AT_OOPS] == 0
 
 
-def enter(after: i32, i, k, keys: i64, parents: i32, via: u16, table: i32, progress: i64, hits: i64):
-    """Enter the state `after`, which call k leads to from state i, if it is new. DONE, or why that cannot be."""
-    count = progress[COUNT]
-    progress[FIELD] = pack(after, at(keys, count * KEY_WORDS))
-    if progress[FIELD] > 0:
-        return OUT_OF_BOUNDS
-    if progress[FIELD] < 0:
-        progress[BEYOND] = progress[BEYOND] + 1
-        return DONE
-    if same_key(at(keys, i * KEY_WORDS), at(keys, count * KEY_WORDS)):
-        return DONE
-    slot = slot_of(keys, count, table, progress)
-    if table[slot] != 0:
-        return DONE
-    if count == progress[MAX_STATES]:
-        return MAX_STATES_HIT
-    table[slot] = count + 1
-    parents[count] = i
-    via[count] = k
-    progress[COUNT] = count + 1
-    if progress[WANTED] != 0:
-        bits = state_hits(after, progress[WANTED])
-        if bits != 0:
-            note_hits(bits, k, 1, progress, hits)
-    return DONE
-
-
-def expand(
-    before: i32,
-    after: i32,
-    calls: i32,
-    keys: i64,
-    parents: i32,
-    via: u16,
-    table: i32,
-    progress: i64,
-    hits: i64,
-    results: i64,
-    events: i64,
-    end,
-):
-    """Try every call in the states from progress[NEXT] to end, and say why it returned.
-
-    The key of the i-th state is at keys[i * KEY_WORDS]; parents[i] and via[i] say from which state and by which call
-    it was found first. before and after are room for a state each.
-    """
-    while progress[NEXT] < end:
-        i = progress[NEXT]
-        if progress[COUNT] + progress[CALLS] >= progress[ROWS] or progress[ROWS] * 2 > progress[TABLE_SIZE]:
-            return NEEDS_ROOM
-        unpack(at(keys, i * KEY_WORDS), before)
-        if not start_from(before):
-            return BROKEN
-        if before[AT_BUG] == 0:
-            for k in range(progress[CALLS]):
-                alive = carry_out(before, at(calls, k * CALL_SIZE), after, results, events)
-                before[AT_FUEL] = FUEL
-                after[AT_FUEL] = FUEL
-                if alive and progress[WANTED] != 0:
-                    bits = step_hits(before, at(calls, k * CALL_SIZE), after, progress[WANTED])
-                    if bits != 0:
-                        note_hits(bits, k, 0, progress, hits)
-                if not same_state(before, after):
-                    canonicalise(after)
-                    status = enter(after, i, k, keys, parents, via, table, progress, hits)
-                    if status != DONE:
-                        return status
-                if before[AT_OOPS] != 0 or after[AT_OOPS] != 0:
-                    return BROKEN
-                if progress[TARGETS] == 0:
-                    return TARGETS_HIT
-                progress[TRANSITIONS] = progress[TRANSITIONS] + 1
-        progress[NEXT] = i + 1
-    return DONE
-
-
 def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events: i64):
     """Carry out one call, and write the key of the state after it. What pack returns."""
     start_from(before)
@@ -257,6 +213,259 @@ def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events:
     return pack(after, key)
 
 
+# ---- a round ------------------------------------------------------------------------------------------------------
+
+
+def first_state(after: i32, keys: i64, progress: i64):
+    """Make the first state the row 0; it is in `after`. 0, or the number of the field that has no room."""
+    after[AT_FUEL] = FUEL
+    canonicalise(after)
+    progress[COUNT] = 1
+    return pack(after, keys)
+
+
+def note_hits(bits, where, hits: i64):
+    """Note that the claims in bits are hit, and where."""
+    hits[SEEN] = hits[SEEN] | bits
+    claim = 0
+    while bits != 0:
+        if bits & 1:
+            hits[claim] = where
+        bits = bits >> 1
+        claim = claim + 1
+
+
+def is_news(key: i64, h, cache: i64):
+    """Is the key not in the cache? Then it is now; the cache is a worker's, and of the keys that it met last."""
+    if same_key(at(cache, (h & CACHE_MASK) * KEY_WORDS), key):
+        return False
+    copy_key(at(cache, (h & CACHE_MASK) * KEY_WORDS), key)
+    return True
+
+
+def meet(
+    after: i32,
+    position,
+    row,
+    keys: i64,
+    positions: i64,
+    hashes: i64,
+    table: i32,
+    progress: i64,
+    cache: i64,
+    block: i64,
+):
+    """Make the state `after`, which a call leads to, the candidate in this row if it may be new.
+
+    1 if so, 0 if not, -1 if there is no room for it.
+    """
+    field = pack(after, at(keys, row * KEY_WORDS))
+    if field > 0:
+        block[AT] = position
+        block[FIELD] = field
+        return -1
+    if field < 0:
+        if block[BEYOND_AT] < 0:
+            block[BEYOND_AT] = position
+        return 0
+    if same_key(at(keys, (position >> 16) * KEY_WORDS), at(keys, row * KEY_WORDS)):
+        return 0
+    h = hash_of(at(keys, row * KEY_WORDS))
+    if not is_news(at(keys, row * KEY_WORDS), h, cache):
+        return 0
+    prefetch(table, lshr(h, 32) & progress[TABLE_MASK])
+    positions[row - progress[COUNT]] = position
+    hashes[row - progress[COUNT]] = h
+    return 1
+
+
+def without_known(first, last, keys: i64, positions: i64, hashes: i64, slots: i32, table: i32, progress: i64):
+    """Of the candidates first..last-1 keep those that are not in the table, in order; where they end now."""
+    count = progress[COUNT]
+    for c in range(first, last):
+        h = hashes[c - count]
+        slot = lshr(h, 32) & progress[TABLE_MASK]
+        while table[slot] != 0 and not is_marked(table[slot], h, progress):
+            slot = next_slot(slot, progress)
+        slots[c - count] = slot
+        prefetch(keys, ((table[slot] & progress[INDEX_MASK]) - 1) * KEY_WORDS)
+    to = first
+    for c in range(first, last):
+        slot = slots[c - count]
+        known = False
+        while table[slot] != 0 and not known:
+            if is_marked(table[slot], hashes[c - count], progress):
+                row = (table[slot] & progress[INDEX_MASK]) - 1
+                known = same_key(at(keys, row * KEY_WORDS), at(keys, c * KEY_WORDS))
+            slot = next_slot(slot, progress)
+        if not known:
+            if to != c:
+                copy_key(at(keys, to * KEY_WORDS), at(keys, c * KEY_WORDS))
+                positions[to - count] = positions[c - count]
+                hashes[to - count] = hashes[c - count]
+            to = to + 1
+    return to
+
+
+def generate(
+    before: i32,
+    after: i32,
+    calls: i32,
+    keys: i64,
+    positions: i64,
+    hashes: i64,
+    slots: i32,
+    table: i32,
+    progress: i64,
+    cache: i64,
+    results: i64,
+    events: i64,
+    hits: i64,
+    block: i64,
+):
+    """Try every call in the states of a block. Candidates for new states go to the rows from block[BASE] on.
+
+    positions, hashes and slots say more about each candidate; their index is its row less COUNT. before, after,
+    calls, cache, results, events and hits are the worker's own.
+    """
+    count = progress[COUNT]
+    found = block[BASE]
+    for i in range(block[START], block[END]):
+        block[AT] = i << 16
+        unpack(at(keys, i * KEY_WORDS), before)
+        if not start_from(before):
+            return BROKEN
+        first = found
+        if before[AT_BUG] == 0:
+            for k in range(progress[CALLS]):
+                alive = carry_out(before, at(calls, k * CALL_SIZE), after, results, events)
+                before[AT_FUEL] = FUEL
+                after[AT_FUEL] = FUEL
+                wanted = progress[WANTED] & ~hits[SEEN] & STEP_CLAIMS
+                if alive and wanted != 0:
+                    bits = step_hits(before, at(calls, k * CALL_SIZE), after, wanted)
+                    if bits != 0:
+                        note_hits(bits, i << 16 | k, hits)
+                if not same_state(before, after):
+                    canonicalise(after)
+                    met = meet(after, i << 16 | k, found, keys, positions, hashes, table, progress, cache, block)
+                    if met < 0:
+                        return OUT_OF_BOUNDS
+                    found = found + met
+                if before[AT_OOPS] != 0 or after[AT_OOPS] != 0:
+                    block[AT] = i << 16 | k
+                    return BROKEN
+            block[TRIED] = block[TRIED] + progress[CALLS]
+        found = without_known(first, found, keys, positions, hashes, slots, table, progress)
+        block[FOUND] = found - block[BASE]
+    block[AT] = block[END] << 16
+    return DONE
+
+
+def claim(keys: i64, hashes: i64, slots: i32, table: i32, progress: i64, blocks: i64, many, first, last):
+    """Enter the round's candidates for the slots first..last-1 of the table, as the rows that they are in.
+
+    Of equal ones only the first is entered; slots[] of the others is -1. FULL if a region has no slot left.
+    """
+    count = progress[COUNT]
+    for b in range(many):
+        base = blocks[b * BLOCK_SIZE + BASE]
+        for c in range(base, base + blocks[b * BLOCK_SIZE + FOUND]):
+            h = hashes[c - count]
+            slot = lshr(h, 32) & progress[TABLE_MASK]
+            if slot >= first and slot < last:
+                slot = slot_of(at(keys, c * KEY_WORDS), h, keys, table, progress)
+                if slot < 0:
+                    return FULL
+                slots[c - count] = -1
+                if table[slot] == 0:
+                    table[slot] = (h & progress[MARK_MASK]) | (c + 1)
+                    slots[c - count] = slot
+    return DONE
+
+
+def number(
+    keys: i64,
+    positions: i64,
+    slots: i32,
+    parents: i32,
+    via: u16,
+    table: i32,
+    progress: i64,
+    blocks: i64,
+    many,
+):
+    """Make the candidates that were entered into the table the rows from COUNT on, in order.
+
+    MAX_STATES_HIT if there are too many, and where that was in STOPPED_AT.
+    """
+    count = progress[COUNT]
+    row = count
+    for b in range(many):
+        base = blocks[b * BLOCK_SIZE + BASE]
+        for c in range(base, base + blocks[b * BLOCK_SIZE + FOUND]):
+            slot = slots[c - count]
+            if slot >= 0:
+                if row == progress[MAX_STATES]:
+                    progress[COUNT] = row
+                    progress[STOPPED_AT] = positions[c - count]
+                    return MAX_STATES_HIT
+                if row != c:
+                    copy_key(at(keys, row * KEY_WORDS), at(keys, c * KEY_WORDS))
+                table[slot] = (table[slot] & progress[MARK_MASK]) | (row + 1)
+                parents[row] = positions[c - count] >> 16
+                via[row] = positions[c - count] & 65535
+                row = row + 1
+    progress[COUNT] = row
+    return DONE
+
+
+def judge(state: i32, keys: i64, progress: i64, hits: i64, block: i64):
+    """Look at the claims about each of the states of a block."""
+    for i in range(SIZE):
+        state[i] = 0
+    for row in range(block[START], block[END]):
+        wanted = progress[WANTED] & ~hits[SEEN] & ~STEP_CLAIMS
+        if wanted != 0:
+            unpack(at(keys, row * KEY_WORDS), state)
+            state[AT_OOPS] = 0
+            state[AT_FUEL] = FUEL
+            bits = state_hits(state, wanted)
+            if state[AT_OOPS] != 0:
+                block[AT] = row
+                return BROKEN
+            if bits != 0:
+                note_hits(bits, row, hits)
+    return DONE
+
+
+def tally(
+    before: i32,
+    after: i32,
+    calls: i32,
+    keys: i64,
+    progress: i64,
+    results: i64,
+    events: i64,
+    start,
+    end,
+):
+    """Count what calls do from the position start up to end, as generate did. How many calls that were."""
+    tried = 0
+    for i in range(start >> 16, (end >> 16) + 1):
+        first = start & 65535 if i == start >> 16 else 0
+        last = end & 65535 if i == end >> 16 else progress[CALLS]
+        if first < last:
+            unpack(at(keys, i * KEY_WORDS), before)
+            start_from(before)
+            if before[AT_BUG] == 0:
+                for k in range(first, last):
+                    carry_out(before, at(calls, k * CALL_SIZE), after, results, events)
+                    before[AT_FUEL] = FUEL
+                tried = tried + last - first
+    return tried
+
+
 # names that a model cannot have for its own: those here, and pack, unpack and the like, which are made for it
 RESERVED = frozenset(vars()) | frozenset(__annotations__) - {"begin", "step", "canonicalise"}
-ENTRIES = ("rehash", "first_state", "expand", "try_call")
+ENTRIES = ("rehash", "first_state", "generate", "claim", "number", "judge", "tally", "try_call")

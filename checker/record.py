@@ -14,7 +14,7 @@ canonicalise: Any
 start_from: Any
 carry_out: Any
 same_state: Any
-slot_of: Any
+row_of: Any
 measure_of: Any
 at: Any
 OOPS: int
@@ -74,8 +74,8 @@ def record(
                     canonicalise(after)
                     to[place] = BEYOND_REACH
                     if pack(after, at(keys, count * KEY_WORDS)) == 0:
-                        slot = slot_of(keys, count, table, progress)
-                        to[place] = table[slot] - 1 if table[slot] != 0 else BEYOND_REACH
+                        row = row_of(at(keys, count * KEY_WORDS), keys, table, progress)
+                        to[place] = row if row >= 0 else BEYOND_REACH
 
 
 def measure(before: i32, keys: i64, progress: i64, values: i64, number):

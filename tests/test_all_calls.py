@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from checker import compiled, explore
+from checker import explore, rounds
 from checker.check import check
 from checker.search import Limits
 from model.kernels import KERNELS
@@ -58,7 +58,7 @@ def test_the_flat_reference_knows_when_cuts_are_refused(limit):
 @pytest.mark.parametrize("more", ["mremap", "mlock,munlock", "madvise", "brk", "mbind", "file", "move"])
 def test_runs_agree(kernel, more):
     one = explore.explore(system(kernel, 2, operations=operations(more)))
-    two = compiled.explore(system(kernel, 2, operations=operations(more)))
+    two = rounds.explore(system(kernel, 2, operations=operations(more)))
     assert one == two
 
 
@@ -76,7 +76,7 @@ def compare_with_naive(kernel, pages, calls, monkeypatch):
     small = system(kernel, pages, operations=calls)
     found = naive.reachable(naive.load(kernel, pages, monkeypatch), small.calls, pages)
     by_depth = Counter(found.values())
-    assert compiled.explore(small).levels == [by_depth[depth] for depth in range(len(by_depth))]
+    assert rounds.explore(small).levels == [by_depth[depth] for depth in range(len(by_depth))]
 
 
 def test_what_is_off_takes_no_room_in_the_key():

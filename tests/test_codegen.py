@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker import compiled, explore
+from checker import compiled, explore, rounds
 from checker.interpreted import Machine
 from checker.layout import Layout
 from checker.link import Function, LinkError, Program
@@ -137,7 +137,7 @@ def test_a_bad_slot_stops_the_kernel_in_both_runs(slot):
     text = f"def step(mm, call):\n    mm.n = 9\n    mm.cell[{slot}].f = 1\n    return mm.n\n"
     for body in (text, text.replace("mm.cell", "x = mm.cell").replace(".f = 1", ".f")):
         system = system_of(body + HELPERS, calls=[Call(1, 0, 70)])
-        one, two = explore.explore(system), compiled.explore(system)
+        one, two = explore.explore(system), rounds.explore(system)
         assert one.coverage == two.coverage
         assert one.coverage.results == {1: {OOPS: 1}}
         assert one.levels == two.levels == [1, 1]
@@ -145,7 +145,7 @@ def test_a_bad_slot_stops_the_kernel_in_both_runs(slot):
 
 def test_a_loop_without_end_stops_the_kernel_in_both_runs():
     system = system_of("def step(mm, call):\n    while True:\n        mm.n = 1\n    return 0\n" + HELPERS)
-    one, two = explore.explore(system), compiled.explore(system)
+    one, two = explore.explore(system), rounds.explore(system)
     assert one.coverage.results == two.coverage.results == {1: {OOPS: len(CALLS)}}
 
 
@@ -171,7 +171,7 @@ def never_by_three(before, call, after):
 def test_any_model_can_be_searched():
     claims = (Claim("below_seven_or_even"), Claim("never_by_three", on_step=True))
     system = system_of(COUNTER, claims, [Call(1, 2, 0), Call(1, 3, 0)], [("n", 20)])
-    for search in (explore.explore(system), compiled.explore(system)):
+    for search in (explore.explore(system), rounds.explore(system)):
         assert search.closed
         assert search.states == 20  # 0 to 20 without 1
         assert [call.x for call in search.hits["below_seven_or_even"].calls] == [2, 2, 3]
@@ -191,4 +191,4 @@ def test_any_model_can_be_searched():
 def test_what_only_shows_when_compiled_is_one_clear_line(line, why):
     system = system_of(f"def step(mm, call):\n    {line}\n" + HELPERS)
     with pytest.raises(LinkError, match=why):
-        compiled.explore(system)
+        rounds.explore(system)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from checker import compiled, native
+from checker import native, rounds
 from tests.helpers import system
 
 PATCH = "def find_mergeable_anon_vma(mm, vma):\n    return {}\n"
@@ -22,7 +22,7 @@ def builds(tmp_path, monkeypatch):
 
 
 def states(kernel="rmap40", pages=2):
-    return compiled.explore(system(kernel, pages)).states
+    return rounds.explore(system(kernel, pages)).states
 
 
 def test_a_build_is_used_again(builds):

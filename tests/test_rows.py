@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from checker import compiled, rows
+from checker import rounds, rows
 from checker.anysize import Violation, templates
 from checker.bounded import search
 from checker.interpreted import CallRecord, Machine
@@ -171,7 +171,7 @@ def class_of(mm):
 
 
 def classes_by_pages(kernel, pages, depth):
-    explorer = compiled.Explorer(system(kernel, pages), (), Limits(depth=depth))
+    explorer = rounds.Explorer(system(kernel, pages), (), Limits(depth=depth))
     explorer.run()
     machine = Machine(explorer.system)
     mm, found = machine.new(), set()

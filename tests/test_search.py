@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from checker import compiled, explore
+from checker import explore, rounds
 from checker.flat import Flat
 from checker.search import Limits
 from tests import naive
@@ -31,7 +31,7 @@ PINNED = {
 
 @pytest.mark.parametrize(("kernel", "pages"), PINNED, ids=str)
 def test_pinned_counts(kernel, pages):
-    search = compiled.explore(system(kernel, pages))
+    search = rounds.explore(system(kernel, pages))
     assert search.closed
     assert (search.states, search.transitions, search.depth) == PINNED[kernel, pages]
 
@@ -39,7 +39,7 @@ def test_pinned_counts(kernel, pages):
 def test_states_of_anonmm_are_those_of_its_pages():
     """A hole; R never writable; R once writable, or RW, each with or without a page: 6 for each page, and no more."""
     for pages in range(1, 7):
-        assert compiled.explore(system("anonmm", pages)).states == 6**pages
+        assert rounds.explore(system("anonmm", pages)).states == 6**pages
 
 
 def compiled_keys(explorer):
@@ -64,7 +64,7 @@ def compiled_keys(explorer):
 def test_runs_agree_state_by_state(kernel, pages):
     one = explore.Explorer(system(kernel, pages), (), Limits())
     one.run()
-    two = compiled.Explorer(system(kernel, pages), (), Limits())
+    two = rounds.Explorer(system(kernel, pages), (), Limits())
     two.run()
     assert one.search.levels == two.search.levels
     assert one.search.transitions == two.search.transitions

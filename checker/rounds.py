@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The compiled search: breadth-first, in rounds that several workers share; expand.py has the loops.
+
+States are numbered in the order of a search by one worker: by the state that they were first reached from, then by
+the call. So hits, counts and counterexamples are the same whoever did what, and where a search is cut short, it is at
+the very call where one worker would have stopped.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from checker import expand, record
+from checker.compiled import cache_rows, load
+from checker.flat import Flat
+from checker.graph import Graph
+from checker.layout import Broken, OutOfBounds
+from checker.memory import Grown
+from checker.search import Hit, Limits, Progress, Report, Search, calls_to
+from checker.system import EVENT_BITS, MAX_RESULTS, System
+
+BLOCK = 1 << 15  # calls tried in a block
+SMALLEST = 1 << 13  # calls that are worth a worker
+BLOCKS = 8  # in a round, for each worker
+FIRST_TABLE = 1 << 13
+REGION = 1 << 10  # slots that a region of the table has at least
+REGIONS = 64
+JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
+RECORDED = 1 << 12  # states between two looks at the keyboard
+NEVER = 1 << 62
+
+Failure = tuple[int, Exception]  # and the position where it came about
+
+
+def explore(
+    system: System,
+    targets: Collection[str] = (),
+    limits: Limits | None = None,
+    report: Report | None = None,
+    workers: Callable[[], int] = lambda: 1,
+) -> Search:
+    """Search to closure, or until every one of `targets` is hit; explore.explore says the same in Python.
+
+    workers() is asked before each round how many threads may work on it. Raises OutOfBounds, and Broken.
+    """
+    with Explorer(system, targets, limits or Limits(), workers=workers) as explorer:
+        explorer.run(report)
+    return explorer.search
+
+
+def explore_graph(system: System, limits: Limits | None = None, report: Report | None = None) -> Graph:
+    """Search to closure, or to a limit, and then note every transition and every measure.
+
+    Raises OutOfBounds, and Broken if a measure goes wrong.
+    """
+    with Explorer(system, (), limits or Limits(), recording=True) as explorer:
+        explorer.run(report)
+        return explorer.graph()
+
+
+class Worker:
+    """What one worker has for itself: room for two states, the keys that it met last, and its counts."""
+
+    def __init__(self, system: System, flat: Flat) -> None:
+        self.before, self.after = np.zeros(flat.size, np.int32), np.zeros(flat.size, np.int32)
+        self.calls = np.array([(*call, 0) for call in system.calls], np.int32)
+        self.cache = np.zeros((cache_rows(flat), flat.key_words), np.int64)
+        self.results = np.zeros((max(system.kinds) + 1, MAX_RESULTS), np.int64)
+        self.events = np.zeros(1 << EVENT_BITS, np.int64)
+        self.hits = np.zeros(expand.HITS_SIZE, np.int64)
+
+
+class Explorer:
+    """A breadth-first search. keys[i] is the i-th state found; parents[i] and via[i] say how."""
+
+    def __init__(
+        self,
+        system: System,
+        targets: Collection[str],
+        limits: Limits,
+        recording: bool = False,
+        workers: Callable[[], int] = lambda: 1,
+    ) -> None:
+        self.system, self.limits, self.search = system, limits, Search()
+        self.allowed, self.pool = workers, ThreadPoolExecutor(64)
+        self.flat = Flat(system.layout, system.call_fields)
+        self.code = load(system, self.flat, recording)
+        self.keys = Grown(np.int64, self.flat.key_words)
+        self.parents, self.via = Grown(np.int32), Grown(np.uint16)
+        self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
+        self.table = Grown(np.int32)
+        self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
+        self.crew: list[Worker] = []
+        names = [claim.name for claim in system.claims]
+        assert len(system.calls) < 1 << 16
+        assert len(names) < expand.SEEN
+        self.targets = {names.index(name) for name in targets} or {NEVER}
+        self.progress[expand.WANTED] = (1 << len(names)) - 1
+        self.progress[expand.CALLS] = len(system.calls)
+        self.progress[expand.MAX_STATES] = -1 if limits.max_states is None else limits.max_states
+        self.is_beyond, self.expanded = False, 0
+
+    def __enter__(self) -> "Explorer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    @property
+    def count(self) -> int:
+        """States found."""
+        return int(self.progress[expand.COUNT])
+
+    # ---- levels ----------------------------------------------------------------------------------
+
+    def run(self, report: Report | None = None) -> None:
+        """Fill in self.search."""
+        search = self.search
+        start, end, stopped = 0, 1, self._begin()
+        while start < end and not stopped:
+            search.levels.append(end - start)
+            if search.depth == self.limits.depth:
+                search.stopped = "depth"
+                break
+            stopped = self._expand_level(start, end, report)
+            start, end = end, self.count
+        if start < end and search.stopped != "depth":
+            search.levels.append(end - start)
+        if self.is_beyond and search.stopped is None:
+            search.stopped = next(field.limit for _, _, field in self.system.layout.key_fields() if field.limit)
+        search.closed = start == end and not stopped and search.stopped is None
+        self._read_coverage()
+
+    def _begin(self) -> bool:
+        """Enter the first state. True if that is all."""
+        worker = self._workers(1)[0]
+        self.keys.grow(1)
+        self.parents.grow(1)
+        self.via.grow(1)
+        field = self._run("first_state", worker.after, self.keys, self.progress)
+        if field > 0:
+            raise self._out_of_bounds(worker, field)
+        worker.cache[:] = self.keys[0]
+        self._make_table(FIRST_TABLE)
+        for _, failure in self._judge([worker], 0):
+            raise failure
+        for claim in _earliest([worker]):
+            self.progress[expand.WANTED] &= ~(1 << claim)
+            self.targets.discard(claim)
+            self.search.hits[self.system.claims[claim].name] = Hit((), 0, 0)
+        return not self.targets
+
+    def _expand_level(self, start: int, end: int, report: Report | None) -> bool:
+        """Expand the states start..end-1. True if the search is to end."""
+        while start < end:
+            if report is not None:
+                report(Progress(self.count, self.search.transitions, self.search.depth, end - start))
+            crew = self._workers(max(1, self.allowed()))
+            blocks = self._blocks(start, end, len(crew))
+            stopped = self._round(crew, blocks)
+            start = self.expanded
+            if stopped:
+                return True
+        return False
+
+    def _blocks(self, start: int, end: int, crew: int) -> Any:
+        """The blocks of the next round, from the state `start` on."""
+        calls = len(self.system.calls)
+        most = max(1, BLOCK // calls)
+        many = 1 if crew == 1 else BLOCKS * crew
+        size = max(1, min(most, max(SMALLEST // calls, -(-(end - start) // (2 * crew)))))
+        starts = list(range(start, end, size))[:many]
+        blocks = np.zeros((len(starts), expand.BLOCK_SIZE), np.int64)
+        for block, first in zip(blocks, starts, strict=True):
+            block[expand.START], block[expand.END] = first, min(end, first + size)
+            block[expand.BASE] = self.count + (first - start) * calls
+        blocks[:, expand.BEYOND_AT] = -1
+        self._make_room(int(blocks[-1, expand.END] - start) * calls)
+        return blocks
+
+    # ---- rounds ----------------------------------------------------------------------------------
+
+    def _round(self, crew: list[Worker], blocks: Any) -> bool:
+        """Find and enter the states that those of the blocks lead to. True if the search is to end."""
+        before = self.count
+        for worker in crew:
+            worker.hits[expand.SEEN] = 0
+        failures = self._generate(crew, blocks)
+        self._make_table_for(before + int(blocks[:, expand.FOUND].sum()))
+        while not self._claim(crew, blocks):
+            self._make_table(2 * self.table.rows)
+        room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table, self.progress)
+        is_full = self._run("number", *room, blocks, len(blocks)) == expand.MAX_STATES_HIT
+        limit = int(self.progress[expand.STOPPED_AT]) if is_full else NEVER
+        hits = _earliest(crew)
+        for worker in crew:
+            worker.hits[expand.SEEN] = 0
+        failures += self._judge(crew, before)
+        hits |= {claim: self._position(row) for claim, row in _earliest(crew).items()}
+        reached = max((hits.get(claim, NEVER) for claim in self.targets), default=NEVER)
+        for where, failure in sorted(failures, key=lambda one: one[0])[:1]:
+            if where <= reached and where < limit:
+                raise failure
+        stop = min(limit, reached)
+        self._note_hits({claim: where for claim, where in hits.items() if where <= stop}, before, blocks)
+        beyond = blocks[:, expand.BEYOND_AT]
+        self.is_beyond |= bool(((beyond >= 0) & (beyond <= stop)).any())
+        if stop == NEVER:
+            self.search.transitions += int(blocks[:, expand.TRIED].sum())
+            self.expanded = int(blocks[-1, expand.END])
+            return False
+        self.search.stopped = "max-states" if limit == stop else None
+        self.expanded = stop >> 16
+        self._go_back(stop, before, blocks)
+        return True
+
+    def _generate(self, crew: list[Worker], blocks: Any) -> list[Failure]:
+        """Fill in the blocks; what went wrong, and where."""
+        failures: list[Failure] = []
+        shared = (self.keys, self.positions, self.hashes, self.slots, self.table, self.progress)
+
+        def work(worker: Worker, block: Any) -> None:
+            own = (worker.cache, worker.results, worker.events, worker.hits)
+            status = self._run("generate", worker.before, worker.after, worker.calls, *shared, *own, block)
+            if status == expand.BROKEN:
+                failures.append((int(block[expand.AT]), Broken()))
+            elif status == expand.OUT_OF_BOUNDS:
+                failures.append((int(block[expand.AT]), self._out_of_bounds(worker, int(block[expand.FIELD]))))
+
+        self._share(crew, list(blocks), work)
+        return failures
+
+    def _claim(self, crew: list[Worker], blocks: Any) -> bool:
+        """Enter candidates into the table. False if that needs a larger one."""
+        full: list[bool] = []
+        regions = self.table.rows // (int(self.progress[expand.REGION_MASK]) + 1)
+        edges = [regions * n // len(crew) * (self.table.rows // regions) for n in range(len(crew) + 1)]
+        shared = (self.keys, self.hashes, self.slots, self.table, self.progress, blocks, len(blocks))
+
+        def work(_worker: Worker, part: tuple[int, int]) -> None:
+            full.append(self._run("claim", *shared, *part) == expand.FULL)
+
+        self._share(crew, [(first, last) for first, last in pairwise(edges) if first < last], work)
+        return not any(full)
+
+    def _judge(self, crew: list[Worker], first: int) -> list[Failure]:
+        """Look at the claims about the states from `first` on; what went wrong, and where."""
+        if not self.progress[expand.WANTED]:
+            return []
+        failures: list[Failure] = []
+        end = self.count
+        size = max(JUDGED, -(-(end - first) // (4 * len(crew))))
+        blocks = np.zeros((len(range(first, end, size)), expand.BLOCK_SIZE), np.int64)
+        for block, start in zip(blocks, range(first, end, size), strict=True):
+            block[expand.START], block[expand.END] = start, min(end, start + size)
+
+        def work(worker: Worker, block: Any) -> None:
+            if self._run("judge", worker.before, self.keys, self.progress, worker.hits, block) == expand.BROKEN:
+                failures.append((self._position(int(block[expand.AT])), Broken()))
+
+        self._share(crew, list(blocks), work)
+        return failures
+
+    def _share(self, crew: list[Worker], tasks: list[Any], work: Callable[[Worker, Any], None]) -> None:
+        """Have the crew do all tasks; each of them takes its own in order."""
+        left = iter(tasks)
+
+        def some(worker: Worker) -> None:
+            while (task := next(left, None)) is not None:
+                work(worker, task)
+
+        others = [self.pool.submit(some, worker) for worker in crew[1 : len(tasks)]]
+        some(crew[0])
+        for other in others:
+            other.result()
+
+    def _note_hits(self, hits: dict[int, int], before: int, blocks: Any) -> None:
+        """Write down where claims were hit in a round that began with `before` states."""
+        for claim, where in hits.items():
+            self.progress[expand.WANTED] &= ~(1 << claim)
+            self.targets.discard(claim)
+            calls = self._path(where >> 16)
+            if where >= 0:
+                calls = (*calls, self.system.calls[where & 65535])
+            states = bisect_left(range(self.count), where, before, key=self._position)
+            tried = self.search.transitions + self._tried(int(blocks[0, expand.START]) << 16, where)
+            self.search.hits[self.system.claims[claim].name] = Hit(calls, states, tried)
+
+    def _go_back(self, stop: int, before: int, blocks: Any) -> None:
+        """Take back what the round did after the position `stop`."""
+        search, progress = self.search, self.progress
+        search.transitions += self._tried(int(blocks[0, expand.START]) << 16, stop)
+        progress[expand.COUNT] = bisect_right(range(self.count), stop, before, key=self._position)
+        worker = self.crew[0]
+        for block in blocks:
+            start, end = max(stop + 1, int(block[expand.START]) << 16), int(block[expand.AT])
+            if start < end:
+                results, events = self._tally(start, end)[1:]
+                worker.results -= results
+                worker.events -= events
+
+    def _tried(self, start: int, end: int) -> int:
+        """How many calls were tried from one position up to another."""
+        return self._tally(start, end)[0]
+
+    def _tally(self, start: int, end: int) -> tuple[int, Any, Any]:
+        """How many calls were tried from one position up to another, with which results and events."""
+        worker = self.crew[0]
+        results, events = np.zeros_like(worker.results), np.zeros_like(worker.events)
+        states = (worker.before, worker.after, worker.calls, self.keys, self.progress)
+        return self._run("tally", *states, results, events, start, end), results, events
+
+    def _position(self, row: int) -> int:
+        """The state and the call that a state was first reached by."""
+        return int(self.parents[row]) << 16 | int(self.via[row])
+
+    def _path(self, state: int) -> tuple[Any, ...]:
+        """The calls that lead to a state."""
+        return calls_to(self.parents, self.via, state, self.system.calls)
+
+    # ---- room ------------------------------------------------------------------------------------
+
+    def _workers(self, many: int) -> list[Worker]:
+        while len(self.crew) < many:
+            worker = Worker(self.system, self.flat)
+            worker.cache[:] = self.keys[0] if self.keys.rows else 0
+            self.crew.append(worker)
+        return self.crew[:many]
+
+    def _make_room(self, candidates: int) -> None:
+        """Room for so many candidates behind the states, and for the states that they may become."""
+        needed = self.count + candidates
+        if needed > self.keys.rows:
+            for array in (self.keys, self.parents, self.via):
+                array.grow(needed + max(candidates, self.keys.rows // 2))
+        for array in (self.positions, self.hashes, self.slots):
+            array.grow(candidates)
+        if needed > self.progress[expand.INDEX_MASK]:
+            self._make_table(self.table.rows)
+
+    def _make_table_for(self, states: int) -> None:
+        size = self.table.rows
+        while states * 5 > size * 4:
+            size *= 2
+        if size > self.table.rows:
+            self._make_table(size)
+
+    def _make_table(self, size: int) -> None:
+        """Enter all states into a new table with `size` slots, or more."""
+        progress = self.progress
+        progress[expand.INDEX_MASK] = index = (1 << (2 * self.keys.rows).bit_length()) - 1
+        progress[expand.MARK_MASK] = 0xFFFFFFFF & ~index
+        while True:
+            regions = max(1, min(REGIONS, size // REGION))
+            progress[expand.TABLE_MASK], progress[expand.REGION_MASK] = size - 1, size // regions - 1
+            self.table.clear(size)
+            if self._run("rehash", self.keys, self.table, progress) == expand.DONE:
+                return
+            size *= 2
+
+    # ---- results ---------------------------------------------------------------------------------
+
+    def graph(self) -> Graph:
+        """All that was found, with what follows what."""
+        shape, worker = (self.search.states, len(self.system.calls)), self.crew[0]
+        to, returned = np.full(shape, record.UNTRIED, np.int32), np.zeros(shape, np.int32)
+        noted = np.zeros(shape, np.uint16)
+        expanded = self.expanded
+        self.keys.grow(self.count + 1)
+        counters = (np.zeros_like(worker.results), np.zeros_like(worker.events))
+        room = (worker.before, worker.after, worker.calls, self.keys, self.table, self.progress, *counters)
+        for start in range(0, expanded, RECORDED):
+            self._run("record", *room, to, returned, noted, start, min(expanded, start + RECORDED))
+        measures = {}
+        for number, name in enumerate(self.system.measures):
+            measures[name] = np.zeros(self.search.states, np.int64)
+            if self._run("measure", worker.before, self.keys, self.progress, measures[name], number):
+                raise Broken
+        return Graph(self.system, self.search, to, returned, noted, measures)
+
+    def _run(self, entry: str, *arguments: Any) -> int:
+        return self.code.run(entry, *[a.address if isinstance(a, Grown) else a for a in arguments])
+
+    def _out_of_bounds(self, worker: Worker, field: int) -> OutOfBounds:
+        place = list(self.system.layout.key_fields())[field - 1]
+        return OutOfBounds(place, int(worker.after[self.flat.index(place)]))
+
+    def _read_coverage(self) -> None:
+        coverage = self.search.coverage
+        results, events = (sum(getattr(worker, name) for worker in self.crew) for name in ("results", "events"))
+        for kind, codes in enumerate(results):
+            if codes.any():
+                coverage.results[kind] = Counter({-int(code): int(codes[code]) for code in codes.nonzero()[0]})
+        for mask in events.nonzero()[0]:
+            for bit in range(EVENT_BITS):
+                if mask >> bit & 1:
+                    coverage.events[1 << bit] += int(events[mask])
+
+
+def _earliest(crew: list[Worker]) -> dict[int, int]:
+    """Where each claim that somebody saw hit was hit first."""
+    first: dict[int, int] = {}
+    for worker in crew:
+        for claim in range(expand.SEEN):
+            if worker.hits[expand.SEEN] >> claim & 1:
+                first[claim] = min(first.get(claim, NEVER), int(worker.hits[claim]))
+    return first
