@@ -17,7 +17,7 @@ from checker.flat import Flat
 from checker.guards import with_guards
 from checker.layout import Layout
 from checker.link import Function, LinkError, Program
-from checker.signatures import STRUCTS, Signature, signatures
+from checker.signatures import STRUCTS, Signature, is_plain, signatures
 from checker.subset import body
 
 ARITHMETIC: dict[type[ast.operator], str] = {
@@ -38,6 +38,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 # functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
 APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack", "without_known")
+SMALL = 400  # nodes of the syntax tree; what is smaller is better off inside
 PREFIX = "f."  # so that LLVM takes no function for one of the C library
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
@@ -54,16 +55,29 @@ def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, 
     """
     known = signatures(flat, functions)
     texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}', "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"]
-    texts += [_Emitter(flat, s, known, constants).text(name in entries) for name, s in known.items()]
+    fields: dict[str, int] = {}
+    texts += [_Emitter(flat, s, known, constants, fields).text(name in entries) for name, s in known.items()]
+    texts += ['!1 = !{!"fields"}', *(_field_metadata(name, number) for name, number in fields.items())]
     return "\n\n".join(texts)
+
+
+def _field_metadata(name: str, number: int) -> str:
+    """What tells LLVM that a field is never where another is."""
+    return f'!{number} = !{{!{number + 1}, !{number + 1}, i64 0}}\n!{number + 1} = !{{!"{name}", !1, i64 0}}'
 
 
 class _Emitter:
     """One function. A value is the text of an LLVM operand of type i64."""
 
     def __init__(
-        self, flat: Flat, signature: Signature, known: Mapping[str, Signature], constants: Mapping[str, int]
+        self,
+        flat: Flat,
+        signature: Signature,
+        known: Mapping[str, Signature],
+        constants: Mapping[str, int],
+        fields: dict[str, int],
     ) -> None:
+        self.fields = fields  # numbers of their metadata, by name; the same for all functions
         self.flat, self.signature, self.known, self.constants = flat, signature, known, constants
         self.lines: list[str] = []
         self.temporaries, self.labels = count(1), count(1)
@@ -88,7 +102,8 @@ class _Emitter:
         head = "define" if outside else "define internal"
         allocas = [f"  %v.{name} = alloca i64" for name in self.slots]
         allocas += [f"  store i64 0, ptr %v.{name}" for name in self.slots]
-        apart = " noinline" if function.name in APART else ""
+        is_large = sum(1 for _ in ast.walk(node)) > SMALL
+        apart = " noinline" if function.name in APART and is_large else ""
         name = function.name if outside else f"{PREFIX}{function.name}"
         first = f"{head} {signature.result} @{name}({', '.join(parameters)}) nounwind{apart}"
         return "\n".join([f"{first} {{", "entry:", *allocas, *self.lines, "}"])
@@ -154,21 +169,21 @@ class _Emitter:
             self.set_local(target, self.number(value))
         else:
             number = self.number(value)
-            pointer, width = self.place(target)
-            self.store(number, pointer, width)
+            self.store(number, *self.place(target))
 
     def copy_struct(self, target: ast.Subscript, source: ast.expr) -> None:
         if not (isinstance(source, ast.Subscript) and isinstance(source.value, ast.Attribute)):
             raise self.error(target, "a struct can only be assigned from a struct")
         assert isinstance(target.value, ast.Attribute)
-        size = len(self.flat.arrays[target.value.attr].fields)
+        array = self.flat.arrays[target.value.attr]
         assert isinstance(source.value, ast.Attribute)
         if source.value.attr != target.value.attr:
             raise self.error(target, f"a slot of {source.value.attr} is not one of {target.value.attr}")
         start, to = self.struct(source), self.struct(target)
-        values = [self.load(self.offset(start, str(i), "i32"), "i32") for i in range(size)]
-        for i, value in enumerate(values):
-            self.store(value, self.offset(to, str(i), "i32"), "i32")
+        names = [f"{array.name}.{field.name}" for field in array.fields]
+        values = [self.load(self.offset(start, str(i), "i32"), "i32", name) for i, name in enumerate(names)]
+        for i, (value, name) in enumerate(zip(values, names, strict=True)):
+            self.store(value, self.offset(to, str(i), "i32"), "i32", name)
 
     def do_If(self, node: ast.If) -> None:
         then, other, end = self.label(), self.label(), self.label()
@@ -316,8 +331,22 @@ class _Emitter:
         self.start(end)
         return self.value(f"load i64, ptr %v.{result}")
 
+    def truth(self, test: ast.expr) -> str:
+        """A plain expression as an i1, without a branch."""
+        if isinstance(test, ast.BoolOp):
+            truth, *others = [self.truth(operand) for operand in test.values]
+            for other in others:
+                truth = self.value(f"{'and' if isinstance(test.op, ast.And) else 'or'} i1 {truth}, {other}")
+            return truth
+        if isinstance(test, ast.Compare):
+            return self.comparison(test)
+        return self.value(f"icmp ne i64 {self.number(test)}, 0")
+
     def branch(self, test: ast.expr, then: str, other: str) -> None:
         if isinstance(test, ast.BoolOp):
+            if is_plain(test, self.known):
+                self.emit(f"br i1 {self.truth(test)}, label %{then}, label %{other}")
+                return
             for operand in test.values[:-1]:
                 following = self.label()
                 targets = (following, other) if isinstance(test.op, ast.And) else (then, following)
@@ -365,8 +394,8 @@ class _Emitter:
             raise self.error(state, "the first parameter of a function with a loop has to be the state")
         pointer = self.array(state)
         fuel = self.offset(pointer, str(self.flat.numbers["fuel"]), "i32")
-        left = self.value(f"sub i64 {self.load(fuel, 'i32')}, 1")
-        self.store(left, fuel, "i32")
+        left = self.value(f"sub i64 {self.load(fuel, 'i32', '.fuel')}, 1")
+        self.store(left, fuel, "i32", ".fuel")
         good = self.value(f"icmp sgt i64 {left}, 0")
         self.stop_unless(good, pointer)
         return self.value(f"zext i1 {good} to i64")
@@ -385,7 +414,7 @@ class _Emitter:
         bad, end = self.label(), self.label()
         self.emit(f"br i1 {good}, label %{end}, label %{bad}, !prof !0")
         self.start(bad)
-        self.store("1", self.offset(state, str(self.flat.numbers["oops"]), "i32"), "i32")
+        self.store("1", self.offset(state, str(self.flat.numbers["oops"]), "i32"), "i32", ".oops")
         self.emit(f"br label %{end}")
         self.start(end)
         return bad
@@ -405,22 +434,23 @@ class _Emitter:
         width = self.signature.arrays[node.id]
         return f"%p.{node.id}", "i32" if width in STRUCTS else width
 
-    def place(self, node: ast.expr) -> tuple[str, str]:
-        """Where a field or an element is, and how wide."""
+    def place(self, node: ast.expr) -> tuple[str, str, str]:
+        """Where a field or an element is, how wide, and which field it is."""
         if isinstance(node, ast.Subscript):
             base, width = self.named_array(node.value)
-            return self.offset(base, self.number(node.slice), width), width
+            return self.offset(base, self.number(node.slice), width), width, ""
         assert isinstance(node, ast.Attribute)
         if isinstance(node.value, ast.Subscript):
             assert isinstance(node.value.value, ast.Attribute)
             names = [field.name for field in self.flat.arrays[self.array_name(node.value)].fields]
             if node.attr not in names:
                 raise self.error(node, f"a slot of {node.value.value.attr} has no field {node.attr}")
-            return self.offset(self.struct(node.value), str(names.index(node.attr)), "i32"), "i32"
+            place = self.offset(self.struct(node.value), str(names.index(node.attr)), "i32")
+            return place, "i32", f"{self.array_name(node.value)}.{node.attr}"
         if node.attr not in self.flat.numbers:
             raise self.error(node, f"no field {node.attr}")
         base, _ = self.named_array(node.value)
-        return self.offset(base, str(self.flat.numbers[node.attr]), "i32"), "i32"
+        return self.offset(base, str(self.flat.numbers[node.attr]), "i32"), "i32", f".{node.attr}"
 
     def array_name(self, node: ast.Subscript) -> str:
         assert isinstance(node.value, ast.Attribute)
@@ -453,16 +483,19 @@ class _Emitter:
     def offset(self, pointer: str, index: str, width: str) -> str:
         return self.value(f"getelementptr i{width[1:]}, ptr {pointer}, i64 {index}")
 
-    def load(self, pointer: str, width: str) -> str:
+    def load(self, pointer: str, width: str, field: str = "") -> str:
         bits = width[1:]
-        value = self.value(f"load i{bits}, ptr {pointer}")
+        value = self.value(f"load i{bits}, ptr {pointer}{self.metadata(field)}")
         return value if bits == "64" else self.value(f"{'zext' if width[0] == 'u' else 'sext'} i{bits} {value} to i64")
 
-    def store(self, value: str, pointer: str, width: str) -> None:
+    def store(self, value: str, pointer: str, width: str, field: str = "") -> None:
         bits = width[1:]
         if bits != "64":
             value = self.value(f"trunc i64 {value} to i{bits}")
-        self.emit(f"store i{bits} {value}, ptr {pointer}")
+        self.emit(f"store i{bits} {value}, ptr {pointer}{self.metadata(field)}")
+
+    def metadata(self, field: str) -> str:
+        return f", !tbaa !{self.fields.setdefault(field, 2 * len(self.fields) + 2)}" if field else ""
 
     def error(self, node: ast.AST, why: str) -> LinkError:
         function = self.signature.function

@@ -328,7 +328,6 @@ def generate(
     positions, hashes and slots say more about each candidate; their index is its row less COUNT. before, after,
     calls, cache, results, events and hits are the worker's own.
     """
-    count = progress[COUNT]
     found = block[BASE]
     for i in range(block[START], block[END]):
         block[AT] = i << 16

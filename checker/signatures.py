@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from checker.flat import Flat
 from checker.link import Function, LinkError
-from checker.subset import gives_value
+from checker.subset import body, gives_value
 
 STRUCTS = ("state", "call")
 ROOTS = {"begin": ("state",), "step": ("state", "call"), "canonicalise": ("state",)}
@@ -78,3 +78,20 @@ def _uses(flat: Flat, function: Function, known: Mapping[str, Signature]) -> Ite
                     yield where, own, argument.id, theirs, parameter
                 if isinstance(argument, ast.Call) and isinstance(argument.func, ast.Name) and argument.func.id == "at":
                     yield where, theirs, parameter, {"array": "i32"}, "array"
+
+
+def is_plain(node: ast.expr, known: Mapping[str, Signature]) -> bool:
+    """Can the expression be evaluated where it need not be? Numbers at hand, and no shift by one of them."""
+    if isinstance(node, ast.Call):
+        assert isinstance(node.func, ast.Name)
+        signature = known.get(node.func.id)
+        result = body(signature.function.node)[0] if signature is not None else None
+        inside = isinstance(result, ast.Return) and result.value is not None and is_plain(result.value, known)
+        return inside and all(is_plain(argument, known) for argument in node.args)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.LShift | ast.RShift):
+        return isinstance(node.right, ast.Constant) and is_plain(node.left, known)
+    if isinstance(node, ast.Compare) and len(node.ops) > 1:
+        return False
+    if not isinstance(node, ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare):
+        return False
+    return all(is_plain(child, known) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
