@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From a search to verdicts: what was found, over which bounds, and whether it means anything."""
 
-import os
 import threading
 import time
 from collections import Counter
@@ -11,15 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from checker import explore, rounds
+from checker.checkpoint import Job
+from checker.crew import Means
 from checker.search import Coverage, Limits, Progress, Report, Search
 from checker.system import Claim, System
 
 REASONS = {
     "depth": "more calls than --depth allows",
     "max-states": "more states than --max-states allows",
+    "memory": "more states than fit into --memory",
     "max-pgoff": "offsets beyond --max-pgoff were not followed",
 }
-RUNS: dict[str, Callable[..., Any]] = {"compiled": rounds.explore, "interpreted": explore.explore}
+RUNS = ("compiled", "interpreted")
 
 
 @dataclass(frozen=True)
@@ -66,26 +68,43 @@ class Checked:
 
 
 def check(
-    system: System, names: Sequence[str], limits: Limits, run: str = "compiled", progress: Report | None = None
+    system: System,
+    names: Sequence[str],
+    limits: Limits,
+    run: str = "compiled",
+    progress: Report | None = None,
+    means: Means | None = None,
 ) -> Checked:
-    """Search the system once, and judge the claims with these names. Raises OutOfBounds."""
+    """Search the system once, and judge the claims with these names. Raises OutOfBounds, and CheckpointError."""
     begin = time.perf_counter()
-    search = RUNS[run](system, names, limits, progress)
+    if run == "compiled":
+        search = rounds.explore(system, names, limits, progress, means)
+    else:
+        search = explore.explore(system, names, limits, progress)
     seconds = time.perf_counter() - begin
     claims = {claim.name: claim for claim in system.claims}
     return Checked(system, search, [judge(system, claims[name], search, seconds) for name in names])
 
 
 def check_all(
-    systems: Sequence[System], names: Sequence[str], limits: Limits, run: str, progress: Callable[[str], Report]
+    systems: Sequence[System],
+    names: Sequence[str],
+    limits: Limits,
+    run: str,
+    progress: Callable[[str], Report],
+    workers: int,
+    job: Job | None = None,
 ) -> list[Checked]:
-    """Check each system, several at a time, as many as there are processors; machine code runs outside Python's lock.
+    """Check each system, several at a time, with so many workers in all; machine code runs outside Python's lock.
 
+    A search gets more workers when there are no more searches to begin. With a limit on memory there is one at a time.
     progress gives the report to make on a system, by its name. The first error, or an interrupt, ends them all.
     """
-    ended = threading.Event()
+    ended, left = threading.Event(), set(range(len(systems)))
+    at_once = workers if limits.memory is None else 1
 
-    def one(system: System) -> Checked:
+    def one(number: int) -> Checked:
+        system = systems[number]
         report = progress(system.name)
 
         def report_unless_ended(now: Progress) -> None:
@@ -93,11 +112,15 @@ def check_all(
                 raise KeyboardInterrupt
             report(now)
 
-        return check(system, names, limits, run, report_unless_ended)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        means = Means(lambda: max(1, workers // min(at_once, len(left))), True, None if job is None else job.of(number))
         try:
-            return [future.result() for future in [pool.submit(one, system) for system in systems]]
+            return check(system, names, limits, run, report_unless_ended, means)
+        finally:
+            left.remove(number)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            return [future.result() for future in [pool.submit(one, number) for number in range(len(systems))]]
         finally:
             ended.set()
 

@@ -13,7 +13,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 
-from checker.flat import Flat
+from checker.flat import Flat, field_metadata
 from checker.guards import with_guards
 from checker.layout import Layout
 from checker.link import Function, LinkError, Program
@@ -36,7 +36,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: "sgt",
     ast.GtE: "sge",
 }
-# functions of the search loop that gain nothing from being part of their callers, and cost time to build as such
+# functions that gain nothing from being part of their callers, and cost time to build as such
 APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack", "without_known")
 SMALL = 400  # nodes of the syntax tree; what is smaller is better off inside
 PREFIX = "f."  # so that LLVM takes no function for one of the C library
@@ -57,13 +57,8 @@ def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, 
     texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}', "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"]
     fields: dict[str, int] = {}
     texts += [_Emitter(flat, s, known, constants, fields).text(name in entries) for name, s in known.items()]
-    texts += ['!1 = !{!"fields"}', *(_field_metadata(name, number) for name, number in fields.items())]
+    texts += ['!1 = !{!"fields"}', *(field_metadata(name, number) for name, number in fields.items())]
     return "\n\n".join(texts)
-
-
-def _field_metadata(name: str, number: int) -> str:
-    """What tells LLVM that a field is never where another is."""
-    return f'!{number} = !{{!{number + 1}, !{number + 1}, i64 0}}\n!{number + 1} = !{{!"{name}", !1, i64 0}}'
 
 
 class _Emitter:

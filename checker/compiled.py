@@ -81,15 +81,30 @@ def cache_rows(flat: Flat) -> int:
     return 1 << (CACHE_WORDS // flat.key_words).bit_length() - 1
 
 
-def load(system: System, flat: Flat, recording: bool = False) -> native.Library:
-    """The machine code of a system's search. Raises LinkError."""
+def _entries(recording: bool) -> dict[str, int]:
+    """The functions that are called from outside, with their number of arguments."""
     modules = [expand, record] if recording else [expand]
-    arity = {
+    return {
         name: len(inspect.signature(getattr(module, name)).parameters) for module in modules for name in module.ENTRIES
     }
+
+
+def assembly_of(system: System) -> str:
+    """The search over a system as LLVM assembly: all that its outcome depends on, but for limits. Raises LinkError."""
+    with AST_LOCK:
+        return module_assembly(system, Flat(system.layout, system.call_fields))
+
+
+def load(system: System, flat: Flat, recording: bool = False) -> native.Library:
+    """The machine code of a system's search. Raises LinkError."""
     with AST_LOCK:
         text = module_assembly(system, flat, recording)
-    return native.load(text, arity)
+    return native.load(text, _entries(recording))
+
+
+def load_soon(system: System) -> native.Soon:
+    """The machine code of a system's search as it can be had at once. Raises LinkError."""
+    return native.Soon(assembly_of(system), _entries(False))
 
 
 class Stepper:

@@ -66,7 +66,7 @@ AT = 4  # the position (state << 16 | call) that it came to an end at
 FIELD = 5  # the field that a value did not fit into, from 1
 BEYOND_AT = 6  # the first position that led beyond a limit of the search, or -1
 TRIED = 7  # calls tried
-BLOCK_SIZE = 8
+BLOCK_SIZE = 16  # no two blocks in a line of the processor's cache
 
 # why a function returned
 DONE = 0
@@ -345,7 +345,7 @@ def generate(
                     bits = step_hits(before, at(calls, k * CALL_SIZE), after, wanted)
                     if bits != 0:
                         note_hits(bits, i << 16 | k, hits)
-                if not same_state(before, after):
+                if KEY_WORDS == 1 or not same_state(before, after):
                     canonicalise(after)
                     met = meet(after, i << 16 | k, found, keys, positions, hashes, table, progress, cache, block)
                     if met < 0:

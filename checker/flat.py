@@ -102,3 +102,8 @@ def _runs(field: Field) -> Iterator[tuple[int, int, int]]:
         yield low, (1 << length) - 1, below
         mask &= ~(((1 << length) - 1) << low)
         below += length
+
+
+def field_metadata(name: str, number: int) -> str:
+    """What tells LLVM that a field is never where another is."""
+    return f'!{number} = !{{!{number + 1}, !{number + 1}, i64 0}}\n!{number + 1} = !{{!"{name}", !1, i64 0}}'

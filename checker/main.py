@@ -2,6 +2,7 @@
 """The command line."""
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -13,14 +14,18 @@ from typing import Any, NoReturn
 
 from checker import vm
 from checker.check import RUNS, Checked, check_all
+from checker.checkpoint import CheckpointError, Job
 from checker.compare import BY, Graphs, compare_kernels
+from checker.compiled import assembly_of
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
 from checker.progress import ProgressLine
+from checker.rounds import LEAST_MEMORY, MOST_WORKERS
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
 from checker.subset import LARGEST
+from checker.system import System
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
@@ -42,7 +47,7 @@ EXIT_CODES = {
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
 PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
-INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken)
+INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,14 +69,15 @@ def fail(message: str) -> NoReturn:
 
 def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
-    scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     names = list(dict.fromkeys(options.property)) or vm.property_names()
     kernels = options.kernel or seed_kernels()
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
     systems = [vm.build(kernel, scope, names) for kernel in kernels]
+    job = job_of(options, scope, systems, names)
     with ProgressLine() as progress:
-        checks = check_all(systems, names, limits, options.run, progress.of)
+        checks = check_all(systems, names, limits, options.run, progress.of, options.workers or processors(), job)
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     is_seed_job = is_seed_job and set(names) <= set(vm.property_names())
     surprises = unexpected(checks) if is_seed_job else []
@@ -84,6 +90,23 @@ def check_command(options: argparse.Namespace) -> int:
     if is_seed_job:
         return VIOLATED if surprises else HOLDS
     return exit_code(checks)
+
+
+def job_of(options: argparse.Namespace, scope: Scope, systems: Sequence[System], names: Sequence[str]) -> Job | None:
+    """The checkpoint that the options ask for. Raises CheckpointError, and ScopeError for what cannot be had."""
+    if options.run != "compiled" and (options.memory is not None or options.checkpoint is not None):
+        raise ScopeError("--memory and --checkpoint are for the compiled run")
+    if options.checkpoint is None:
+        return None
+    texts = [assembly_of(system) for system in systems]
+    code = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    asked = {"kernels": [system.name for system in systems], "scope": scope.as_data(), "properties": list(names)}
+    return Job(Path(options.checkpoint), {**asked, "code": code})
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def exit_code(checks: Sequence[Checked]) -> int:
@@ -237,6 +260,23 @@ def _positive(text: str) -> int:
     return value
 
 
+def _workers(text: str) -> int:
+    value = _positive(text)
+    if value > MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{value} is more than {MOST_WORKERS}")
+    return value
+
+
+def _memory(text: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,9})([KMGT])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size, as in 4G or 700M")
+    value = int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
+    if value < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text} is less than the {LEAST_MEMORY >> 20}M that any search needs")
+    return value
+
+
 def _add_scope(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--pages", type=_number, default=4, metavar="N", help="pages in the address space (default 4)")
@@ -246,6 +286,14 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
     add("--max-pgoff", type=_number, metavar="K", help="follow offsets up to page K (mremap grows them)")
     add("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
     add("--max-states", type=_positive, metavar="N", help="stop at N states")
+
+
+def _add_means(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")
+    add("--workers", type=_workers, metavar="N", help="threads (default: as many as there are processors)")
+    add("--memory", type=_memory, metavar="SIZE", help="stop before the process takes more than this, as in 4G or 700M")
+    add("--checkpoint", metavar="DIR", help="write the search down there every few seconds, and go on from there")
 
 
 def _add_proving(commands: Any) -> None:
@@ -287,7 +335,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
     _add_scope(one)
-    one.add_argument("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")
+    _add_means(one)
     one.set_defaults(command=check_command)
 
     four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")

@@ -4,18 +4,26 @@
 A build is kept under the hash of everything that it is made from: the assembly, which is made from the text of every
 linked function and every bound of the scope; the processor; and LLVM's version. So a changed function is never
 answered from an old build. A damaged file is built again.
+
+What is wanted at once is built without optimisation first, and the real build is made beside it, by a process that can
+be stopped when the search is over before.
 """
 
 import ctypes
 import hashlib
 import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
+
+PATIENCE = 0.3  # seconds that a search may take before a better build of it is begun
 
 _loaded: dict[str, "Library"] = {}
 
@@ -49,17 +57,74 @@ class Library:
 
 def load(assembly: str, entries: Mapping[str, int]) -> Library:
     """The machine code of a module; entries names its functions that can be called, with their number of arguments."""
-    _initialize()
-    made_from = f"{llvmlite.__version__} {llvm.llvm_version_info} {_processor()} {assembly}"
-    name = hashlib.sha256(made_from.encode()).hexdigest()
+    name = _name(assembly)
+    library = _kept(name, entries)
+    if library is None:
+        library = _keep(name, _compile(assembly), entries)
+    return library
+
+
+class Soon:
+    """A module's machine code: what there is at once, and the best when it is ready."""
+
+    def __init__(self, assembly: str, entries: Mapping[str, int]) -> None:
+        self._assembly, self._entries, self._name = assembly, entries, _name(assembly)
+        self._begin = time.monotonic()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._files: tempfile.TemporaryDirectory[str] | None = None
+        best = _kept(self._name, entries)
+        self.is_best = best is not None
+        self.library = best or Library(_compile(assembly, 0), entries)
+
+    def improve(self) -> None:
+        """Have the best build made if that is worth it by now, and use it once it is there."""
+        if self.is_best or time.monotonic() - self._begin < PATIENCE:
+            return
+        if self._files is None:
+            self._files = tempfile.TemporaryDirectory()
+            source = Path(self._files.name, "source")
+            source.write_text(self._assembly, encoding="utf-8")
+            words = [sys.executable, "-P", __file__, str(source), str(source.with_name("code"))]
+            self._child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        elif self._child is not None and self._child.poll() is not None:
+            self._child = None
+            code = _read(Path(self._files.name, "code"))
+            if code is not None:
+                self.library, self.is_best = _keep(self._name, code, self._entries), True
+
+    def close(self) -> None:
+        """Stop what is under way."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+        if self._files is not None:
+            self._files.cleanup()
+
+
+def _kept(name: str, entries: Mapping[str, int]) -> Library | None:
+    """The build with this name, if it was made before."""
     if name not in _loaded:
-        path = cache_folder() / f"{name[:40]}.o"
-        code = _read(path)
+        code = _read(_path(name))
         if code is None:
-            code = _compile(assembly)
-            _write(path, code)
+            return None
         _loaded[name] = Library(code, entries)
     return _loaded[name]
+
+
+def _keep(name: str, code: bytes, entries: Mapping[str, int]) -> Library:
+    _write(_path(name), code)
+    _loaded[name] = Library(code, entries)
+    return _loaded[name]
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / f"{name[:40]}.o"
+
+
+def _name(assembly: str) -> str:
+    _initialize()
+    made_from = f"{llvmlite.__version__} {llvm.llvm_version_info} {_processor()} {assembly}"
+    return hashlib.sha256(made_from.encode()).hexdigest()
 
 
 def _initialize() -> None:
@@ -71,20 +136,21 @@ def _processor() -> str:
     return f"{llvm.get_default_triple()} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
 
 
-def _target_machine() -> Any:
+def _target_machine(level: int = 3) -> Any:
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True, reloc="pic", codemodel="jitdefault"
+        cpu=llvm.get_host_cpu_name(), features=features, opt=level, jit=True, reloc="pic", codemodel="jitdefault"
     )
 
 
-def _compile(assembly: str) -> bytes:
-    machine = _target_machine()
+def _compile(assembly: str, level: int = 3) -> bytes:
+    machine = _target_machine(level)
     module = llvm.parse_assembly(assembly)
     module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(module, builder)
+    if level:
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
+        builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))
 
 
@@ -108,3 +174,8 @@ def _write(path: Path, code: bytes) -> None:
         os.replace(temporary, path)
     except OSError:
         pass
+
+
+if __name__ == "__main__":
+    _initialize()
+    _write(Path(sys.argv[2]), _compile(Path(sys.argv[1]).read_text(encoding="utf-8")))

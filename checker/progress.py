@@ -5,6 +5,7 @@ import resource
 import sys
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 
 from checker.search import Progress, Report
@@ -18,6 +19,7 @@ class ProgressLine:
     def __init__(self) -> None:
         self.begin = self.last = time.monotonic()
         self.shown = False
+        self.levels: dict[str, tuple[int, float, int]] = {}  # the depth, and when it was begun, how far
         self.lock = threading.Lock()
 
     def __enter__(self) -> "ProgressLine":
@@ -34,11 +36,22 @@ class ProgressLine:
 
     def show(self, name: str, progress: Progress) -> None:
         """Show where a search is, if it is time to."""
-        rate = progress.transitions / max(time.monotonic() - self.begin, INTERVAL) / 1e6
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        if not sys.stderr.isatty() or time.monotonic() - self.last < INTERVAL:
+            return
+        now, pages = time.monotonic(), int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        rate = progress.transitions / max(now - self.begin, INTERVAL) / 1e6
+        depth, since, done = self.levels.get(name, (-1, now, 0))
+        if depth != progress.depth:
+            since, done = now, progress.expanded
+            self.levels[name] = (progress.depth, since, done)
+        left = ""
+        if progress.expanded > done:
+            seconds = (now - since) * (progress.frontier - progress.expanded) / (progress.expanded - done)
+            left = f", {seconds:,.0f} s left"
         self.say(
             f"{name}: {progress.states:,} states, {progress.transitions:,} transitions ({rate:.1f} M/s),"
-            f" depth {progress.depth}, frontier {progress.frontier:,}, {memory:,} MB"
+            f" {pages * resource.getpagesize() >> 20:,} MB, depth {progress.depth},"
+            f" frontier {progress.frontier:,} ({100 * progress.expanded // progress.frontier} %{left})"
         )
 
     def say(self, line: str) -> None:

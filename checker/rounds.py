@@ -16,23 +16,28 @@ from typing import Any
 import numpy as np
 
 from checker import expand, record
-from checker.compiled import cache_rows, load
+from checker.checkpoint import Checkpoint, CheckpointError
+from checker.compiled import load, load_soon
+from checker.crew import NEVER, Means, Worker, earliest
 from checker.flat import Flat
 from checker.graph import Graph
 from checker.layout import Broken, OutOfBounds
-from checker.memory import Grown
+from checker.memory import Grown, apart
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
-from checker.system import EVENT_BITS, MAX_RESULTS, System
+from checker.system import EVENT_BITS, System
 
 BLOCK = 1 << 15  # calls tried in a block
 SMALLEST = 1 << 13  # calls that are worth a worker
-BLOCKS = 8  # in a round, for each worker
+BLOCKS = 24  # in a round, for each worker, if there are several
+MOST_WORKERS = 256
+MOST_CANDIDATES = 64 << 20  # bytes for those of a round
+BESIDE = 320 << 20  # bytes of memory that are not for states: Python, the machine code, and a round's candidates
+LEAST_MEMORY = BESIDE + (64 << 20)
 FIRST_TABLE = 1 << 13
 REGION = 1 << 10  # slots that a region of the table has at least
 REGIONS = 64
 JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
 RECORDED = 1 << 12  # states between two looks at the keyboard
-NEVER = 1 << 62
 
 Failure = tuple[int, Exception]  # and the position where it came about
 
@@ -42,13 +47,13 @@ def explore(
     targets: Collection[str] = (),
     limits: Limits | None = None,
     report: Report | None = None,
-    workers: Callable[[], int] = lambda: 1,
+    means: Means | None = None,
 ) -> Search:
     """Search to closure, or until every one of `targets` is hit; explore.explore says the same in Python.
 
-    workers() is asked before each round how many threads may work on it. Raises OutOfBounds, and Broken.
+    Raises OutOfBounds, Broken, and CheckpointError.
     """
-    with Explorer(system, targets, limits or Limits(), workers=workers) as explorer:
+    with Explorer(system, targets, limits or Limits(), means) as explorer:
         explorer.run(report)
     return explorer.search
 
@@ -63,18 +68,6 @@ def explore_graph(system: System, limits: Limits | None = None, report: Report |
         return explorer.graph()
 
 
-class Worker:
-    """What one worker has for itself: room for two states, the keys that it met last, and its counts."""
-
-    def __init__(self, system: System, flat: Flat) -> None:
-        self.before, self.after = np.zeros(flat.size, np.int32), np.zeros(flat.size, np.int32)
-        self.calls = np.array([(*call, 0) for call in system.calls], np.int32)
-        self.cache = np.zeros((cache_rows(flat), flat.key_words), np.int64)
-        self.results = np.zeros((max(system.kinds) + 1, MAX_RESULTS), np.int64)
-        self.events = np.zeros(1 << EVENT_BITS, np.int64)
-        self.hits = np.zeros(expand.HITS_SIZE, np.int64)
-
-
 class Explorer:
     """A breadth-first search. keys[i] is the i-th state found; parents[i] and via[i] say how."""
 
@@ -83,33 +76,36 @@ class Explorer:
         system: System,
         targets: Collection[str],
         limits: Limits,
+        means: Means | None = None,
         recording: bool = False,
-        workers: Callable[[], int] = lambda: 1,
     ) -> None:
-        self.system, self.limits, self.search = system, limits, Search()
-        self.allowed, self.pool = workers, ThreadPoolExecutor(64)
+        self.system, self.limits, self.search, self.means = system, limits, Search(), means or Means()
         self.flat = Flat(system.layout, system.call_fields)
-        self.code = load(system, self.flat, recording)
+        self.build = load_soon(system) if self.means.hurry else None
+        self.code = self.build.library if self.build else load(system, self.flat, recording)
+        self.pool = ThreadPoolExecutor(MOST_WORKERS)
         self.keys = Grown(np.int64, self.flat.key_words)
         self.parents, self.via = Grown(np.int32), Grown(np.uint16)
         self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
-        self.table = Grown(np.int32)
+        self.table, self.most_slots = Grown(np.int32), 1 << 31
         self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
         self.crew: list[Worker] = []
+        self.is_beyond, self.start, self.end, self.expanded = False, 0, 1, 0
         names = [claim.name for claim in system.claims]
         assert len(system.calls) < 1 << 16
         assert len(names) < expand.SEEN
         self.targets = {names.index(name) for name in targets} or {NEVER}
         self.progress[expand.WANTED] = (1 << len(names)) - 1
         self.progress[expand.CALLS] = len(system.calls)
-        self.progress[expand.MAX_STATES] = -1 if limits.max_states is None else limits.max_states
-        self.is_beyond, self.expanded = False, 0
+        self.progress[expand.MAX_STATES] = self._most_states()
 
     def __enter__(self) -> "Explorer":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.pool.shutdown()
+        if self.build is not None:
+            self.build.close()
 
     @property
     def count(self) -> int:
@@ -119,63 +115,73 @@ class Explorer:
     # ---- levels ----------------------------------------------------------------------------------
 
     def run(self, report: Report | None = None) -> None:
-        """Fill in self.search."""
-        search = self.search
-        start, end, stopped = 0, 1, self._begin()
-        while start < end and not stopped:
-            search.levels.append(end - start)
+        """Fill in self.search. Raises OutOfBounds, Broken, and CheckpointError."""
+        search, checkpoint = self.search, self.means.checkpoint
+        is_over = self._begin() if checkpoint is None or not resume(self, checkpoint) else not self.targets
+        while self.start < self.end and not is_over:
             if search.depth == self.limits.depth:
-                search.stopped = "depth"
-                break
-            stopped = self._expand_level(start, end, report)
-            start, end = end, self.count
-        if start < end and search.stopped != "depth":
-            search.levels.append(end - start)
+                search.stopped, is_over = "depth", True
+            else:
+                is_over = self._expand_level(report)
         if self.is_beyond and search.stopped is None:
             search.stopped = next(field.limit for _, _, field in self.system.layout.key_fields() if field.limit)
-        search.closed = start == end and not stopped and search.stopped is None
+        search.closed = self.start == self.end and not is_over and search.stopped is None
+        if checkpoint is not None and (search.closed or not self.targets):
+            save(self, checkpoint)
         self._read_coverage()
 
     def _begin(self) -> bool:
         """Enter the first state. True if that is all."""
         worker = self._workers(1)[0]
-        self.keys.grow(1)
-        self.parents.grow(1)
-        self.via.grow(1)
+        for array in (self.keys, self.parents, self.via):
+            array.grow(1)
         field = self._run("first_state", worker.after, self.keys, self.progress)
         if field > 0:
             raise self._out_of_bounds(worker, field)
-        worker.cache[:] = self.keys[0]
-        self._make_table(FIRST_TABLE)
+        self.search.levels.append(1)
+        self.set_up()
         for _, failure in self._judge([worker], 0):
             raise failure
-        for claim in _earliest([worker]):
+        for claim in earliest([worker]):
             self.progress[expand.WANTED] &= ~(1 << claim)
             self.targets.discard(claim)
             self.search.hits[self.system.claims[claim].name] = Hit((), 0, 0)
         return not self.targets
 
-    def _expand_level(self, start: int, end: int, report: Report | None) -> bool:
-        """Expand the states start..end-1. True if the search is to end."""
-        while start < end:
+    def set_up(self) -> None:
+        """Make the table of the states that there are."""
+        for worker in self.crew:
+            worker.cache[:] = self.keys[0]
+        self._make_table_for(self.count)
+
+    def _expand_level(self, report: Report | None) -> bool:
+        """Expand the rest of the level. True if the search is to end."""
+        search, is_over = self.search, False
+        while self.expanded < self.end and not is_over:
             if report is not None:
-                report(Progress(self.count, self.search.transitions, self.search.depth, end - start))
-            crew = self._workers(max(1, self.allowed()))
-            blocks = self._blocks(start, end, len(crew))
-            stopped = self._round(crew, blocks)
-            start = self.expanded
-            if stopped:
-                return True
-        return False
+                done = self.expanded - self.start
+                report(Progress(self.count, search.transitions, search.depth, self.end - self.start, done))
+            if self.build is not None:
+                self.build.improve()
+                self.code = self.build.library
+            crew = self._workers(max(1, min(MOST_WORKERS, self.means.workers())))
+            is_over = self._round(crew, self._blocks(self.expanded, self.end, len(crew)))
+            if self.means.checkpoint is not None and not is_over and self.means.checkpoint.is_due():
+                save(self, self.means.checkpoint)
+        if self.count > self.end:
+            search.levels.append(self.count - self.end)
+        if not is_over:
+            self.start, self.end = self.end, self.count
+        return is_over
 
     def _blocks(self, start: int, end: int, crew: int) -> Any:
         """The blocks of the next round, from the state `start` on."""
         calls = len(self.system.calls)
         most = max(1, BLOCK // calls)
-        many = 1 if crew == 1 else BLOCKS * crew
+        many = 4 if crew == 1 else min(BLOCKS * crew, MOST_CANDIDATES // (BLOCK * (20 + 8 * self.flat.key_words)))
         size = max(1, min(most, max(SMALLEST // calls, -(-(end - start) // (2 * crew)))))
         starts = list(range(start, end, size))[:many]
-        blocks = np.zeros((len(starts), expand.BLOCK_SIZE), np.int64)
+        blocks = apart(np.int64, len(starts), expand.BLOCK_SIZE)
         for block, first in zip(blocks, starts, strict=True):
             block[expand.START], block[expand.END] = first, min(end, first + size)
             block[expand.BASE] = self.count + (first - start) * calls
@@ -197,11 +203,11 @@ class Explorer:
         room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table, self.progress)
         is_full = self._run("number", *room, blocks, len(blocks)) == expand.MAX_STATES_HIT
         limit = int(self.progress[expand.STOPPED_AT]) if is_full else NEVER
-        hits = _earliest(crew)
+        hits = earliest(crew)
         for worker in crew:
             worker.hits[expand.SEEN] = 0
         failures += self._judge(crew, before)
-        hits |= {claim: self._position(row) for claim, row in _earliest(crew).items()}
+        hits |= {claim: self._position(row) for claim, row in earliest(crew).items()}
         reached = max((hits.get(claim, NEVER) for claim in self.targets), default=NEVER)
         for where, failure in sorted(failures, key=lambda one: one[0])[:1]:
             if where <= reached and where < limit:
@@ -214,7 +220,8 @@ class Explorer:
             self.search.transitions += int(blocks[:, expand.TRIED].sum())
             self.expanded = int(blocks[-1, expand.END])
             return False
-        self.search.stopped = "max-states" if limit == stop else None
+        if limit == stop:
+            self.search.stopped = "max-states" if self.count == self.limits.max_states else "memory"
         self.expanded = stop >> 16
         self._go_back(stop, before, blocks)
         return True
@@ -255,7 +262,7 @@ class Explorer:
         failures: list[Failure] = []
         end = self.count
         size = max(JUDGED, -(-(end - first) // (4 * len(crew))))
-        blocks = np.zeros((len(range(first, end, size)), expand.BLOCK_SIZE), np.int64)
+        blocks = apart(np.int64, len(range(first, end, size)), expand.BLOCK_SIZE)
         for block, start in zip(blocks, range(first, end, size), strict=True):
             block[expand.START], block[expand.END] = start, min(end, start + size)
 
@@ -328,7 +335,8 @@ class Explorer:
     def _workers(self, many: int) -> list[Worker]:
         while len(self.crew) < many:
             worker = Worker(self.system, self.flat)
-            worker.cache[:] = self.keys[0] if self.keys.rows else 0
+            if self.crew:
+                worker.cache[:] = self.keys[0]
             self.crew.append(worker)
         return self.crew[:many]
 
@@ -343,9 +351,19 @@ class Explorer:
         if needed > self.progress[expand.INDEX_MASK]:
             self._make_table(self.table.rows)
 
+    def _most_states(self) -> int:
+        """How many states there may be, or -1: as many as one likes."""
+        most = self.limits.max_states
+        if self.limits.memory is not None:
+            room, row = self.limits.memory - BESIDE, self.flat.key_words * 8 + 6
+            sizes = [1 << bits for bits in range(FIRST_TABLE.bit_length() - 1, 32)]
+            states, self.most_slots = max((min(size * 4 // 5, (room - 4 * size) // row), size) for size in sizes)
+            most = states if most is None else min(most, states)
+        return -1 if most is None else most
+
     def _make_table_for(self, states: int) -> None:
-        size = self.table.rows
-        while states * 5 > size * 4:
+        size = max(FIRST_TABLE, self.table.rows)
+        while states * 5 > size * 4 and size < self.most_slots:
             size *= 2
         if size > self.table.rows:
             self._make_table(size)
@@ -390,9 +408,21 @@ class Explorer:
         place = list(self.system.layout.key_fields())[field - 1]
         return OutOfBounds(place, int(worker.after[self.flat.index(place)]))
 
+    def counters(self) -> tuple[Any, Any]:
+        """How often each kind of call had each result, and each mask of events, so far."""
+        return sum(worker.results for worker in self.crew), sum(worker.events for worker in self.crew)
+
+    def put_counters(self, results: list[list[int]], events: list[list[int]]) -> None:
+        """Set what counters() has, from the numbers that are not zero and their places."""
+        worker = self._workers(1)[0]
+        for kind, code, number in results:
+            worker.results[kind, code] = number
+        for mask, number in events:
+            worker.events[mask] = number
+
     def _read_coverage(self) -> None:
         coverage = self.search.coverage
-        results, events = (sum(getattr(worker, name) for worker in self.crew) for name in ("results", "events"))
+        results, events = self.counters()
         for kind, codes in enumerate(results):
             if codes.any():
                 coverage.results[kind] = Counter({-int(code): int(codes[code]) for code in codes.nonzero()[0]})
@@ -402,11 +432,50 @@ class Explorer:
                     coverage.events[1 << bit] += int(events[mask])
 
 
-def _earliest(crew: list[Worker]) -> dict[int, int]:
-    """Where each claim that somebody saw hit was hit first."""
-    first: dict[int, int] = {}
-    for worker in crew:
-        for claim in range(expand.SEEN):
-            if worker.hits[expand.SEEN] >> claim & 1:
-                first[claim] = min(first.get(claim, NEVER), int(worker.hits[claim]))
-    return first
+# ---- checkpoints ---------------------------------------------------------------------------------
+
+
+def save(explorer: Explorer, checkpoint: Checkpoint) -> None:
+    """Write down where a search is, between two rounds."""
+    search, calls = explorer.search, {call: number for number, call in enumerate(explorer.system.calls)}
+    results, events = explorer.counters()
+    data = {
+        "count": explorer.count,
+        "level": [explorer.start, explorer.end, explorer.expanded],
+        "levels": search.levels,
+        "transitions": search.transitions,
+        "is_beyond": explorer.is_beyond,
+        "targets": sorted(explorer.targets),
+        "wanted": int(explorer.progress[expand.WANTED]),
+        "hits": {name: [[calls[c] for c in h.calls], h.states, h.transitions] for name, h in search.hits.items()},
+        "results": [[*map(int, place), int(results[tuple(place)])] for place in np.argwhere(results)],
+        "events": [[int(place), int(events[place])] for place in events.nonzero()[0]],
+    }
+    arrays = {"keys": explorer.keys, "parents": explorer.parents, "via": explorer.via}
+    rows = {name: checkpoint.sizes.get(name, 0) // array.row_bytes for name, array in arrays.items()}
+    checkpoint.save(data, {name: array[rows[name] : explorer.count] for name, array in arrays.items()})
+
+
+def resume(explorer: Explorer, checkpoint: Checkpoint) -> bool:
+    """Go on from where a search was last written down, if it was. Raises CheckpointError."""
+    loaded = checkpoint.load()
+    if loaded is None:
+        return False
+    data, contents = loaded
+    search, calls, progress = explorer.search, explorer.system.calls, explorer.progress
+    for name, array in {"keys": explorer.keys, "parents": explorer.parents, "via": explorer.via}.items():
+        if len(contents[name]) != data["count"] * array.row_bytes:
+            raise CheckpointError(f"{checkpoint.folder / name} is damaged")
+        array.grow(data["count"])
+        array.put(0, contents.pop(name))
+    search.levels, search.transitions = data["levels"], data["transitions"]
+    if data["count"] > int(progress[expand.MAX_STATES]) >= 0 or search.depth > (explorer.limits.depth or search.depth):
+        raise CheckpointError(f"{checkpoint.folder} is of a search that is beyond this one's limits already")
+    progress[expand.COUNT], progress[expand.WANTED] = data["count"], data["wanted"]
+    explorer.start, explorer.end, explorer.expanded = data["level"]
+    explorer.is_beyond, explorer.targets = data["is_beyond"], set(data["targets"])
+    for name, (path, states, transitions) in data["hits"].items():
+        search.hits[name] = Hit(tuple(calls[number] for number in path), states, transitions)
+    explorer.put_counters(data["results"], data["events"])
+    explorer.set_up()
+    return True

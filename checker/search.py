@@ -9,20 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limits:
-    """Where to stop short of closure: calls per program, and states. None: not at all."""
+    """Where to stop short of closure: calls per program, states, and bytes of memory. None: not at all."""
 
     depth: int | None = None
     max_states: int | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is."""
+    """How far a search is: of the frontier's states, `expanded` were."""
 
     states: int
     transitions: int
     depth: int
     frontier: int
+    expanded: int = 0
 
 
 Report = Callable[[Progress], None]

@@ -49,7 +49,7 @@ ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py"},
     "z3": {"checker/solver.py", "tests/test_solver.py"},
-    "numpy": {"checker/compiled.py", "checker/memory.py", "checker/rounds.py", "checker/product.py"},
+    "numpy": {f"checker/{name}.py" for name in ("compiled", "crew", "memory", "product", "rounds")},
 }
 
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The common benchmark as a model for vmacheck: one address space, whose vmas merge and share anon_vmas.
+
+A page's cell is 0 where nothing is mapped; else its protection, R or RW, and above those two bits its anon_vma, from
+1, or none. A vma is a run of equal cells. After each call neighbouring vmas of the same protection merge if one has no
+anon_vma (or both the same), and the anon_vmas are numbered by where they come first.
+"""
+
+MAP = 0
+UNMAP = 1
+PROTECT = 2
+FAULT = 3
+REFUSED = -1
+
+R = 1
+RW = 3
+PROT = 3
+
+PAGES = 4  # of the address space; replaced by those of the benchmark's size
+
+
+def fill(state, start, end, cell):
+    """Give the pages from start to end the same cell."""
+    for page in range(start, end):
+        state.page[page].cell = cell
+
+
+def can_merge(one, two):
+    """Can neighbouring cells belong to one vma? The same protection, and one anon_vma or none on either side."""
+    return ((one ^ two) & PROT) == 0 and (one == two or one <= PROT or two <= PROT)
+
+
+def tidy(state):
+    """Merge from left to right, and number the anon_vmas by where they come first."""
+    for old in range(PAGES + 1):
+        state.number[old].new = 0
+    numbered = 0
+    start = 0
+    vma = state.page[0].cell
+    for page in range(1, PAGES + 1):
+        if page < PAGES and can_merge(vma, state.page[page].cell):
+            vma = vma | state.page[page].cell
+        else:
+            if vma > PROT:
+                if state.number[vma >> 2].new == 0:
+                    numbered = numbered + 1
+                    state.number[vma >> 2].new = numbered
+                vma = (vma & PROT) | (state.number[vma >> 2].new << 2)
+            fill(state, start, page, vma)
+            start = page
+            if page < PAGES:
+                vma = state.page[page].cell
+
+
+def fault(state, page):
+    """Give the vma at page an anon_vma: the next vma's if that has one, else the previous one's, else a new one."""
+    start = page
+    while start > 0 and state.page[start - 1].cell == RW:
+        start = start - 1
+    end = page + 1
+    while end < PAGES and state.page[end].cell == RW:
+        end = end + 1
+    found = 0
+    if end < PAGES:
+        found = state.page[end].cell >> 2
+    if found == 0 and start > 0:
+        found = state.page[start - 1].cell >> 2
+    if found == 0:
+        for other in range(PAGES):
+            if state.page[other].cell >> 2 > found:
+                found = state.page[other].cell >> 2
+        found = found + 1
+    fill(state, start, end, RW | (found << 2))
+
+
+def begin(_state):
+    """A call needs nothing more than the state."""
+
+
+def step(state, call):
+    """Carry out a call where it is enabled: 0, or REFUSED."""
+    start = call.start
+    end = call.end
+    if call.kind == MAP:
+        fill(state, start, end, call.prot)
+    elif call.kind == UNMAP:
+        mapped = 0
+        for page in range(start, end):
+            mapped = mapped | state.page[page].cell
+        if mapped == 0:
+            return REFUSED
+        fill(state, start, end, 0)
+    elif call.kind == PROTECT:
+        for page in range(start, end):
+            if state.page[page].cell == 0:
+                return REFUSED
+        for page in range(start, end):
+            state.page[page].cell = (state.page[page].cell & ~PROT) | call.prot
+    else:
+        if state.page[start].cell != RW:
+            return REFUSED
+        fault(state, start)
+    tidy(state)
+    return 0
+
+
+def canonicalise(_state):
+    """Every call ends with this done."""
+
+
+def merged(state):
+    """INV: no neighbouring vmas are left that could be merged."""
+    for page in range(PAGES - 1):
+        one = state.page[page].cell
+        two = state.page[page + 1].cell
+        if one != two and can_merge(one, two):
+            return False
+    return True
+
+
+def shared(state):
+    """FRAG (false): no neighbouring vmas of the same protection have different anon_vmas."""
+    for page in range(PAGES - 1):
+        one = state.page[page].cell
+        two = state.page[page + 1].cell
+        if one != two and one != 0 and ((one ^ two) & PROT) == 0:
+            return False
+    return True

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who searches, and how: the means of a search, and what each of its workers has for itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from checker import expand
+from checker.checkpoint import Checkpoint
+from checker.compiled import cache_rows
+from checker.flat import Flat
+from checker.memory import apart
+from checker.system import EVENT_BITS, MAX_RESULTS, System
+
+NEVER = 1 << 62  # a position that no search comes to, and a claim that there is not
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a search is carried out; what it finds does not depend on it.
+
+    workers() is asked before each round how many threads may work on it. hurry: begin with machine code that is not
+    optimised, rather than wait for what is. checkpoint: where to write the search down now and then, and go on from.
+    """
+
+    workers: Callable[[], int] = lambda: 1
+    hurry: bool = False
+    checkpoint: Checkpoint | None = None
+
+
+class Worker:
+    """What one worker has for itself: room for two states, the keys that it met last, and its counts."""
+
+    def __init__(self, system: System, flat: Flat) -> None:
+        self.before, self.after = apart(np.int32, flat.size), apart(np.int32, flat.size)
+        self.calls = apart(np.int32, len(system.calls), len(system.call_fields) + 1)
+        self.calls[:, :-1] = system.calls
+        self.cache = apart(np.int64, cache_rows(flat), flat.key_words)
+        self.results = apart(np.int64, max(system.kinds) + 1, MAX_RESULTS)
+        self.events = apart(np.int64, 1 << EVENT_BITS)
+        self.hits = apart(np.int64, expand.HITS_SIZE)
+
+
+def earliest(crew: list[Worker]) -> dict[int, int]:
+    """Where each claim that somebody saw hit was hit first."""
+    first: dict[int, int] = {}
+    for worker in crew:
+        for claim in range(expand.SEEN):
+            if worker.hits[expand.SEEN] >> claim & 1:
+                first[claim] = min(first.get(claim, NEVER), int(worker.hits[claim]))
+    return first
