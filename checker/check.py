@@ -12,16 +12,18 @@ from typing import Any
 from checker import explore, rounds
 from checker.checkpoint import Job
 from checker.crew import Means
+from checker.rounds import LARGEST_SEARCH
 from checker.search import Coverage, Limits, Progress, Report, Search
 from checker.system import Claim, System
 
 REASONS = {
     "depth": "more calls than --depth allows",
     "max-states": "more states than --max-states allows",
+    "numbers": f"more states than {LARGEST_SEARCH:,}",
     "memory": "more states than fit into --memory",
     "max-pgoff": "offsets beyond --max-pgoff were not followed",
 }
-RUNS = ("compiled", "interpreted")
+RUNS = ("compiled", "interpreted", "ray")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,16 @@ def check(
     progress: Report | None = None,
     means: Means | None = None,
 ) -> Checked:
-    """Search the system once, and judge the claims with these names. Raises OutOfBounds, and CheckpointError."""
+    """Search the system once, and judge the claims with these names; run is one of RUNS.
+
+    Raises OutOfBounds, and CheckpointError; if run is "ray", ClusterError.
+    """
     begin = time.perf_counter()
-    if run == "compiled":
+    if run == "ray":
+        from checker import cluster  # noqa: PLC0415  (an extra that need not be installed)
+
+        search = cluster.explore(system, names, limits, progress, means or Means())
+    elif run == "compiled":
         search = rounds.explore(system, names, limits, progress, means)
     else:
         search = explore.explore(system, names, limits, progress)
@@ -97,11 +106,12 @@ def check_all(
 ) -> list[Checked]:
     """Check each system, several at a time, with so many workers in all; machine code runs outside Python's lock.
 
-    A search gets more workers when there are no more searches to begin. With a limit on memory there is one at a time.
+    A search gets more workers when there are no more searches to begin. With a limit on memory, and on a cluster, there
+    is one at a time.
     progress gives the report to make on a system, by its name. The first error, or an interrupt, ends them all.
     """
     ended, left = threading.Event(), set(range(len(systems)))
-    at_once = workers if limits.memory is None else 1
+    at_once = workers if limits.memory is None and run != "ray" else 1
 
     def one(number: int) -> Checked:
         system = systems[number]

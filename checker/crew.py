@@ -16,6 +16,10 @@ from checker.system import EVENT_BITS, MAX_RESULTS, System
 NEVER = 1 << 62  # a position that no search comes to, and a claim that there is not
 
 
+class ClusterError(Exception):
+    """There is no such cluster, or it fails again and again."""
+
+
 @dataclass(frozen=True)
 class Means:
     """How a search is carried out; what it finds does not depend on it.

@@ -168,6 +168,12 @@ def rehash(keys: i64, table: i32, progress: i64):
     return DONE
 
 
+def hash_rows(keys: i64, first, last, hashes: i64):
+    """The hashes of the rows first..last-1."""
+    for row in range(first, last):
+        hashes[row - first] = hash_of(at(keys, row * KEY_WORDS))
+
+
 # ---- calls --------------------------------------------------------------------------------------------------------
 
 
@@ -467,4 +473,4 @@ def tally(
 
 # names that a model cannot have for its own: those here, and pack, unpack and the like, which are made for it
 RESERVED = frozenset(vars()) | frozenset(__annotations__) - {"begin", "step", "canonicalise"}
-ENTRIES = ("rehash", "first_state", "generate", "claim", "number", "judge", "tally", "try_call")
+ENTRIES = ("rehash", "hash_rows", "first_state", "generate", "claim", "number", "judge", "tally", "try_call")

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from checker import vm
-from checker.check import RUNS, Checked, check_all
+from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
+from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -47,7 +48,7 @@ EXIT_CODES = {
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
 PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
-INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError)
+INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError, ClusterError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,8 +77,10 @@ def check_command(options: argparse.Namespace) -> int:
         fail("a kernel is named twice")
     systems = [vm.build(kernel, scope, names) for kernel in kernels]
     job = job_of(options, scope, systems, names)
+    run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
+    workers = workers or processors()
     with ProgressLine() as progress:
-        checks = check_all(systems, names, limits, options.run, progress.of, options.workers or processors(), job)
+        checks = check_all(systems, names, limits, run, progress.of, workers, job)
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     is_seed_job = is_seed_job and set(names) <= set(vm.property_names())
     surprises = unexpected(checks) if is_seed_job else []
@@ -94,14 +97,26 @@ def check_command(options: argparse.Namespace) -> int:
 
 def job_of(options: argparse.Namespace, scope: Scope, systems: Sequence[System], names: Sequence[str]) -> Job | None:
     """The checkpoint that the options ask for. Raises CheckpointError, and ScopeError for what cannot be had."""
-    if options.run != "compiled" and (options.memory is not None or options.checkpoint is not None):
-        raise ScopeError("--memory and --checkpoint are for the compiled run")
+    if options.run != "compiled" and (options.memory or options.checkpoint or options.ray):
+        raise ScopeError("--memory, --checkpoint and --ray are for the compiled run")
+    if options.ray and options.memory:
+        raise ScopeError("--memory is for the memory of one process, and --ray for many")
     if options.checkpoint is None:
         return None
     texts = [assembly_of(system) for system in systems]
     code = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
     asked = {"kernels": [system.name for system in systems], "scope": scope.as_data(), "properties": list(names)}
     return Job(Path(options.checkpoint), {**asked, "code": code})
+
+
+def connected(address: str, workers: int | None) -> tuple[str, int]:
+    """Connect to a Ray cluster: the run, and the number of workers there. Raises ScopeError, and ClusterError."""
+    try:
+        from checker import cluster  # noqa: PLC0415  (an extra that need not be installed)
+    except ImportError:
+        raise ScopeError("--ray needs the package ray: install vmacheck[ray]") from None
+    cluster.connect(address)
+    return "ray", workers or cluster.processors()
 
 
 def processors() -> int:
@@ -290,8 +305,9 @@ def _add_scope(command: argparse.ArgumentParser) -> None:
 
 def _add_means(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--run", choices=sorted(RUNS), default="compiled", help="default compiled; both find the same")
+    add("--run", choices=("compiled", "interpreted"), default="compiled", help="default compiled; both find the same")
     add("--workers", type=_workers, metavar="N", help="threads (default: as many as there are processors)")
+    add("--ray", metavar="ADDRESS", help="search on a Ray cluster: its address, auto, or local to start one here")
     add("--memory", type=_memory, metavar="SIZE", help="stop before the process takes more than this, as in 4G or 700M")
     add("--checkpoint", metavar="DIR", help="write the search down there every few seconds, and go on from there")
 

@@ -55,7 +55,7 @@ class Grown:
         numbers = np.frombuffer(self._map, self.dtype, self.rows * math.prod(self.shape))
         return numbers.reshape((self.rows, *self.shape))[where].copy()
 
-    def put(self, first: int, content: bytearray) -> None:
+    def put(self, first: int, content: bytes | bytearray) -> None:
         """Write rows from `first` on."""
         assert self._map is not None
         start = first * self.row_bytes

@@ -34,12 +34,14 @@ MOST_CANDIDATES = 64 << 20  # bytes for those of a round
 BESIDE = 320 << 20  # bytes of memory that are not for states: Python, the machine code, and a round's candidates
 LEAST_MEMORY = BESIDE + (64 << 20)
 FIRST_TABLE = 1 << 13
+LARGEST_SEARCH = 1 << 30  # states
 REGION = 1 << 10  # slots that a region of the table has at least
 REGIONS = 64
 JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
 RECORDED = 1 << 12  # states between two looks at the keyboard
 
 Failure = tuple[int, Exception]  # and the position where it came about
+Discovery = tuple[list[Failure], dict[int, int], int]
 
 
 def explore(
@@ -87,7 +89,7 @@ class Explorer:
         self.keys = Grown(np.int64, self.flat.key_words)
         self.parents, self.via = Grown(np.int32), Grown(np.uint16)
         self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
-        self.table, self.most_slots = Grown(np.int32), 1 << 31
+        self.table, self.most_slots = Grown(np.int32), 2 * LARGEST_SEARCH
         self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
         self.crew: list[Worker] = []
         self.is_beyond, self.start, self.end, self.expanded = False, 0, 1, 0
@@ -97,7 +99,8 @@ class Explorer:
         self.targets = {names.index(name) for name in targets} or {NEVER}
         self.progress[expand.WANTED] = (1 << len(names)) - 1
         self.progress[expand.CALLS] = len(system.calls)
-        self.progress[expand.MAX_STATES] = self._most_states()
+        self.most = self._most_states()
+        self.progress[expand.MAX_STATES] = min(self.most.values())
 
     def __enter__(self) -> "Explorer":
         return self
@@ -132,15 +135,15 @@ class Explorer:
 
     def _begin(self) -> bool:
         """Enter the first state. True if that is all."""
-        worker = self._workers(1)[0]
+        worker = self.workers(1)[0]
         for array in (self.keys, self.parents, self.via):
             array.grow(1)
-        field = self._run("first_state", worker.after, self.keys, self.progress)
+        field = self.call("first_state", worker.after, self.keys, self.progress)
         if field > 0:
             raise self._out_of_bounds(worker, field)
         self.search.levels.append(1)
         self.set_up()
-        for _, failure in self._judge([worker], 0):
+        for _, failure in self.judge([worker], 0):
             raise failure
         for claim in earliest([worker]):
             self.progress[expand.WANTED] &= ~(1 << claim)
@@ -149,10 +152,10 @@ class Explorer:
         return not self.targets
 
     def set_up(self) -> None:
-        """Make the table of the states that there are."""
+        """Get ready to go on from the states that there are."""
         for worker in self.crew:
             worker.cache[:] = self.keys[0]
-        self._make_table_for(self.count)
+        self.make_table_for(self.count)
 
     def _expand_level(self, report: Report | None) -> bool:
         """Expand the rest of the level. True if the search is to end."""
@@ -164,8 +167,8 @@ class Explorer:
             if self.build is not None:
                 self.build.improve()
                 self.code = self.build.library
-            crew = self._workers(max(1, min(MOST_WORKERS, self.means.workers())))
-            is_over = self._round(crew, self._blocks(self.expanded, self.end, len(crew)))
+            crew = self.workers(max(1, min(MOST_WORKERS, self.means.workers())))
+            is_over = self._round(crew, self.blocks(self.expanded, self.end, len(crew)))
             if self.means.checkpoint is not None and not is_over and self.means.checkpoint.is_due():
                 save(self, self.means.checkpoint)
         if self.count > self.end:
@@ -174,19 +177,22 @@ class Explorer:
             self.start, self.end = self.end, self.count
         return is_over
 
-    def _blocks(self, start: int, end: int, crew: int) -> Any:
+    def blocks(self, start: int, end: int, crew: int) -> Any:
         """The blocks of the next round, from the state `start` on."""
         calls = len(self.system.calls)
         most = max(1, BLOCK // calls)
         many = 4 if crew == 1 else min(BLOCKS * crew, MOST_CANDIDATES // (BLOCK * (20 + 8 * self.flat.key_words)))
         size = max(1, min(most, max(SMALLEST // calls, -(-(end - start) // (2 * crew)))))
-        starts = list(range(start, end, size))[:many]
-        blocks = apart(np.int64, len(starts), expand.BLOCK_SIZE)
-        for block, first in zip(blocks, starts, strict=True):
-            block[expand.START], block[expand.END] = first, min(end, first + size)
-            block[expand.BASE] = self.count + (first - start) * calls
+        blocks = self.blocks_of([(first, min(end, first + size)) for first in range(start, end, size)[:many]])
+        self.make_room(int(blocks[-1, expand.END] - start) * calls)
+        return blocks
+
+    def blocks_of(self, ranges: list[tuple[int, int]]) -> Any:
+        """Blocks of these states, with room for all that they may lead to behind the states that there are."""
+        blocks = apart(np.int64, len(ranges), expand.BLOCK_SIZE)
+        blocks[:, [expand.START, expand.END]] = ranges
+        blocks[:, expand.BASE] = self.count + (blocks[:, expand.START] - ranges[0][0]) * len(self.system.calls)
         blocks[:, expand.BEYOND_AT] = -1
-        self._make_room(int(blocks[-1, expand.END] - start) * calls)
         return blocks
 
     # ---- rounds ----------------------------------------------------------------------------------
@@ -194,20 +200,7 @@ class Explorer:
     def _round(self, crew: list[Worker], blocks: Any) -> bool:
         """Find and enter the states that those of the blocks lead to. True if the search is to end."""
         before = self.count
-        for worker in crew:
-            worker.hits[expand.SEEN] = 0
-        failures = self._generate(crew, blocks)
-        self._make_table_for(before + int(blocks[:, expand.FOUND].sum()))
-        while not self._claim(crew, blocks):
-            self._make_table(2 * self.table.rows)
-        room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table, self.progress)
-        is_full = self._run("number", *room, blocks, len(blocks)) == expand.MAX_STATES_HIT
-        limit = int(self.progress[expand.STOPPED_AT]) if is_full else NEVER
-        hits = earliest(crew)
-        for worker in crew:
-            worker.hits[expand.SEEN] = 0
-        failures += self._judge(crew, before)
-        hits |= {claim: self._position(row) for claim, row in earliest(crew).items()}
+        failures, hits, limit = self.discover(crew, blocks)
         reached = max((hits.get(claim, NEVER) for claim in self.targets), default=NEVER)
         for where, failure in sorted(failures, key=lambda one: one[0])[:1]:
             if where <= reached and where < limit:
@@ -221,19 +214,35 @@ class Explorer:
             self.expanded = int(blocks[-1, expand.END])
             return False
         if limit == stop:
-            self.search.stopped = "max-states" if self.count == self.limits.max_states else "memory"
+            self.search.stopped = min(self.most, key=self.most.__getitem__)
         self.expanded = stop >> 16
         self._go_back(stop, before, blocks)
         return True
 
-    def _generate(self, crew: list[Worker], blocks: Any) -> list[Failure]:
+    def discover(self, crew: list[Worker], blocks: Any) -> Discovery:
+        """Fill in the blocks, and enter the states that are new.
+
+        What went wrong, where claims were hit first, and where there came to be too many states, or NEVER.
+        """
+        before = self.count
+        for worker in crew:
+            worker.hits[expand.SEEN] = 0
+        failures = self.generate(crew, blocks)
+        limit = self.number_new(crew, blocks)
+        hits = earliest(crew)
+        for worker in crew:
+            worker.hits[expand.SEEN] = 0
+        failures += self.judge(crew, before)
+        return failures, hits | {claim: self.position(row) for claim, row in earliest(crew).items()}, limit
+
+    def generate(self, crew: list[Worker], blocks: Any) -> list[Failure]:
         """Fill in the blocks; what went wrong, and where."""
         failures: list[Failure] = []
         shared = (self.keys, self.positions, self.hashes, self.slots, self.table, self.progress)
 
         def work(worker: Worker, block: Any) -> None:
             own = (worker.cache, worker.results, worker.events, worker.hits)
-            status = self._run("generate", worker.before, worker.after, worker.calls, *shared, *own, block)
+            status = self.call("generate", worker.before, worker.after, worker.calls, *shared, *own, block)
             if status == expand.BROKEN:
                 failures.append((int(block[expand.AT]), Broken()))
             elif status == expand.OUT_OF_BOUNDS:
@@ -242,7 +251,16 @@ class Explorer:
         self._share(crew, list(blocks), work)
         return failures
 
-    def _claim(self, crew: list[Worker], blocks: Any) -> bool:
+    def number_new(self, crew: list[Worker], blocks: Any) -> int:
+        """Make the candidates that are new states. The position that led to more than there may be, or NEVER."""
+        self.make_table_for(self.count + int(blocks[:, expand.FOUND].sum()))
+        while not self.claim(crew, blocks):
+            self.make_table(2 * self.table.rows)
+        room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table, self.progress)
+        is_full = self.call("number", *room, blocks, len(blocks)) == expand.MAX_STATES_HIT
+        return int(self.progress[expand.STOPPED_AT]) if is_full else NEVER
+
+    def claim(self, crew: list[Worker], blocks: Any) -> bool:
         """Enter candidates into the table. False if that needs a larger one."""
         full: list[bool] = []
         regions = self.table.rows // (int(self.progress[expand.REGION_MASK]) + 1)
@@ -250,12 +268,12 @@ class Explorer:
         shared = (self.keys, self.hashes, self.slots, self.table, self.progress, blocks, len(blocks))
 
         def work(_worker: Worker, part: tuple[int, int]) -> None:
-            full.append(self._run("claim", *shared, *part) == expand.FULL)
+            full.append(self.call("claim", *shared, *part) == expand.FULL)
 
         self._share(crew, [(first, last) for first, last in pairwise(edges) if first < last], work)
         return not any(full)
 
-    def _judge(self, crew: list[Worker], first: int) -> list[Failure]:
+    def judge(self, crew: list[Worker], first: int) -> list[Failure]:
         """Look at the claims about the states from `first` on; what went wrong, and where."""
         if not self.progress[expand.WANTED]:
             return []
@@ -267,8 +285,8 @@ class Explorer:
             block[expand.START], block[expand.END] = start, min(end, start + size)
 
         def work(worker: Worker, block: Any) -> None:
-            if self._run("judge", worker.before, self.keys, self.progress, worker.hits, block) == expand.BROKEN:
-                failures.append((self._position(int(block[expand.AT])), Broken()))
+            if self.call("judge", worker.before, self.keys, self.progress, worker.hits, block) == expand.BROKEN:
+                failures.append((self.position(int(block[expand.AT])), Broken()))
 
         self._share(crew, list(blocks), work)
         return failures
@@ -294,7 +312,7 @@ class Explorer:
             calls = self._path(where >> 16)
             if where >= 0:
                 calls = (*calls, self.system.calls[where & 65535])
-            states = bisect_left(range(self.count), where, before, key=self._position)
+            states = bisect_left(range(self.count), where, before, key=self.position)
             tried = self.search.transitions + self._tried(int(blocks[0, expand.START]) << 16, where)
             self.search.hits[self.system.claims[claim].name] = Hit(calls, states, tried)
 
@@ -302,7 +320,7 @@ class Explorer:
         """Take back what the round did after the position `stop`."""
         search, progress = self.search, self.progress
         search.transitions += self._tried(int(blocks[0, expand.START]) << 16, stop)
-        progress[expand.COUNT] = bisect_right(range(self.count), stop, before, key=self._position)
+        progress[expand.COUNT] = bisect_right(range(self.count), stop, before, key=self.position)
         worker = self.crew[0]
         for block in blocks:
             start, end = max(stop + 1, int(block[expand.START]) << 16), int(block[expand.AT])
@@ -320,9 +338,9 @@ class Explorer:
         worker = self.crew[0]
         results, events = np.zeros_like(worker.results), np.zeros_like(worker.events)
         states = (worker.before, worker.after, worker.calls, self.keys, self.progress)
-        return self._run("tally", *states, results, events, start, end), results, events
+        return self.call("tally", *states, results, events, start, end), results, events
 
-    def _position(self, row: int) -> int:
+    def position(self, row: int) -> int:
         """The state and the call that a state was first reached by."""
         return int(self.parents[row]) << 16 | int(self.via[row])
 
@@ -332,7 +350,8 @@ class Explorer:
 
     # ---- room ------------------------------------------------------------------------------------
 
-    def _workers(self, many: int) -> list[Worker]:
+    def workers(self, many: int) -> list[Worker]:
+        """So many workers."""
         while len(self.crew) < many:
             worker = Worker(self.system, self.flat)
             if self.crew:
@@ -340,7 +359,7 @@ class Explorer:
             self.crew.append(worker)
         return self.crew[:many]
 
-    def _make_room(self, candidates: int) -> None:
+    def make_room(self, candidates: int) -> None:
         """Room for so many candidates behind the states, and for the states that they may become."""
         needed = self.count + candidates
         if needed > self.keys.rows:
@@ -348,27 +367,31 @@ class Explorer:
                 array.grow(needed + max(candidates, self.keys.rows // 2))
         for array in (self.positions, self.hashes, self.slots):
             array.grow(candidates)
-        if needed > self.progress[expand.INDEX_MASK]:
-            self._make_table(self.table.rows)
+        if self.table.rows and needed > self.progress[expand.INDEX_MASK]:
+            self.make_table(self.table.rows)
 
-    def _most_states(self) -> int:
-        """How many states there may be, or -1: as many as one likes."""
-        most = self.limits.max_states
+    def _most_states(self) -> dict[str, int]:
+        """How many states there may be, by what sets that limit."""
+        most = {"numbers": LARGEST_SEARCH}
+        if self.limits.max_states is not None:
+            most["max-states"] = self.limits.max_states
         if self.limits.memory is not None:
             room, row = self.limits.memory - BESIDE, self.flat.key_words * 8 + 6
-            sizes = [1 << bits for bits in range(FIRST_TABLE.bit_length() - 1, 32)]
-            states, self.most_slots = max((min(size * 4 // 5, (room - 4 * size) // row), size) for size in sizes)
-            most = states if most is None else min(most, states)
-        return -1 if most is None else most
+            sizes = [1 << bits for bits in range(FIRST_TABLE.bit_length() - 1, 31)]
+            most["memory"], self.most_slots = max(
+                (min(size * 4 // 5, (room - 4 * size) // row), size) for size in sizes
+            )
+        return most
 
-    def _make_table_for(self, states: int) -> None:
+    def make_table_for(self, states: int) -> None:
+        """See that the table is large enough for so many states."""
         size = max(FIRST_TABLE, self.table.rows)
         while states * 5 > size * 4 and size < self.most_slots:
             size *= 2
         if size > self.table.rows:
-            self._make_table(size)
+            self.make_table(size)
 
-    def _make_table(self, size: int) -> None:
+    def make_table(self, size: int) -> None:
         """Enter all states into a new table with `size` slots, or more."""
         progress = self.progress
         progress[expand.INDEX_MASK] = index = (1 << (2 * self.keys.rows).bit_length()) - 1
@@ -377,7 +400,7 @@ class Explorer:
             regions = max(1, min(REGIONS, size // REGION))
             progress[expand.TABLE_MASK], progress[expand.REGION_MASK] = size - 1, size // regions - 1
             self.table.clear(size)
-            if self._run("rehash", self.keys, self.table, progress) == expand.DONE:
+            if self.call("rehash", self.keys, self.table, progress) == expand.DONE:
                 return
             size *= 2
 
@@ -393,15 +416,16 @@ class Explorer:
         counters = (np.zeros_like(worker.results), np.zeros_like(worker.events))
         room = (worker.before, worker.after, worker.calls, self.keys, self.table, self.progress, *counters)
         for start in range(0, expanded, RECORDED):
-            self._run("record", *room, to, returned, noted, start, min(expanded, start + RECORDED))
+            self.call("record", *room, to, returned, noted, start, min(expanded, start + RECORDED))
         measures = {}
         for number, name in enumerate(self.system.measures):
             measures[name] = np.zeros(self.search.states, np.int64)
-            if self._run("measure", worker.before, self.keys, self.progress, measures[name], number):
+            if self.call("measure", worker.before, self.keys, self.progress, measures[name], number):
                 raise Broken
         return Graph(self.system, self.search, to, returned, noted, measures)
 
-    def _run(self, entry: str, *arguments: Any) -> int:
+    def call(self, entry: str, *arguments: Any) -> int:
+        """Call one of expand's functions."""
         return self.code.run(entry, *[a.address if isinstance(a, Grown) else a for a in arguments])
 
     def _out_of_bounds(self, worker: Worker, field: int) -> OutOfBounds:
@@ -414,7 +438,7 @@ class Explorer:
 
     def put_counters(self, results: list[list[int]], events: list[list[int]]) -> None:
         """Set what counters() has, from the numbers that are not zero and their places."""
-        worker = self._workers(1)[0]
+        worker = self.workers(1)[0]
         for kind, code, number in results:
             worker.results[kind, code] = number
         for mask, number in events:
@@ -469,7 +493,7 @@ def resume(explorer: Explorer, checkpoint: Checkpoint) -> bool:
         array.grow(data["count"])
         array.put(0, contents.pop(name))
     search.levels, search.transitions = data["levels"], data["transitions"]
-    if data["count"] > int(progress[expand.MAX_STATES]) >= 0 or search.depth > (explorer.limits.depth or search.depth):
+    if data["count"] > progress[expand.MAX_STATES] or search.depth > (explorer.limits.depth or search.depth):
         raise CheckpointError(f"{checkpoint.folder} is of a search that is beyond this one's limits already")
     progress[expand.COUNT], progress[expand.WANTED] = data["count"], data["wanted"]
     explorer.start, explorer.end, explorer.expanded = data["level"]

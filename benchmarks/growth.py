@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How time and memory grow with pages: python -m benchmarks.growth [KERNEL] [--pages N,...] [--properties].
+
+The kernel's whole state space, with as many workers as there are processors; with --properties all claims are looked
+at in every state and at every call.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.peers import measured
+from checker import vm
+from checker.crew import Means
+from checker.main import processors
+from checker.rounds import Explorer
+from checker.scope import Scope
+from checker.search import Limits
+
+ROOT = Path(__file__).parent.parent
+
+
+def search(kernel: str, pages: int, properties: list[str]) -> None:
+    """Search, and print a row of the table."""
+    begin = time.perf_counter()
+    with Explorer(vm.build(kernel, Scope(pages), properties), (), Limits(), Means(processors)) as explorer:
+        built = time.perf_counter()
+        explorer.run()
+        seconds = time.perf_counter() - built
+        rows = sum(array.row_bytes for array in (explorer.keys, explorer.parents, explorer.via))
+        slots = explorer.table.rows * explorer.table.row_bytes / explorer.count
+    found = explorer.search
+    print(
+        f"{pages:5} {found.states:11,} {found.transitions:15,} {found.depth:5} {built - begin:7.2f} {seconds:9.2f}"
+        f" {found.transitions / seconds / 1e6:6.1f} {rows:6} + {slots:4.1f}"
+    )
+
+
+def main() -> None:
+    """Measure each size in a process of its own."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("kernel", nargs="?", default="linux-2.6.8")
+    parser.add_argument("--pages", default="3,4,5,6")
+    parser.add_argument("--properties", action="store_true")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    properties = vm.property_names() if options.properties else []
+    if options.one:
+        search(options.kernel, options.one, properties)
+        return
+    head = f"{'pages':5} {'states':>11} {'transitions':>15} {'depth':>5} {'build s':>7} {'search s':>9} {'M/s':>6}"
+    print(f"{options.kernel}, {len(properties)} properties, {processors()} workers\n{head} bytes a state   MB")
+    with tempfile.TemporaryDirectory() as folder:
+        for pages in options.pages.split(","):
+            words = [sys.executable, "-m", "benchmarks.growth", options.kernel, "--one", pages]
+            words += ["--properties"] if options.properties else []
+            run = measured(["env", f"PYTHONPATH={ROOT}", *words], Path(folder))
+            print(f"{run.output.rstrip()} {run.peak_rss_kb >> 10:8}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
