@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: check test proofs lint types readme clean
+.PHONY: check test proofs large bench lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck
@@ -16,6 +16,14 @@ test: lint types
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
 proofs: $(READY)
 	$(BIN)/pytest -m proofs -n 2
+
+# searches of minutes: millions of states, killed and resumed, and with too little memory
+large: $(READY)
+	$(BIN)/pytest -m large
+
+# vmacheck beside other tools, those of them that are installed, and the figures in README; on a machine with nothing to do
+bench: $(READY)
+	$(BIN)/python -m benchmarks.readme
 
 lint: $(READY)
 	$(BIN)/ruff check .

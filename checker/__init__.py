@@ -2,5 +2,5 @@
 """Exhaustive search over a model, and the verdicts that come of it.
 
 Read explore.py (the search, in Python), check.py (verdicts), link.py and subset.py (what a model is made of), then the
-fast way to the same: codegen.py, expand.py, compiled.py. vm.py is the one place that knows which model it is.
+fast way to the same: codegen.py, expand.py, rounds.py. vm.py is the one place that knows which model it is.
 """

@@ -30,26 +30,27 @@ def can_merge(one, two):
     return ((one ^ two) & PROT) == 0 and (one == two or one <= PROT or two <= PROT)
 
 
+def joined(cell, neighbour):
+    """The cell, with the neighbour's anon_vma if it has none and the two can merge."""
+    return neighbour if cell <= PROT and ((cell ^ neighbour) & PROT) == 0 else cell
+
+
 def tidy(state):
-    """Merge from left to right, and number the anon_vmas by where they come first."""
+    """Merge from left to right: what has no anon_vma takes the left one's, or else the right one's; then number them."""
+    for page in range(1, PAGES):
+        state.page[page].cell = joined(state.page[page].cell, state.page[page - 1].cell)
+    for page in range(PAGES - 2, -1, -1):
+        state.page[page].cell = joined(state.page[page].cell, state.page[page + 1].cell)
     for old in range(PAGES + 1):
         state.number[old].new = 0
     numbered = 0
-    start = 0
-    vma = state.page[0].cell
-    for page in range(1, PAGES + 1):
-        if page < PAGES and can_merge(vma, state.page[page].cell):
-            vma = vma | state.page[page].cell
-        else:
-            if vma > PROT:
-                if state.number[vma >> 2].new == 0:
-                    numbered = numbered + 1
-                    state.number[vma >> 2].new = numbered
-                vma = (vma & PROT) | (state.number[vma >> 2].new << 2)
-            fill(state, start, page, vma)
-            start = page
-            if page < PAGES:
-                vma = state.page[page].cell
+    for page in range(PAGES):
+        cell = state.page[page].cell
+        if cell > PROT:
+            if state.number[cell >> 2].new == 0:
+                numbered = numbered + 1
+                state.number[cell >> 2].new = numbered
+            state.page[page].cell = (cell & PROT) | (state.number[cell >> 2].new << 2)
 
 
 def fault(state, page):
