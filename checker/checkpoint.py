@@ -13,7 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from checker.memory import Grown
+
 VERSION = 1
+PIECE = 1 << 22  # bytes that are read or written together
 INTERVAL = 1.0  # seconds between two checkpoints of a search, at least
 
 
@@ -30,7 +33,7 @@ class Job:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not manifest.exists():
-                if any(path.name != "lock" for path in folder.iterdir()):
+                if any(path.name not in {"lock", "job.new"} for path in folder.iterdir()):
                     raise CheckpointError(f"{folder} is not empty, and is not a checkpoint")
                 self._lock()
                 replace(manifest, {"version": VERSION, **identity})
@@ -41,6 +44,7 @@ class Job:
         found = read(manifest)
         for what, wanted in {"version": VERSION, **identity}.items():
             if found.get(what) != wanted:
+                self.close()
                 raise CheckpointError(f"{folder} is a checkpoint of another check: its {what} is not the same")
 
     def _lock(self) -> None:
@@ -48,7 +52,12 @@ class Job:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self.close()
             raise CheckpointError(f"{self.folder} is in use by another check") from None
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        self._file.close()
 
     def of(self, number: int) -> "Checkpoint":
         """The checkpoint of one of the searches."""
@@ -69,48 +78,50 @@ class Checkpoint:
         """Is it time to write the search down again? That is to take a twentieth of the time at most."""
         return time.monotonic() - self.saved > max(INTERVAL, 20 * self.took)
 
-    def load(self) -> tuple[dict[str, Any], dict[str, bytearray]] | None:
-        """What was written last, with each file's bytes; None if nothing was. Raises CheckpointError."""
+    def load(self, arrays: dict[str, Grown]) -> dict[str, Any] | None:
+        """What was written last, the rows of the arrays into these; None if nothing was. Raises CheckpointError."""
         if not (self.folder / "search.json").exists():
             return None
         data = read(self.folder / "search.json")
-        contents = {}
-        try:
-            for name, (size, digest) in data.pop("files").items():
-                contents[name] = self._read(self.folder / name, size, digest)
-        except (OSError, KeyError, TypeError, ValueError, AttributeError):
-            raise CheckpointError(f"{self.folder / 'search.json'} is damaged") from None
-        return data, contents
+        for name, array in arrays.items():
+            array.grow(data["count"])
+            self._load(self.folder / name, array, data["count"] * array.row_bytes, data["digests"][name])
+        return data
 
-    def _read(self, path: Path, size: int, digest: str) -> bytearray:
-        content, made = bytearray(size), hashlib.sha256()
+    def _load(self, path: Path, array: Grown, size: int, digest: str) -> None:
+        made = hashlib.sha256()
         try:
             with path.open("rb") as file:
-                got = file.readinto(content)
+                for start in range(0, size, PIECE):
+                    piece = file.read(min(PIECE, size - start))
+                    made.update(piece)
+                    array.put(start, piece)
         except OSError as error:
             raise CheckpointError(f"{path}: {error.strerror}") from None
-        made.update(content)
-        if got != size or made.hexdigest() != digest:
+        if made.hexdigest() != digest:
             raise CheckpointError(f"{path} is damaged")
         self.sizes[path.name], self.digests[path.name] = size, made
-        return content
 
-    def save(self, data: dict[str, Any], more: dict[str, Any]) -> None:
-        """Append to the files, and replace what else there is to know. more: numpy's arrays of new rows."""
+    def save(self, data: dict[str, Any], arrays: dict[str, Grown], count: int) -> None:
+        """Append the rows that are new to the files, and replace what else there is to know."""
         begin = time.monotonic()
-        for name, rows in more.items():
-            content = rows.tobytes()
-            size = self.sizes.get(name, 0)
+        for name, array in arrays.items():
+            size, end = self.sizes.get(name, 0), count * array.row_bytes
+            digest = self.digests.setdefault(name, hashlib.sha256())
             with (self.folder / name).open("r+b" if size else "wb") as file:
                 file.seek(size)
-                file.write(content)
+                for start in range(size, end, PIECE):
+                    piece = array.get(start, min(PIECE, end - start))
+                    digest.update(piece)
+                    file.write(piece)
                 file.truncate()
                 file.flush()
                 os.fsync(file.fileno())
-            self.sizes[name] = size + len(content)
-            self.digests.setdefault(name, hashlib.sha256()).update(content)
-        files = {name: [size, self.digests[name].hexdigest()] for name, size in self.sizes.items()}
-        replace(self.folder / "search.json", {**data, "files": files})
+            self.sizes[name] = end
+        replace(
+            self.folder / "search.json",
+            {**data, "digests": {name: digest.hexdigest() for name, digest in self.digests.items()}},
+        )
         self.saved = time.monotonic()
         self.took = self.saved - begin
 

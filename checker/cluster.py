@@ -120,7 +120,7 @@ class Shard:
         found = int(block[expand.FOUND])
         rows, hashes = hands.keys[len(keys) : len(keys) + found], hands.hashes[:found]
         positions, owners = hands.positions[:found] + offset, owners_of(hashes, self.many)
-        block[expand.AT] += offset
+        block[[expand.AT, expand.WRONG_AT]] += offset
         block[expand.BEYOND_AT] += offset if block[expand.BEYOND_AT] >= 0 else 0
         hits = {claim: where + offset for claim, where in earliest([worker]).items()}
         failures = [(where + offset, failure) for where, failure in failures]
@@ -134,7 +134,7 @@ class Shard:
             self._have(mine.keys[:committed])
         positions, keys = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
         mine.make_room(len(keys))
-        mine.keys.put(committed, keys.tobytes())
+        mine.keys.put(committed * mine.keys.row_bytes, keys.tobytes())
         mine.positions.put(0, positions.tobytes())
         mine.call("hash_rows", mine.keys, committed, committed + len(keys), mine.hashes)
         blocks = mine.blocks_of([(0, 0)])
@@ -240,8 +240,11 @@ class ClusterExplorer(Explorer):
             limit = int(where[order[most - self.count]])
             order = order[: most - self.count]
         self.make_room(len(order))
-        self.keys.put(self.count, keys[order].tobytes())
-        self.parents.put(self.count, (where[order] >> 16).astype(np.int32).tobytes())
-        self.via.put(self.count, (where[order] & 0xFFFF).astype(np.uint16).tobytes())
+        for array, rows in (
+            (self.keys, keys[order]),
+            (self.parents, (where[order] >> 16).astype(np.int32)),
+            (self.via, (where[order] & 0xFFFF).astype(np.uint16)),
+        ):
+            array.put(self.count * array.row_bytes, rows.tobytes())
         self.progress[expand.COUNT] += len(order)
         return limit

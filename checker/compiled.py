@@ -26,8 +26,9 @@ def _hits_text(name: str, parameters: str, claims: tuple[Claim, ...], on_step: b
     for number, claim in enumerate(claims):
         if claim.on_step == on_step:
             test = f"{claim.name}({parameters})"
-            lines.append(f"    if wanted & {1 << number} and {test if claim.sometimes else f'not {test}'}:")
-            lines.append(f"        bits |= {1 << number}")
+            fuel = [f"        {name}.fuel = FUEL" for name in parameters.split(", ") if name != "call"]
+            lines += [f"    if wanted & {1 << number}:", *fuel]
+            lines += [f"        if {test if claim.sometimes else f'not {test}'}:", f"            bits |= {1 << number}"]
     return "\n".join([*lines, "    return bits"])
 
 

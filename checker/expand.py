@@ -62,10 +62,11 @@ START = 0  # the states to expand: from here ...
 END = 1  # ... up to here
 BASE = 2  # the row for the first candidate
 FOUND = 3  # candidates found
-AT = 4  # the position (state << 16 | call) that it came to an end at
+AT = 4  # the first position (state << 16 | call) that was not tried any more
 FIELD = 5  # the field that a value did not fit into, from 1
 BEYOND_AT = 6  # the first position that led beyond a limit of the search, or -1
 TRIED = 7  # calls tried
+WRONG_AT = 8  # the position, or of judge's the row, where something went wrong
 BLOCK_SIZE = 16  # no two blocks in a line of the processor's cache
 
 # why a function returned
@@ -223,10 +224,12 @@ def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events:
 
 
 def first_state(after: i32, keys: i64, progress: i64):
-    """Make the first state the row 0; it is in `after`. 0, or the number of the field that has no room."""
+    """Make the first state the row 0; it is in `after`. 0, the number of the field that has no room, or -1."""
     after[AT_FUEL] = FUEL
     canonicalise(after)
     progress[COUNT] = 1
+    if after[AT_OOPS] != 0:
+        return -1
     return pack(after, keys)
 
 
@@ -267,7 +270,6 @@ def meet(
     """
     field = pack(after, at(keys, row * KEY_WORDS))
     if field > 0:
-        block[AT] = position
         block[FIELD] = field
         return -1
     if field < 0:
@@ -285,25 +287,17 @@ def meet(
     return 1
 
 
-def without_known(first, last, keys: i64, positions: i64, hashes: i64, slots: i32, table: i32, progress: i64):
+def without_known(first, last, keys: i64, positions: i64, hashes: i64, table: i32, progress: i64):
     """Of the candidates first..last-1 keep those that are not in the table, in order; where they end now."""
     count = progress[COUNT]
     for c in range(first, last):
-        h = hashes[c - count]
-        slot = lshr(h, 32) & progress[TABLE_MASK]
-        while table[slot] != 0 and not is_marked(table[slot], h, progress):
-            slot = next_slot(slot, progress)
-        slots[c - count] = slot
-        prefetch(keys, ((table[slot] & progress[INDEX_MASK]) - 1) * KEY_WORDS)
+        entry = table[lshr(hashes[c - count], 32) & progress[TABLE_MASK]]
+        if is_marked(entry, hashes[c - count], progress):
+            prefetch(keys, ((entry & progress[INDEX_MASK]) - 1) * KEY_WORDS)
     to = first
     for c in range(first, last):
-        slot = slots[c - count]
-        known = False
-        while table[slot] != 0 and not known:
-            if is_marked(table[slot], hashes[c - count], progress):
-                row = (table[slot] & progress[INDEX_MASK]) - 1
-                known = same_key(at(keys, row * KEY_WORDS), at(keys, c * KEY_WORDS))
-            slot = next_slot(slot, progress)
+        slot = slot_of(at(keys, c * KEY_WORDS), hashes[c - count], keys, table, progress)
+        known = slot >= 0 and table[slot] != 0
         if not known:
             if to != c:
                 copy_key(at(keys, to * KEY_WORDS), at(keys, c * KEY_WORDS))
@@ -320,7 +314,6 @@ def generate(
     keys: i64,
     positions: i64,
     hashes: i64,
-    slots: i32,
     table: i32,
     progress: i64,
     cache: i64,
@@ -331,12 +324,13 @@ def generate(
 ):
     """Try every call in the states of a block. Candidates for new states go to the rows from block[BASE] on.
 
-    positions, hashes and slots say more about each candidate; their index is its row less COUNT. before, after,
+    positions and hashes say more about each candidate; their index is its row less COUNT. before, after,
     calls, cache, results, events and hits are the worker's own.
     """
     found = block[BASE]
     for i in range(block[START], block[END]):
         block[AT] = i << 16
+        block[WRONG_AT] = i << 16
         unpack(at(keys, i * KEY_WORDS), before)
         if not start_from(before):
             return BROKEN
@@ -351,17 +345,21 @@ def generate(
                     bits = step_hits(before, at(calls, k * CALL_SIZE), after, wanted)
                     if bits != 0:
                         note_hits(bits, i << 16 | k, hits)
-                if KEY_WORDS == 1 or not same_state(before, after):
+                    after[AT_FUEL] = FUEL
+                changed = KEY_WORDS == 1 or not same_state(before, after)
+                if changed:
                     canonicalise(after)
+                met = 0
+                if before[AT_OOPS] == 0 and after[AT_OOPS] == 0 and changed:
                     met = meet(after, i << 16 | k, found, keys, positions, hashes, table, progress, cache, block)
-                    if met < 0:
-                        return OUT_OF_BOUNDS
-                    found = found + met
-                if before[AT_OOPS] != 0 or after[AT_OOPS] != 0:
-                    block[AT] = i << 16 | k
-                    return BROKEN
+                if before[AT_OOPS] != 0 or after[AT_OOPS] != 0 or met < 0:
+                    block[AT] = (i << 16 | k) + 1
+                    block[WRONG_AT] = i << 16 | k
+                    block[FOUND] = found - block[BASE]
+                    return OUT_OF_BOUNDS if met < 0 else BROKEN
+                found = found + met
             block[TRIED] = block[TRIED] + progress[CALLS]
-        found = without_known(first, found, keys, positions, hashes, slots, table, progress)
+        found = without_known(first, found, keys, positions, hashes, table, progress)
         block[FOUND] = found - block[BASE]
     block[AT] = block[END] << 16
     return DONE
@@ -437,7 +435,7 @@ def judge(state: i32, keys: i64, progress: i64, hits: i64, block: i64):
             state[AT_FUEL] = FUEL
             bits = state_hits(state, wanted)
             if state[AT_OOPS] != 0:
-                block[AT] = row
+                block[WRONG_AT] = row
                 return BROKEN
             if bits != 0:
                 note_hits(bits, row, hits)

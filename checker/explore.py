@@ -75,12 +75,11 @@ class Explorer:
                 limit = machine.check_bounds(key)
                 if limit is not None:
                     self.search.stopped = limit
-                    self.search.transitions += 1
-                    continue
-                if len(self.keys) == self.limits.max_states:
+                elif len(self.keys) == self.limits.max_states:
                     self.search.stopped = "max-states"
                     return False
-                self._visit(key, i, k)
+                else:
+                    self._visit(key, i, k)
             if not self.open_targets:
                 return False
             self.search.transitions += 1

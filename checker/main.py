@@ -2,6 +2,7 @@
 """The command line."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -79,7 +80,7 @@ def check_command(options: argparse.Namespace) -> int:
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
     workers = workers or processors()
-    with ProgressLine() as progress:
+    with ProgressLine() as progress, contextlib.closing(job) if job else contextlib.nullcontext():
         checks = check_all(systems, names, limits, run, progress.of, workers, job)
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     is_seed_job = is_seed_job and set(names) <= set(vm.property_names())

@@ -55,8 +55,11 @@ class Grown:
         numbers = np.frombuffer(self._map, self.dtype, self.rows * math.prod(self.shape))
         return numbers.reshape((self.rows, *self.shape))[where].copy()
 
-    def put(self, first: int, content: bytes | bytearray) -> None:
-        """Write rows from `first` on."""
-        assert self._map is not None
-        start = first * self.row_bytes
-        self._map[start : start + len(content)] = content
+    def get(self, start: int, size: int) -> bytes:
+        """Some bytes of the rows."""
+        return ctypes.string_at(self.address + start, size)
+
+    def put(self, start: int, content: bytes) -> None:
+        """Write bytes of the rows."""
+        assert start + len(content) <= self.rows * self.row_bytes
+        ctypes.memmove(self.address + start, content, len(content))

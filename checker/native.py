@@ -9,6 +9,7 @@ What is wanted at once is built without optimisation first, and the real build i
 be stopped when the search is over before.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -69,7 +70,7 @@ class Soon:
 
     def __init__(self, assembly: str, entries: Mapping[str, int]) -> None:
         self._assembly, self._entries, self._name = assembly, entries, _name(assembly)
-        self._begin = time.monotonic()
+        self._begin, self._is_begun = time.monotonic(), False
         self._child: subprocess.Popen[bytes] | None = None
         self._files: tempfile.TemporaryDirectory[str] | None = None
         best = _kept(self._name, entries)
@@ -78,19 +79,24 @@ class Soon:
 
     def improve(self) -> None:
         """Have the best build made if that is worth it by now, and use it once it is there."""
-        if self.is_best or time.monotonic() - self._begin < PATIENCE:
-            return
-        if self._files is None:
-            self._files = tempfile.TemporaryDirectory()
-            source = Path(self._files.name, "source")
-            source.write_text(self._assembly, encoding="utf-8")
-            words = [sys.executable, "-P", __file__, str(source), str(source.with_name("code"))]
-            self._child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        elif self._child is not None and self._child.poll() is not None:
+        if self._child is None:
+            if not self.is_best and not self._is_begun and time.monotonic() - self._begin >= PATIENCE:
+                self._is_begun = True
+                with contextlib.suppress(OSError):
+                    self._child = self._start()
+        elif self._child.poll() is not None:
             self._child = None
+            assert self._files is not None
             code = _read(Path(self._files.name, "code"))
             if code is not None:
                 self.library, self.is_best = _keep(self._name, code, self._entries), True
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._files = tempfile.TemporaryDirectory()
+        source = Path(self._files.name, "source")
+        source.write_text(self._assembly, encoding="utf-8")
+        words = [sys.executable, "-P", __file__, str(source), str(source.with_name("code"))]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def close(self) -> None:
         """Stop what is under way."""

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from checker import expand, record
-from checker.checkpoint import Checkpoint, CheckpointError
 from checker.compiled import load, load_soon
 from checker.crew import NEVER, Means, Worker, earliest
 from checker.flat import Flat
 from checker.graph import Graph
 from checker.layout import Broken, OutOfBounds
 from checker.memory import Grown, apart
+from checker.restart import resume, save
 from checker.search import Hit, Limits, Progress, Report, Search, calls_to
 from checker.system import EVENT_BITS, System
 
@@ -93,6 +93,7 @@ class Explorer:
         self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
         self.crew: list[Worker] = []
         self.is_beyond, self.start, self.end, self.expanded = False, 0, 1, 0
+        self.longest = 0  # calls of the longest programs that were tried
         names = [claim.name for claim in system.claims]
         assert len(system.calls) < 1 << 16
         assert len(names) < expand.SEEN
@@ -139,6 +140,8 @@ class Explorer:
         for array in (self.keys, self.parents, self.via):
             array.grow(1)
         field = self.call("first_state", worker.after, self.keys, self.progress)
+        if field < 0:
+            raise Broken
         if field > 0:
             raise self._out_of_bounds(worker, field)
         self.search.levels.append(1)
@@ -160,6 +163,7 @@ class Explorer:
     def _expand_level(self, report: Report | None) -> bool:
         """Expand the rest of the level. True if the search is to end."""
         search, is_over = self.search, False
+        self.longest = search.depth + 1
         while self.expanded < self.end and not is_over:
             if report is not None:
                 done = self.expanded - self.start
@@ -181,7 +185,9 @@ class Explorer:
         """The blocks of the next round, from the state `start` on."""
         calls = len(self.system.calls)
         most = max(1, BLOCK // calls)
-        many = 4 if crew == 1 else min(BLOCKS * crew, MOST_CANDIDATES // (BLOCK * (20 + 8 * self.flat.key_words)))
+        many = (
+            4 if crew == 1 else max(1, min(BLOCKS * crew, MOST_CANDIDATES // (BLOCK * (20 + 8 * self.flat.key_words))))
+        )
         size = max(1, min(most, max(SMALLEST // calls, -(-(end - start) // (2 * crew)))))
         blocks = self.blocks_of([(first, min(end, first + size)) for first in range(start, end, size)[:many]])
         self.make_room(int(blocks[-1, expand.END] - start) * calls)
@@ -238,18 +244,31 @@ class Explorer:
     def generate(self, crew: list[Worker], blocks: Any) -> list[Failure]:
         """Fill in the blocks; what went wrong, and where."""
         failures: list[Failure] = []
-        shared = (self.keys, self.positions, self.hashes, self.slots, self.table, self.progress)
+        shared = (self.keys, self.positions, self.hashes, self.table, self.progress)
 
         def work(worker: Worker, block: Any) -> None:
             own = (worker.cache, worker.results, worker.events, worker.hits)
             status = self.call("generate", worker.before, worker.after, worker.calls, *shared, *own, block)
             if status == expand.BROKEN:
-                failures.append((int(block[expand.AT]), Broken()))
+                failures.append((int(block[expand.WRONG_AT]), Broken()))
             elif status == expand.OUT_OF_BOUNDS:
-                failures.append((int(block[expand.AT]), self._out_of_bounds(worker, int(block[expand.FIELD]))))
+                failure = self._out_of_bounds(worker, int(block[expand.FIELD]))
+                failures.append((int(block[expand.WRONG_AT]), failure))
 
         self._share(crew, list(blocks), work)
+        if failures and len(crew) > 1:
+            return self._generate_again(crew, blocks)
         return failures
+
+    def _generate_again(self, crew: list[Worker], blocks: Any) -> list[Failure]:
+        """Have one worker do the round: it does not look at a claim that was hit before, where it may go wrong."""
+        for block in blocks:
+            self._discount(int(block[expand.START]) << 16, int(block[expand.AT]))
+        blocks[:, expand.FOUND :] = 0
+        blocks[:, expand.BEYOND_AT] = -1
+        for worker in crew:
+            worker.cache[:], worker.hits[expand.SEEN] = self.keys[0], 0
+        return self.generate(crew[:1], blocks)
 
     def number_new(self, crew: list[Worker], blocks: Any) -> int:
         """Make the candidates that are new states. The position that led to more than there may be, or NEVER."""
@@ -286,9 +305,13 @@ class Explorer:
 
         def work(worker: Worker, block: Any) -> None:
             if self.call("judge", worker.before, self.keys, self.progress, worker.hits, block) == expand.BROKEN:
-                failures.append((self.position(int(block[expand.AT])), Broken()))
+                failures.append((self.position(int(block[expand.WRONG_AT])), Broken()))
 
         self._share(crew, list(blocks), work)
+        if failures and len(crew) > 1:  # as in _generate_again
+            for worker in crew:
+                worker.hits[expand.SEEN] = 0
+            return self.judge(crew[:1], first)
         return failures
 
     def _share(self, crew: list[Worker], tasks: list[Any], work: Callable[[Worker, Any], None]) -> None:
@@ -321,13 +344,15 @@ class Explorer:
         search, progress = self.search, self.progress
         search.transitions += self._tried(int(blocks[0, expand.START]) << 16, stop)
         progress[expand.COUNT] = bisect_right(range(self.count), stop, before, key=self.position)
-        worker = self.crew[0]
         for block in blocks:
-            start, end = max(stop + 1, int(block[expand.START]) << 16), int(block[expand.AT])
-            if start < end:
-                results, events = self._tally(start, end)[1:]
-                worker.results -= results
-                worker.events -= events
+            self._discount(max(stop + 1, int(block[expand.START]) << 16), int(block[expand.AT]))
+
+    def _discount(self, start: int, end: int) -> None:
+        """Take back the counts of the calls from one position up to another."""
+        if start < end:
+            results, events = self._tally(start, end)[1:]
+            self.crew[0].results -= results
+            self.crew[0].events -= events
 
     def _tried(self, start: int, end: int) -> int:
         """How many calls were tried from one position up to another."""
@@ -454,52 +479,3 @@ class Explorer:
             for bit in range(EVENT_BITS):
                 if mask >> bit & 1:
                     coverage.events[1 << bit] += int(events[mask])
-
-
-# ---- checkpoints ---------------------------------------------------------------------------------
-
-
-def save(explorer: Explorer, checkpoint: Checkpoint) -> None:
-    """Write down where a search is, between two rounds."""
-    search, calls = explorer.search, {call: number for number, call in enumerate(explorer.system.calls)}
-    results, events = explorer.counters()
-    data = {
-        "count": explorer.count,
-        "level": [explorer.start, explorer.end, explorer.expanded],
-        "levels": search.levels,
-        "transitions": search.transitions,
-        "is_beyond": explorer.is_beyond,
-        "targets": sorted(explorer.targets),
-        "wanted": int(explorer.progress[expand.WANTED]),
-        "hits": {name: [[calls[c] for c in h.calls], h.states, h.transitions] for name, h in search.hits.items()},
-        "results": [[*map(int, place), int(results[tuple(place)])] for place in np.argwhere(results)],
-        "events": [[int(place), int(events[place])] for place in events.nonzero()[0]],
-    }
-    arrays = {"keys": explorer.keys, "parents": explorer.parents, "via": explorer.via}
-    rows = {name: checkpoint.sizes.get(name, 0) // array.row_bytes for name, array in arrays.items()}
-    checkpoint.save(data, {name: array[rows[name] : explorer.count] for name, array in arrays.items()})
-
-
-def resume(explorer: Explorer, checkpoint: Checkpoint) -> bool:
-    """Go on from where a search was last written down, if it was. Raises CheckpointError."""
-    loaded = checkpoint.load()
-    if loaded is None:
-        return False
-    data, contents = loaded
-    search, calls, progress = explorer.search, explorer.system.calls, explorer.progress
-    for name, array in {"keys": explorer.keys, "parents": explorer.parents, "via": explorer.via}.items():
-        if len(contents[name]) != data["count"] * array.row_bytes:
-            raise CheckpointError(f"{checkpoint.folder / name} is damaged")
-        array.grow(data["count"])
-        array.put(0, contents.pop(name))
-    search.levels, search.transitions = data["levels"], data["transitions"]
-    if data["count"] > progress[expand.MAX_STATES] or search.depth > (explorer.limits.depth or search.depth):
-        raise CheckpointError(f"{checkpoint.folder} is of a search that is beyond this one's limits already")
-    progress[expand.COUNT], progress[expand.WANTED] = data["count"], data["wanted"]
-    explorer.start, explorer.end, explorer.expanded = data["level"]
-    explorer.is_beyond, explorer.targets = data["is_beyond"], set(data["targets"])
-    for name, (path, states, transitions) in data["hits"].items():
-        search.hits[name] = Hit(tuple(calls[number] for number in path), states, transitions)
-    explorer.put_counters(data["results"], data["events"])
-    explorer.set_up()
-    return True

@@ -49,7 +49,9 @@ ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py"},
     "z3": {"checker/solver.py", "tests/test_solver.py"},
-    "numpy": {f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "rounds")},
+    "numpy": {
+        f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
+    },
     "ray": {"checker/cluster.py", "tests/test_ray.py"},
 }
 

@@ -36,7 +36,7 @@ def joined(cell, neighbour):
 
 
 def tidy(state):
-    """Merge from left to right: what has no anon_vma takes the left one's, or else the right one's; then number them."""
+    """Merge from left to right: what has no anon_vma takes the left one's, else the right one's; then number them."""
     for page in range(1, PAGES):
         state.page[page].cell = joined(state.page[page].cell, state.page[page - 1].cell)
     for page in range(PAGES - 2, -1, -1):
