@@ -32,13 +32,12 @@ class Job:
         manifest = folder / "job.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if not manifest.exists() and any(path.name not in {"lock", "job.new"} for path in folder.iterdir()):
+                raise CheckpointError(f"{folder} is not empty, and is not a checkpoint")
+            self._lock()
             if not manifest.exists():
-                if any(path.name not in {"lock", "job.new"} for path in folder.iterdir()):
-                    raise CheckpointError(f"{folder} is not empty, and is not a checkpoint")
-                self._lock()
                 replace(manifest, {"version": VERSION, **identity})
                 return
-            self._lock()
         except OSError as error:
             raise CheckpointError(f"{folder}: {error.strerror}") from None
         found = read(manifest)
