@@ -75,7 +75,10 @@ class Soon:
         self._files: tempfile.TemporaryDirectory[str] | None = None
         best = _kept(self._name, entries)
         self.is_best = best is not None
-        self.library = best or Library(_compile(assembly, 0), entries)
+        quick = f"{self._name} not optimised"
+        if best is None and quick not in _loaded:
+            _loaded[quick] = Library(_compile(assembly, 0), entries)
+        self.library = best or _loaded[quick]
 
     def improve(self) -> None:
         """Have the best build made if that is worth it by now, and use it once it is there."""
