@@ -18,10 +18,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common.system import Call, system
+from benchmarks.common.system import system
 from benchmarks.peers import TOOLS, Failed, Row, json_row, measured
 from checker.compiled import load
-from checker.flat import Flat
 from checker.native import cache_folder
 
 ROOT = Path(__file__).parent.parent
@@ -148,7 +147,7 @@ def main() -> None:
         chosen[name] = partial(without_cargo, TOOLS[name]) if name.startswith("Stateright") else TOOLS[name]
     runs: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        load(system(options.pages), Flat(system(options.pages).layout, Call._fields))
+        load(system(options.pages))
         for _ in range(options.runs):
             for name, tool in list(chosen.items()):
                 row = tool(options.pages, Path(folder))

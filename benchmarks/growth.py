@@ -29,12 +29,11 @@ def search(kernel: str, pages: int, properties: list[str]) -> None:
         built = time.perf_counter()
         explorer.run()
         seconds = time.perf_counter() - built
-        rows = sum(array.row_bytes for array in (explorer.keys, explorer.parents, explorer.via))
         slots = explorer.table.rows * explorer.table.row_bytes / explorer.count
     found = explorer.search
     print(
         f"{pages:5} {found.states:11,} {found.transitions:15,} {found.depth:5} {built - begin:7.2f} {seconds:9.2f}"
-        f" {found.transitions / seconds / 1e6:6.1f} {rows:6} + {slots:4.1f}"
+        f" {found.transitions / seconds / 1e6:6.1f} {explorer.row_bytes:6} + {slots:4.1f}"
     )
 
 

@@ -21,12 +21,11 @@ def main() -> None:
         begin = time.perf_counter()
         explorer.run()
         seconds = time.perf_counter() - begin
-        rows = sum(array.row_bytes for array in (explorer.keys, explorer.parents, explorer.via))
         slots = explorer.table.rows * explorer.table.row_bytes
     search = explorer.search
     result = judge(searched, searched.claims[0], search, seconds)
     print(result.verdict, *(searched.kinds[call.kind] + str(tuple(call[1:])) for call in result.calls or ()))
-    print(f"{rows} bytes a state, and {slots / max(1, search.states):.1f} of the table")
+    print(f"{explorer.row_bytes} bytes a state, and {slots / max(1, search.states):.1f} of the table")
     counts = {
         "states": search.states,
         "transitions": sum(results[0] for results in search.coverage.results.values()),

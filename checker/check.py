@@ -23,7 +23,6 @@ REASONS = {
     "memory": "more states than fit into --memory",
     "max-pgoff": "offsets beyond --max-pgoff were not followed",
 }
-RUNS = ("compiled", "interpreted", "ray")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def check(
     progress: Report | None = None,
     means: Means | None = None,
 ) -> Checked:
-    """Search the system once, and judge the claims with these names; run is one of RUNS.
+    """Search the system once, and judge the claims with these names; run is "compiled", "interpreted" or "ray".
 
     Raises OutOfBounds, and CheckpointError; if run is "ray", ClusterError.
     """

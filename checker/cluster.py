@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from checker import expand
 from checker.crew import NEVER, ClusterError, Means, Worker, earliest
-from checker.rounds import FIRST_TABLE, Discovery, Explorer, Failure
+from checker.rounds import FIRST_TABLE, Explorer, Failure
 from checker.search import Limits, Report, Search
 from checker.system import System
 
@@ -85,8 +85,8 @@ class Entered:
 class Shard:
     """The states of a part of all keys, and hands to expand any."""
 
-    def __init__(self, system: System, part: int, many: int, keys: Any) -> None:
-        self.part, self.many = part, many
+    def __init__(self, system: System, many: int, keys: Any) -> None:
+        self.many = many
         self.hands, self.mine = Explorer(system, (), Limits()), Explorer(system, (), Limits())
         self.hands.make_table(FIRST_TABLE)
         self._have(keys)
@@ -112,17 +112,17 @@ class Shard:
         hands.make_room(len(keys) * (1 + len(worker.calls)))
         hands.keys.put(0, keys.tobytes())
         hands.progress[expand.COUNT] = len(keys)
-        worker.cache[:], worker.hits[expand.SEEN] = keys[0], 0
+        worker.cache[:] = keys[0]
         worker.results[:], worker.events[:] = 0, 0
         blocks = hands.blocks_of([(0, len(keys))])
-        failures = hands.generate([worker], blocks)
+        failures, hits = hands.generate([worker], blocks)
         block = blocks[0].copy()
         found = int(block[expand.FOUND])
         rows, hashes = hands.keys[len(keys) : len(keys) + found], hands.hashes[:found]
         positions, owners = hands.positions[:found] + offset, owners_of(hashes, self.many)
         block[[expand.AT, expand.WRONG_AT]] += offset
         block[expand.BEYOND_AT] += offset if block[expand.BEYOND_AT] >= 0 else 0
-        hits = {claim: where + offset for claim, where in earliest([worker]).items()}
+        hits = {claim: where + offset for claim, where in hits.items()}
         failures = [(where + offset, failure) for where, failure in failures]
         notes = Notes(failures, hits, block, worker.results.copy(), worker.events.copy())
         return [notes, *((positions[owners == part], rows[owners == part]) for part in range(self.many))]
@@ -139,12 +139,11 @@ class Shard:
         mine.call("hash_rows", mine.keys, committed, committed + len(keys), mine.hashes)
         blocks = mine.blocks_of([(0, 0)])
         blocks[0, expand.FOUND] = len(keys)
-        mine.progress[expand.WANTED], worker.hits[expand.SEEN] = wanted, 0
+        mine.progress[expand.WANTED] = wanted
         mine.number_new([worker], blocks)
-        failures = mine.judge([worker], committed)
+        failures, hits = mine.judge([worker], committed)
         new = slice(committed, mine.count)
         where = mine.parents[new].astype(np.int64) << 16 | mine.via[new]
-        hits = {claim: int(where[row - committed]) for claim, row in earliest([worker]).items()}
         return Entered(where, mine.keys[new], failures, hits)
 
 
@@ -167,7 +166,7 @@ class ClusterExplorer(Explorer):
         self.committed = [0] * self.many
         for part, keys in enumerate(self._parts(range(self.many))):
             self.committed[part] = len(keys)
-            self.shards.append(self.actor.remote(self.shared, part, self.many, keys))
+            self.shards.append(self.actor.remote(self.shared, self.many, keys))
 
     def _parts(self, parts: Collection[int]) -> list[Any]:
         """The keys that belong to each of these shards, in order."""
@@ -180,7 +179,7 @@ class ClusterExplorer(Explorer):
         """The blocks of the next round."""
         return super().blocks(start, end, max(crew, 2, self.many))
 
-    def discover(self, crew: list[Worker], blocks: Any) -> Discovery:
+    def discover(self, crew: list[Worker], blocks: Any) -> tuple[list[Failure], dict[int, int], int]:
         """Fill in the blocks, and enter the states that are new, wherever that is done."""
         for _ in range(ATTEMPTS):
             try:
@@ -199,12 +198,8 @@ class ClusterExplorer(Explorer):
             crew[0].events += note.events
         self.committed = [old + len(one.keys) for old, one in zip(self.committed, entered, strict=True)]
         limit = self._append(entered)
-        hits: dict[int, int] = {}
         said: list[Notes | Entered] = [*notes, *entered]
-        for one in said:
-            for claim, where in one.hits.items():
-                hits[claim] = min(where, hits.get(claim, NEVER))
-        return [failure for one in said for failure in one.failures], hits, limit
+        return [failure for one in said for failure in one.failures], earliest(one.hits for one in said), limit
 
     def _ask(self, blocks: Any) -> tuple[list[Notes], list[Entered]]:
         """Have a round done by the shards."""
@@ -228,7 +223,7 @@ class ClusterExplorer(Explorer):
             except RayError:
                 lost.append(part)
         for part, keys in zip(lost, self._parts(lost), strict=True):
-            self.shards[part] = self.actor.remote(self.shared, part, self.many, keys)
+            self.shards[part] = self.actor.remote(self.shared, self.many, keys)
 
     def _append(self, entered: list[Entered]) -> int:
         """Number what is new. The position that led to more states than there may be, or NEVER."""
@@ -236,15 +231,16 @@ class ClusterExplorer(Explorer):
         keys = np.concatenate([one.keys for one in entered])
         order = np.argsort(where, kind="stable")
         most, limit = int(self.progress[expand.MAX_STATES]), NEVER
-        if 0 <= most < self.count + len(order):
+        if most < self.count + len(order):
             limit = int(where[order[most - self.count]])
             order = order[: most - self.count]
         self.make_room(len(order))
-        for array, rows in (
-            (self.keys, keys[order]),
-            (self.parents, (where[order] >> 16).astype(np.int32)),
-            (self.via, (where[order] & 0xFFFF).astype(np.uint16)),
-        ):
-            array.put(self.count * array.row_bytes, rows.tobytes())
+        new = {
+            "keys": keys[order],
+            "parents": (where[order] >> 16).astype(np.int32),
+            "via": (where[order] & 0xFFFF).astype(np.uint16),
+        }
+        for name, array in self.rows.items():
+            array.put(self.count * array.row_bytes, new[name].tobytes())
         self.progress[expand.COUNT] += len(order)
         return limit

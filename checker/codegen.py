@@ -82,12 +82,11 @@ class _Emitter:
     def text(self, outside: bool) -> str:
         """The definition."""
         function, signature = self.signature.function, self.signature
-        node = function.node if any(a.annotation for a in function.node.args.args) else with_guards(function)
+        is_ours = any(argument.annotation for argument in function.node.args.args)  # of the search loop
+        node = function.node if is_ours else with_guards(function)
         parameters = []
         # arrays are apart from each other; but a patch may hand the same state over twice
-        separate = list(signature.arrays.values()).count("state") < 2 or any(
-            a.annotation for a in function.node.args.args
-        )
+        separate = is_ours or list(signature.arrays.values()).count("state") < 2
         for name, width in signature.arrays.items():
             parameters.append(f"ptr {'noalias ' if separate else ''}%p.{name}" if width else f"i64 %p.{name}")
             if not width:
@@ -327,7 +326,7 @@ class _Emitter:
         return self.value(f"load i64, ptr %v.{result}")
 
     def truth(self, test: ast.expr) -> str:
-        """A plain expression as an i1, without a branch."""
+        """A comparison or a number as an i1; plain expressions joined by `and` or `or` without a branch."""
         if isinstance(test, ast.BoolOp):
             truth, *others = [self.truth(operand) for operand in test.values]
             for other in others:
@@ -350,11 +349,8 @@ class _Emitter:
             self.branch(test.values[-1], then, other)
         elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             self.branch(test.operand, other, then)
-        elif isinstance(test, ast.Compare):
-            self.emit(f"br i1 {self.comparison(test)}, label %{then}, label %{other}")
         else:
-            truth = self.value(f"icmp ne i64 {self.number(test)}, 0")
-            self.emit(f"br i1 {truth}, label %{then}, label %{other}")
+            self.emit(f"br i1 {self.truth(test)}, label %{then}, label %{other}")
 
     def call(self, node: ast.Call, needs_value: bool) -> str:
         assert isinstance(node.func, ast.Name)

@@ -4,6 +4,7 @@
 import ast
 import inspect
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -90,17 +91,16 @@ def _entries(recording: bool) -> dict[str, int]:
     }
 
 
-def assembly_of(system: System) -> str:
+@lru_cache(maxsize=16)
+def assembly_of(system: System, recording: bool = False) -> str:
     """The search over a system as LLVM assembly: all that its outcome depends on, but for limits. Raises LinkError."""
     with AST_LOCK:
-        return module_assembly(system, Flat(system.layout, system.call_fields))
+        return module_assembly(system, Flat(system.layout, system.call_fields), recording)
 
 
-def load(system: System, flat: Flat, recording: bool = False) -> native.Library:
+def load(system: System, recording: bool = False) -> native.Library:
     """The machine code of a system's search. Raises LinkError."""
-    with AST_LOCK:
-        text = module_assembly(system, flat, recording)
-    return native.load(text, _entries(recording))
+    return native.load(assembly_of(system, recording), _entries(recording))
 
 
 def load_soon(system: System) -> native.Soon:
@@ -113,7 +113,7 @@ class Stepper:
 
     def __init__(self, system: System) -> None:
         self.flat = Flat(system.layout, system.call_fields)
-        self.code = load(system, self.flat)
+        self.code = load(system)
         self.before, self.after = np.zeros(self.flat.size, np.int32), np.zeros(self.flat.size, np.int32)
         self.results = np.zeros((max(system.kinds) + 1, MAX_RESULTS), np.int64)
         self.events = np.zeros(1 << EVENT_BITS, np.int64)

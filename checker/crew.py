@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who searches, and how: the means of a search, and what each of its workers has for itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +45,22 @@ class Worker:
         self.events = apart(np.int64, 1 << EVENT_BITS)
         self.hits = apart(np.int64, expand.HITS_SIZE)
 
+    def seen(self) -> dict[int, int]:
+        """The claims that it has seen hit, and where."""
+        seen = int(self.hits[expand.SEEN])
+        return {claim: int(self.hits[claim]) for claim in range(seen.bit_length()) if seen >> claim & 1}
 
-def earliest(crew: list[Worker]) -> dict[int, int]:
+
+def forget_hits(crew: Iterable[Worker]) -> None:
+    """Have the crew take no claim for hit."""
+    for worker in crew:
+        worker.hits[expand.SEEN] = 0
+
+
+def earliest(seen: Iterable[Mapping[int, int]]) -> dict[int, int]:
     """Where each claim that somebody saw hit was hit first."""
     first: dict[int, int] = {}
-    for worker in crew:
-        for claim in range(expand.SEEN):
-            if worker.hits[expand.SEEN] >> claim & 1:
-                first[claim] = min(first.get(claim, NEVER), int(worker.hits[claim]))
+    for hits in seen:
+        for claim, where in hits.items():
+            first[claim] = min(first.get(claim, NEVER), where)
     return first

@@ -126,6 +126,21 @@ def next_slot(slot, progress: i64):
     return (slot & ~progress[REGION_MASK]) | ((slot + 1) & progress[REGION_MASK])
 
 
+def home_of(h, progress: i64):
+    """The slot where looking for a key with this hash begins."""
+    return lshr(h, 32) & progress[TABLE_MASK]
+
+
+def row_in(entry, progress: i64):
+    """The row that an entry is of."""
+    return (entry & progress[INDEX_MASK]) - 1
+
+
+def entry_of(h, row, progress: i64):
+    """The entry for a row whose key has this hash."""
+    return (h & progress[MARK_MASK]) | (row + 1)
+
+
 def is_marked(entry, h, progress: i64):
     """Can the row of this entry have a key with this hash?"""
     return ((entry ^ h) & progress[MARK_MASK]) == 0
@@ -133,12 +148,11 @@ def is_marked(entry, h, progress: i64):
 
 def slot_of(key: i64, h, keys: i64, table: i32, progress: i64):
     """The slot of the table that a key is in, or is to go to; -1 if its region is full of others."""
-    first = lshr(h, 32) & progress[TABLE_MASK]
+    first = home_of(h, progress)
     slot = first
     while table[slot] != 0:
-        entry = table[slot]
-        if is_marked(entry, h, progress):
-            if same_key(key, at(keys, ((entry & progress[INDEX_MASK]) - 1) * KEY_WORDS)):
+        if is_marked(table[slot], h, progress):
+            if same_key(key, at(keys, row_in(table[slot], progress) * KEY_WORDS)):
                 return slot
         slot = next_slot(slot, progress)
         if slot == first:
@@ -151,7 +165,7 @@ def row_of(key: i64, keys: i64, table: i32, progress: i64):
     slot = slot_of(key, hash_of(key), keys, table, progress)
     if slot < 0 or table[slot] == 0:
         return -1
-    row = (table[slot] & progress[INDEX_MASK]) - 1
+    row = row_in(table[slot], progress)
     return row if row < progress[COUNT] else -1
 
 
@@ -159,13 +173,10 @@ def rehash(keys: i64, table: i32, progress: i64):
     """Enter all rows into an empty table. DONE, or FULL if a region is too small for that."""
     for row in range(progress[COUNT]):
         h = hash_of(at(keys, row * KEY_WORDS))
-        slot = lshr(h, 32) & progress[TABLE_MASK]
-        first = slot
-        while table[slot] != 0:
-            slot = next_slot(slot, progress)
-            if slot == first:
-                return FULL
-        table[slot] = (h & progress[MARK_MASK]) | (row + 1)
+        slot = slot_of(at(keys, row * KEY_WORDS), h, keys, table, progress)
+        if slot < 0:
+            return FULL
+        table[slot] = entry_of(h, row, progress)
     return DONE
 
 
@@ -281,7 +292,7 @@ def meet(
     h = hash_of(at(keys, row * KEY_WORDS))
     if not is_news(at(keys, row * KEY_WORDS), h, cache):
         return 0
-    prefetch(table, lshr(h, 32) & progress[TABLE_MASK])
+    prefetch(table, home_of(h, progress))
     positions[row - progress[COUNT]] = position
     hashes[row - progress[COUNT]] = h
     return 1
@@ -291,9 +302,9 @@ def without_known(first, last, keys: i64, positions: i64, hashes: i64, table: i3
     """Of the candidates first..last-1 keep those that are not in the table, in order; where they end now."""
     count = progress[COUNT]
     for c in range(first, last):
-        entry = table[lshr(hashes[c - count], 32) & progress[TABLE_MASK]]
+        entry = table[home_of(hashes[c - count], progress)]
         if is_marked(entry, hashes[c - count], progress):
-            prefetch(keys, ((entry & progress[INDEX_MASK]) - 1) * KEY_WORDS)
+            prefetch(keys, row_in(entry, progress) * KEY_WORDS)
     to = first
     for c in range(first, last):
         slot = slot_of(at(keys, c * KEY_WORDS), hashes[c - count], keys, table, progress)
@@ -375,14 +386,14 @@ def claim(keys: i64, hashes: i64, slots: i32, table: i32, progress: i64, blocks:
         base = blocks[b * BLOCK_SIZE + BASE]
         for c in range(base, base + blocks[b * BLOCK_SIZE + FOUND]):
             h = hashes[c - count]
-            slot = lshr(h, 32) & progress[TABLE_MASK]
+            slot = home_of(h, progress)
             if slot >= first and slot < last:
                 slot = slot_of(at(keys, c * KEY_WORDS), h, keys, table, progress)
                 if slot < 0:
                     return FULL
                 slots[c - count] = -1
                 if table[slot] == 0:
-                    table[slot] = (h & progress[MARK_MASK]) | (c + 1)
+                    table[slot] = entry_of(h, c, progress)
                     slots[c - count] = slot
     return DONE
 
@@ -415,7 +426,7 @@ def number(
                     return MAX_STATES_HIT
                 if row != c:
                     copy_key(at(keys, row * KEY_WORDS), at(keys, c * KEY_WORDS))
-                table[slot] = (table[slot] & progress[MARK_MASK]) | (row + 1)
+                table[slot] = entry_of(table[slot], row, progress)
                 parents[row] = positions[c - count] >> 16
                 via[row] = positions[c - count] & 65535
                 row = row + 1

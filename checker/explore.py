@@ -50,7 +50,7 @@ class Explorer:
                 return
             for i in level:
                 if report is not None and i % 256 == 0:
-                    report(Progress(len(self.keys), search.transitions, search.depth, len(level)))
+                    report(Progress(len(self.keys), search.transitions, search.depth, len(level), i - level.start))
                 stopped = not self._expand(i)
                 if stopped:
                     break

@@ -36,7 +36,7 @@ class ProgressLine:
 
     def show(self, name: str, progress: Progress) -> None:
         """Show where a search is, if it is time to."""
-        if not sys.stderr.isatty() or time.monotonic() - self.last < INTERVAL:
+        if not self._is_time():
             return
         now, pages = time.monotonic(), int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         rate = progress.transitions / max(now - self.begin, INTERVAL) / 1e6
@@ -54,9 +54,12 @@ class ProgressLine:
             f" frontier {progress.frontier:,} ({100 * progress.expanded // progress.frontier} %{left})"
         )
 
+    def _is_time(self) -> bool:
+        return sys.stderr.isatty() and time.monotonic() - self.last >= INTERVAL
+
     def say(self, line: str) -> None:
         """Show a line, if it is time to."""
-        if not sys.stderr.isatty() or time.monotonic() - self.last < INTERVAL:
+        if not self._is_time():
             return
         with self.lock:
             self.last, self.shown = time.monotonic(), True

@@ -7,7 +7,6 @@ import numpy as np
 
 from checker import expand
 from checker.checkpoint import Checkpoint, CheckpointError
-from checker.memory import Grown
 from checker.search import Hit
 
 if TYPE_CHECKING:
@@ -31,17 +30,12 @@ def save(explorer: "Explorer", checkpoint: Checkpoint) -> None:
         "results": [[*map(int, place), int(results[tuple(place)])] for place in np.argwhere(results)],
         "events": [[int(place), int(events[place])] for place in events.nonzero()[0]],
     }
-    checkpoint.save(data, arrays_of(explorer), explorer.count)
-
-
-def arrays_of(explorer: "Explorer") -> dict[str, Grown]:
-    """What there is of each state."""
-    return {"keys": explorer.keys, "parents": explorer.parents, "via": explorer.via}
+    checkpoint.save(data, explorer.rows, explorer.count)
 
 
 def resume(explorer: "Explorer", checkpoint: Checkpoint) -> bool:
     """Go on from where a search was last written down, if it was. Raises CheckpointError."""
-    data = checkpoint.load(arrays_of(explorer))
+    data = checkpoint.load(explorer.rows)
     if data is None:
         return False
     search, calls, progress = explorer.search, explorer.system.calls, explorer.progress

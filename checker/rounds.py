@@ -17,7 +17,7 @@ import numpy as np
 
 from checker import expand, record
 from checker.compiled import load, load_soon
-from checker.crew import NEVER, Means, Worker, earliest
+from checker.crew import NEVER, Means, Worker, earliest, forget_hits
 from checker.flat import Flat
 from checker.graph import Graph
 from checker.layout import Broken, OutOfBounds
@@ -41,7 +41,7 @@ JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
 RECORDED = 1 << 12  # states between two looks at the keyboard
 
 Failure = tuple[int, Exception]  # and the position where it came about
-Discovery = tuple[list[Failure], dict[int, int], int]
+Noted = tuple[list[Failure], dict[int, int]]  # what went wrong, and where claims were hit first
 
 
 def explore(
@@ -84,10 +84,11 @@ class Explorer:
         self.system, self.limits, self.search, self.means = system, limits, Search(), means or Means()
         self.flat = Flat(system.layout, system.call_fields)
         self.build = load_soon(system) if self.means.hurry else None
-        self.code = self.build.library if self.build else load(system, self.flat, recording)
+        self.code = self.build.library if self.build else load(system, recording)
         self.pool = ThreadPoolExecutor(MOST_WORKERS)
         self.keys = Grown(np.int64, self.flat.key_words)
         self.parents, self.via = Grown(np.int32), Grown(np.uint16)
+        self.rows = {"keys": self.keys, "parents": self.parents, "via": self.via}  # what there is of each state
         self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
         self.table, self.most_slots = Grown(np.int32), 2 * LARGEST_SEARCH
         self.progress = np.zeros(expand.PROGRESS_SIZE, np.int64)
@@ -110,6 +111,11 @@ class Explorer:
         self.pool.shutdown()
         if self.build is not None:
             self.build.close()
+
+    @property
+    def row_bytes(self) -> int:
+        """What a state takes, besides its slot of the table."""
+        return sum(array.row_bytes for array in self.rows.values())
 
     @property
     def count(self) -> int:
@@ -137,7 +143,7 @@ class Explorer:
     def _begin(self) -> bool:
         """Enter the first state. True if that is all."""
         worker = self.workers(1)[0]
-        for array in (self.keys, self.parents, self.via):
+        for array in self.rows.values():
             array.grow(1)
         field = self.call("first_state", worker.after, self.keys, self.progress)
         if field < 0:
@@ -146,9 +152,10 @@ class Explorer:
             raise self._out_of_bounds(worker, field)
         self.search.levels.append(1)
         self.set_up()
-        for _, failure in self.judge([worker], 0):
+        failures, hits = self.judge([worker], 0)
+        for _, failure in failures:
             raise failure
-        for claim in earliest([worker]):
+        for claim in hits:
             self.progress[expand.WANTED] &= ~(1 << claim)
             self.targets.discard(claim)
             self.search.hits[self.system.claims[claim].name] = Hit((), 0, 0)
@@ -156,9 +163,13 @@ class Explorer:
 
     def set_up(self) -> None:
         """Get ready to go on from the states that there are."""
+        self._forget_keys()
+        self.make_table_for(self.count)
+
+    def _forget_keys(self) -> None:
+        """Have all workers take no key but the first state's for known."""
         for worker in self.crew:
             worker.cache[:] = self.keys[0]
-        self.make_table_for(self.count)
 
     def _expand_level(self, report: Report | None) -> bool:
         """Expand the rest of the level. True if the search is to end."""
@@ -225,24 +236,19 @@ class Explorer:
         self._go_back(stop, before, blocks)
         return True
 
-    def discover(self, crew: list[Worker], blocks: Any) -> Discovery:
+    def discover(self, crew: list[Worker], blocks: Any) -> tuple[list[Failure], dict[int, int], int]:
         """Fill in the blocks, and enter the states that are new.
 
         What went wrong, where claims were hit first, and where there came to be too many states, or NEVER.
         """
         before = self.count
-        for worker in crew:
-            worker.hits[expand.SEEN] = 0
-        failures = self.generate(crew, blocks)
+        failures, on_steps = self.generate(crew, blocks)
         limit = self.number_new(crew, blocks)
-        hits = earliest(crew)
-        for worker in crew:
-            worker.hits[expand.SEEN] = 0
-        failures += self.judge(crew, before)
-        return failures, hits | {claim: self.position(row) for claim, row in earliest(crew).items()}, limit
+        more, on_states = self.judge(crew, before)
+        return failures + more, on_steps | on_states, limit
 
-    def generate(self, crew: list[Worker], blocks: Any) -> list[Failure]:
-        """Fill in the blocks; what went wrong, and where."""
+    def generate(self, crew: list[Worker], blocks: Any) -> Noted:
+        """Fill in the blocks."""
         failures: list[Failure] = []
         shared = (self.keys, self.positions, self.hashes, self.table, self.progress)
 
@@ -255,19 +261,19 @@ class Explorer:
                 failure = self._out_of_bounds(worker, int(block[expand.FIELD]))
                 failures.append((int(block[expand.WRONG_AT]), failure))
 
+        forget_hits(crew)
         self._share(crew, list(blocks), work)
         if failures and len(crew) > 1:
             return self._generate_again(crew, blocks)
-        return failures
+        return failures, earliest(worker.seen() for worker in crew)
 
-    def _generate_again(self, crew: list[Worker], blocks: Any) -> list[Failure]:
+    def _generate_again(self, crew: list[Worker], blocks: Any) -> Noted:
         """Have one worker do the round: it does not look at a claim that was hit before, where it may go wrong."""
         for block in blocks:
             self._discount(int(block[expand.START]) << 16, int(block[expand.AT]))
         blocks[:, expand.FOUND :] = 0
         blocks[:, expand.BEYOND_AT] = -1
-        for worker in crew:
-            worker.cache[:], worker.hits[expand.SEEN] = self.keys[0], 0
+        self._forget_keys()
         return self.generate(crew[:1], blocks)
 
     def number_new(self, crew: list[Worker], blocks: Any) -> int:
@@ -292,10 +298,10 @@ class Explorer:
         self._share(crew, [(first, last) for first, last in pairwise(edges) if first < last], work)
         return not any(full)
 
-    def judge(self, crew: list[Worker], first: int) -> list[Failure]:
-        """Look at the claims about the states from `first` on; what went wrong, and where."""
+    def judge(self, crew: list[Worker], first: int) -> Noted:
+        """Look at the claims about the states from `first` on."""
         if not self.progress[expand.WANTED]:
-            return []
+            return [], {}
         failures: list[Failure] = []
         end = self.count
         size = max(JUDGED, -(-(end - first) // (4 * len(crew))))
@@ -307,12 +313,12 @@ class Explorer:
             if self.call("judge", worker.before, self.keys, self.progress, worker.hits, block) == expand.BROKEN:
                 failures.append((self.position(int(block[expand.WRONG_AT])), Broken()))
 
+        forget_hits(crew)
         self._share(crew, list(blocks), work)
         if failures and len(crew) > 1:  # as in _generate_again
-            for worker in crew:
-                worker.hits[expand.SEEN] = 0
             return self.judge(crew[:1], first)
-        return failures
+        seen = earliest(worker.seen() for worker in crew)
+        return failures, {claim: self.position(row) for claim, row in seen.items()}
 
     def _share(self, crew: list[Worker], tasks: list[Any], work: Callable[[Worker, Any], None]) -> None:
         """Have the crew do all tasks; each of them takes its own in order."""
@@ -332,12 +338,11 @@ class Explorer:
         for claim, where in hits.items():
             self.progress[expand.WANTED] &= ~(1 << claim)
             self.targets.discard(claim)
-            calls = self._path(where >> 16)
-            if where >= 0:
-                calls = (*calls, self.system.calls[where & 65535])
+            path = calls_to(self.parents, self.via, where >> 16, self.system.calls)
             states = bisect_left(range(self.count), where, before, key=self.position)
             tried = self.search.transitions + self._tried(int(blocks[0, expand.START]) << 16, where)
-            self.search.hits[self.system.claims[claim].name] = Hit(calls, states, tried)
+            name, call = self.system.claims[claim].name, self.system.calls[where & 65535]
+            self.search.hits[name] = Hit((*path, call), states, tried)
 
     def _go_back(self, stop: int, before: int, blocks: Any) -> None:
         """Take back what the round did after the position `stop`."""
@@ -369,10 +374,6 @@ class Explorer:
         """The state and the call that a state was first reached by."""
         return int(self.parents[row]) << 16 | int(self.via[row])
 
-    def _path(self, state: int) -> tuple[Any, ...]:
-        """The calls that lead to a state."""
-        return calls_to(self.parents, self.via, state, self.system.calls)
-
     # ---- room ------------------------------------------------------------------------------------
 
     def workers(self, many: int) -> list[Worker]:
@@ -388,7 +389,7 @@ class Explorer:
         """Room for so many candidates behind the states, and for the states that they may become."""
         needed = self.count + candidates
         if needed > self.keys.rows:
-            for array in (self.keys, self.parents, self.via):
+            for array in self.rows.values():
                 array.grow(needed + max(candidates, self.keys.rows // 2))
         for array in (self.positions, self.hashes, self.slots):
             array.grow(candidates)
@@ -401,7 +402,7 @@ class Explorer:
         if self.limits.max_states is not None:
             most["max-states"] = self.limits.max_states
         if self.limits.memory is not None:
-            room, row = self.limits.memory - BESIDE, self.flat.key_words * 8 + 6
+            room, row = self.limits.memory - BESIDE, self.row_bytes
             sizes = [1 << bits for bits in range(FIRST_TABLE.bit_length() - 1, 31)]
             most["memory"], self.most_slots = max(
                 (min(size * 4 // 5, (room - 4 * size) // row), size) for size in sizes
@@ -436,12 +437,11 @@ class Explorer:
         shape, worker = (self.search.states, len(self.system.calls)), self.crew[0]
         to, returned = np.full(shape, record.UNTRIED, np.int32), np.zeros(shape, np.int32)
         noted = np.zeros(shape, np.uint16)
-        expanded = self.expanded
         self.keys.grow(self.count + 1)
         counters = (np.zeros_like(worker.results), np.zeros_like(worker.events))
         room = (worker.before, worker.after, worker.calls, self.keys, self.table, self.progress, *counters)
-        for start in range(0, expanded, RECORDED):
-            self.call("record", *room, to, returned, noted, start, min(expanded, start + RECORDED))
+        for start in range(0, self.expanded, RECORDED):
+            self.call("record", *room, to, returned, noted, start, min(self.expanded, start + RECORDED))
         measures = {}
         for number, name in enumerate(self.system.measures):
             measures[name] = np.zeros(self.search.states, np.int64)

@@ -44,9 +44,9 @@ class Goal:
     event: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
-    """A program to search, named for the report."""
+    """A program to search, named for the report. It is itself only, whatever another has in it."""
 
     name: str
     program: Program

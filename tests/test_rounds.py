@@ -8,7 +8,6 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -104,22 +103,6 @@ def agree(system, targets=(), limits=None, workers=WORKERS):
             parents, via = (memoryview(array).cast(kind).tolist() for array, kind in zip(arrays[1:], "iH", strict=True))
             assert (parents, via) == tree
     return said
-
-
-@pytest.fixture(autouse=True)
-def built_once(monkeypatch):
-    """A system's machine code is the same however it is searched, and takes longer to ask for than a small search."""
-    load = rounds.load
-
-    def load_once(model, flat, recording=False):
-        if id(model) not in BUILT:
-            BUILT[id(model)] = (load(model, flat, recording), model)
-        return BUILT[id(model)][0]
-
-    monkeypatch.setattr(rounds, "load", load_once)
-
-
-BUILT: dict[int, Any] = {}
 
 
 @cache
