@@ -34,6 +34,8 @@ class Result:
     incomplete: not violated as far as a bound let the search go. vacuous: not violated, but for want of occasion;
     `reason` says which bound, or what never happened.
     states, transitions, depth: of the search, up to the counterexample if there is one.
+    any_size: the search was not over the system's own states, but over address spaces of every size, and no program of
+    fewer calls than that hits the claim in any.
     """
 
     system: System
@@ -46,6 +48,7 @@ class Result:
     seconds: float
     calls: tuple[Any, ...] | None = None
     reason: str | None = None
+    any_size: int | None = None
 
     @property
     def outcome(self) -> str:
@@ -53,10 +56,12 @@ class Result:
         return f"violated {len(self.calls or ())}" if self.verdict == "violated" else self.verdict
 
     @property
-    def programs_ruled_out(self) -> int:
-        """How many programs are shorter than the counterexample; none of them violates the claim."""
+    def programs_ruled_out(self) -> int | None:
+        """How many programs are shorter than the counterexample; none violates the claim. None: countless."""
+        if self.any_size is not None:
+            return None
         length = len(self.calls or ())
-        return sum(len(self.system.calls) ** n for n in range(1, length))
+        return sum(int(len(self.system.calls) ** n) for n in range(1, length))
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ def check(
         search = rounds.explore(system, names, limits, progress, means)
     else:
         search = explore.explore(system, names, limits, progress)
+    if search.stopped in system.beyond:
+        search.closed, search.stopped = True, None
     seconds = time.perf_counter() - begin
     claims = {claim.name: claim for claim in system.claims}
     return Checked(system, search, [judge(system, claims[name], search, seconds) for name in names])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import vm
+from checker import segments, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.compare import BY, Graphs, compare_kernels
@@ -24,7 +24,7 @@ from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
 from checker.progress import ProgressLine
 from checker.rounds import LEAST_MEMORY, MOST_WORKERS
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
 from checker.subset import LARGEST
 from checker.system import System
@@ -76,12 +76,15 @@ def check_command(options: argparse.Namespace) -> int:
     kernels = options.kernel or seed_kernels()
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
-    systems = [vm.build(kernel, scope, names) for kernel in kernels]
+    build = vm.build if scope.segments is None else segments.build
+    systems = [build(kernel, scope, names) for kernel in kernels]
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
     workers = workers or processors()
     with ProgressLine() as progress, contextlib.closing(job) if job else contextlib.nullcontext():
         checks = check_all(systems, names, limits, run, progress.of, workers, job)
+    if scope.segments is not None:
+        checks = [segments.in_pages(checked, scope) for checked in checks]
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     is_seed_job = is_seed_job and set(names) <= set(vm.property_names())
     surprises = unexpected(checks) if is_seed_job else []
@@ -243,13 +246,17 @@ def list_command(options: argparse.Namespace) -> int:
 
 def scope_of(options: argparse.Namespace) -> Scope:
     """The scope that the options choose. Raises ScopeError."""
+    segments = getattr(options, "segments", None)
+    if segments is not None and options.pages is not None:
+        raise ScopeError("--segments is about any number of pages, and --pages about one")
     return Scope(
-        options.pages,
+        DEFAULT_PAGES if options.pages is None else options.pages,
         in_order(_words(options.prot), PROTECTIONS),
         in_order(_words(options.ops), OPERATIONS),
         options.noreserve,
         options.max_map_count,
         options.max_pgoff,
+        segments,
     )
 
 
@@ -295,7 +302,7 @@ def _memory(text: str) -> int:
 
 def _add_scope(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--pages", type=_number, default=4, metavar="N", help="pages in the address space (default 4)")
+    add("--pages", type=_number, metavar="N", help=f"pages in the address space (default {DEFAULT_PAGES})")
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
@@ -352,6 +359,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
     _add_scope(one)
+    one.add_argument(
+        "--segments", type=_number, metavar="S", help="instead of --pages: any number, in S vmas and holes"
+    )
     _add_means(one)
     one.set_defaults(command=check_command)
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from model import state
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, Call, all_calls
+from model.operations import OPERATIONS, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls
 
 MAX_PAGES = 256
+MAX_SEGMENTS = 40
+DEFAULT_PAGES = 4
 MAX_CALLS = (1 << 16) - 1
 DEFAULT_PROTECTIONS = ("R", "RW")
 DEFAULT_OPERATIONS = ("mmap", "munmap", "mprotect", "write")
@@ -23,14 +25,16 @@ class Scope:
     """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas.
 
     highest_pgoff: mremap that grows what it moved makes pages of ever higher offsets; those beyond are not followed.
+    segments: instead of so many pages, any number of them, in so many vmas and holes; pages then says nothing.
     """
 
-    pages: int = 4
+    pages: int = DEFAULT_PAGES
     protections: tuple[str, ...] = DEFAULT_PROTECTIONS
     operations: tuple[str, ...] = DEFAULT_OPERATIONS
     noreserve: bool = False
     max_map_count: int = MAX_MAP_COUNT
     highest_pgoff: int | None = None
+    segments: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.pages <= MAX_PAGES:
@@ -47,6 +51,12 @@ class Scope:
                 raise ScopeError(f"--max-pgoff is about mremap, without which no page has an offset above {lowest}")
             if self.highest_pgoff < lowest:
                 raise ScopeError(f"--max-pgoff is {self.highest_pgoff}; pages have offsets up to {lowest} as it is")
+        if self.segments is not None:
+            if not 1 <= self.segments <= MAX_SEGMENTS:
+                raise ScopeError(f"--segments is {self.segments}; it can be 1 to {MAX_SEGMENTS}")
+            for word in self.operations:
+                if word not in SEGMENT_OPERATIONS:
+                    raise ScopeError(f"--segments: pages are not alike to {word}; give --pages")
 
     @property
     def max_pgoff(self) -> int:
@@ -60,7 +70,11 @@ class Scope:
 
         Raises ScopeError if they are too many to search.
         """
-        calls = list(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+        return self.checked(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+
+    def checked(self, calls: Iterable[Call]) -> list[Call]:
+        """The calls as a list. Raises ScopeError if they are too many to search."""
+        calls = list(calls)
         if len(calls) > MAX_CALLS:
             raise ScopeError(f"{len(calls)} different calls fit in {self}; a search can try {MAX_CALLS}")
         return calls
@@ -68,7 +82,8 @@ class Scope:
     def as_data(self) -> dict[str, object]:
         """The scope as JSON has it."""
         return {
-            "pages": self.pages,
+            "pages": None if self.segments else self.pages,
+            "segments": self.segments,
             "prot": list(self.protections),
             "ops": list(self.operations),
             "noreserve": self.noreserve,
@@ -77,7 +92,10 @@ class Scope:
         }
 
     def __str__(self) -> str:
-        words = [f"{self.pages} page{'s' * (self.pages > 1)}", f"protections {','.join(self.protections)}"]
+        words = [f"{self.pages} page{'s' * (self.pages > 1)}"]
+        if self.segments is not None:
+            words = [f"any number of pages, in up to {self.segments} vmas and holes below vmas"]
+        words += [f"protections {','.join(self.protections)}"]
         words.append(f"calls {','.join(self.operations)}")
         if self.noreserve:
             words.append("with and without NORESERVE")

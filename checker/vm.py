@@ -62,8 +62,8 @@ def _file_names(words: list[str]) -> list[str]:
     return names
 
 
-def program_of(name: str, constants: dict[str, int]) -> Program:
-    """The functions of a kernel, linked. Raises UnknownName, or LinkError for a user's file."""
+def program_of(name: str, constants: dict[str, int], *more: Path) -> Program:
+    """The functions of a kernel, linked, more files over it. Raises UnknownName, or LinkError for a user's file."""
     base, patches, paths = split_name(name)
     own = KERNELS[base].patches
     repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
@@ -74,7 +74,7 @@ def program_of(name: str, constants: dict[str, int]) -> Program:
         if over and base not in over:
             raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
     _check_that_patches_add_up(name, patches)
-    program = link(files((*own, *patches)), constants)
+    program = link([*files((*own, *patches)), *more], constants)
     for path in paths:
         program = linked_over(program, path)
     return program

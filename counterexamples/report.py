@@ -132,9 +132,13 @@ def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) ->
 def ruled_out(results: Sequence[Result]) -> str:
     """What was searched without a hit before a counterexample that the results share."""
     programs, length = results[0].programs_ruled_out, len(results[0].calls or ())
+    states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
+    if programs is None:
+        least = results[0].any_size or 0
+        shorter = "no shorter program" if least == length else f"no program of fewer than {count(least, 'call')}"
+        return f"{shorter} does it, however many pages there are (states: {states})"
     if not programs:
         return "no program is shorter"
-    states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
     return f"none of the {programs:,} programs of up to {count(length - 1, 'call')} does it (states: {states})"
 
 

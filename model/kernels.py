@@ -67,6 +67,9 @@ PATCHES = {
 }
 
 
+# patches that make decisions by how many pages there are, or lie between; in all others they are alike
+COUNTING_PAGES = ("further-afield",)
+
 EVENTS = {
     **{f"vma_merge case {n}": 1 << (n - 1) for n in range(1, 9)},
     "split_vma above": mm.SPLIT_VMA_ABOVE,

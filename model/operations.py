@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from model import mm
 from model.mm import MREMAP_FIXED, MREMAP_MAYMOVE, VM_EXEC, VM_READ, VM_WRITE
+from model.segments import KEEP, LONG
 from model.unistd import (
     NR_brk,
     NR_madvise,
@@ -237,3 +238,25 @@ def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, .
     for name, operation in OPERATIONS.items():
         if name in operations and not (name == "move" and "mremap" in operations):
             yield from operation.calls(choice)
+
+
+# what segments.py knows of: no call that names a distance, an offset or a place to go to, and none that writes to
+# several pages
+SEGMENT_OPERATIONS = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind")
+
+
+def segment_calls(
+    pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool, keeps_page: bool
+) -> Iterator[Call]:
+    """Calls for segments.py: below the last page, and with writes that decide which page is kept, if one is to be.
+
+    Without a kept page, segments begin at multiples of LONG, and it is enough for a call to begin with a segment or
+    one page into it, and to end with it or one page before.
+    """
+    for call in all_calls(pages - 1, protections, operations, noreserve):
+        ends_well = call.len == 0 or (call.addr % LONG < 2 and (call.addr + call.len) % LONG != 1)
+        if keeps_page or (ends_well and (call.len > 0 or call.addr % LONG == 0)):
+            yield call
+    if keeps_page and "write" in operations:
+        yield from (Call(NR_write, addr, flags=KEEP) for addr in range(pages - 1))
+        yield from (Call(NR_write, addr, LONG, flags=KEEP) for addr in range(pages - LONG))

@@ -26,9 +26,11 @@ class Bounds(NamedTuple):
     """How large a state can get.
 
     max_pgoff is the highest offset of a page in its object; can_outgrow: growing what was moved leads beyond any.
+    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them.
     """
 
     pages: int
+    vmas: int
     anon_vmas: int
     max_map_count: int
     max_pgoff: int
@@ -37,15 +39,16 @@ class Bounds(NamedTuple):
     files: int = 0
     policies: int = 0
     brk: int = 0
+    segments: int = 0
 
     def constants(self) -> dict[str, int]:
         """The bounds of model.mm."""
         return {
             "TASK_SIZE": self.pages,
-            "NR_VMAS": self.pages,
+            "NR_VMAS": self.vmas,
             "NR_ANON_VMAS": self.anon_vmas,
             "MAX_MAP_COUNT": self.max_map_count,
-            "VMA_NEW": self.pages + 1,
+            "VMA_NEW": self.vmas + 1,
         }
 
 
@@ -68,6 +71,7 @@ def bounds(
         vm_flags |= VM_SEQ_READ | VM_RAND_READ
     return Bounds(
         pages,
+        pages,
         3 * pages + 1 + more_anon_vmas,
         max_map_count,
         max_pgoff,
@@ -77,6 +81,16 @@ def bounds(
         MPOL_INTERLEAVE if "mbind" in operations else 0,
         pages if "brk" in operations else 0,
     )
+
+
+def segment_bounds(segments: int, pages: int, operations: Collection[str], max_map_count: int) -> Bounds:
+    """What states of so many segments need, in an address space with room for them when a call begins.
+
+    A call cuts at two places, so it makes two vmas more, and two holes. Each vma and each list node can name an
+    anon_vma, and so can the kept page; and one is new.
+    """
+    whole = bounds(pages, operations, max_map_count, pages - 1)
+    return whole._replace(vmas=segments + 2, anon_vmas=2 * (segments + 2) + 2, segments=segments)
 
 
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
@@ -95,11 +109,16 @@ def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
         "was": None,
     }
     page = {"mapcount": 1, "mapping": anon_vmas, "index": pgoff}
+    segments: list[tuple[Any, ...]] = []
+    if bounds.segments:
+        segments = [("segments", ("limit", bounds.segments, "segments")), ("cuts", None)]
+        segments += [("kept_start", None), ("kept_end", None)]
     return [
-        ("map_count", pages),
+        *segments,
+        ("map_count", bounds.vmas),
         ("leaked", 1),
         ("brk", bounds.brk),
-        ("vma", 1, pages, 1, vma),
+        ("vma", 1, bounds.vmas, 1, vma),
         ("page", 0, pages - 1, 0, page),
         ("anon_vma", 1, anon_vmas, 0, {"life": 2}),
         ("renamed", 1, anon_vmas, 0, {"name": None, "life": None}),

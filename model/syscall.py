@@ -31,7 +31,7 @@ def begin(mm):
         mm.vma[vma].was = vma
 
 
-def step(mm, call):
+def system_call(mm, call):
     """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
     if call.nr == NR_mmap:
         return do_mmap_pgoff(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)
@@ -59,6 +59,11 @@ def step(mm, call):
     return 0
 
 
+def step(mm, call):
+    """Carry out one call or user access, as what a search is to try."""
+    return system_call(mm, call)
+
+
 def canonical_name(mm, anon_vma):
     """The name of anon_vma in the normal form: the next free one if it has none yet."""
     if anon_vma == NULL:
@@ -69,7 +74,7 @@ def canonical_name(mm, anon_vma):
     return mm.renamed[anon_vma].name
 
 
-def canonicalise(mm):
+def name_anon_vmas(mm):
     """Rename the anon_vmas in order of first appearance, vmas first, then pages.
 
     What nothing refers to any more is forgotten: if it was freed, for good; if it was not, it has leaked, and
@@ -90,3 +95,8 @@ def canonicalise(mm):
             mm.anon_vma[mm.renamed[anon_vma].name].life = mm.renamed[anon_vma].life
         elif mm.renamed[anon_vma].life == LIVE:
             mm.leaked = 1
+
+
+def canonicalise(mm):
+    """Make states the same that differ in nothing but the names of their anon_vmas."""
+    name_anon_vmas(mm)

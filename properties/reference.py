@@ -30,6 +30,7 @@ from properties.flat_mremap import (
     mremap_source,
 )
 from properties.flat_range import contents_when_reached, flags_when_reached, is_on_range, range_result, range_stop
+from properties.neighbours import vma_of_page
 from properties.pages import cuts_are_refused, flat_file, flat_flags, flat_offset, flat_policy, is_mapped
 
 # ---- mmap, munmap, brk ---------------------------------------------------------------------------
@@ -85,6 +86,15 @@ def expected_brk(before, call):
 
 
 # ---- user accesses -------------------------------------------------------------------------------
+
+
+def is_written(before, call, page):
+    """Does the call write to the page? A vma that stands for any size may be one page, written whole (segments.py)."""
+    if call.nr != NR_write or page < call.addr or page >= call.addr + call.len:
+        return call.nr == NR_write and page == call.addr
+    vma = vma_of_page(before, call.addr)
+    is_whole = vma != NULL and before.vma[vma].vm_start == call.addr and before.vma[vma].vm_end == call.addr + call.len
+    return is_whole or page == call.addr
 
 
 def write_is_allowed(before, call):
@@ -148,7 +158,7 @@ def expected_contents(before, call, after, page):
         return mremap_contents(before, call, page)
     if maps_page(before, call, page) or unmaps_page(before, call, page):
         return 0
-    if call.nr == NR_write and page == call.addr and write_is_allowed(before, call):
+    if is_written(before, call, page) and write_is_allowed(before, call):
         return 1
     if is_reached(before, call, after, page):
         return contents_when_reached(before, call, page)

@@ -27,6 +27,7 @@ JOINTS = {
     "checker/main.py",
     "checker/vm.py",
     "checker/scope.py",
+    "checker/segments.py",
     "checker/compare.py",
     "checker/claims.py",
     "checker/seed_claims.py",

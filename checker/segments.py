@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Searches over address spaces of every size: kernels linked with model/segments.py, and what they find in pages."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from checker import rounds, vm
+from checker.check import Checked, judge
+from checker.interpreted import CallRecord, Machine
+from checker.layout import Layout
+from checker.link import Program as Linked
+from checker.link import linked_with
+from checker.prune import without_kinds
+from checker.scope import Scope, ScopeError
+from checker.search import Hit, Limits
+from checker.system import OOPS, Claim, System
+from model import state
+from model.kernels import COUNTING_PAGES, HERE, KERNELS
+from model.operations import NAMES, Call, result_text, segment_calls
+from model.segments import LONG
+from model.unistd import NR_read, NR_write
+from properties import FILES
+
+Program = tuple[Call, ...]
+SEGMENTS = HERE / "segments.py"
+KEPT = "of the pages that were written, one is kept"
+NOT_IN_PAGES = "what the search found in segments was not found in pages"
+FEW_PAGES = 4
+FEW_STATES = 100_000
+
+
+def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
+    """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
+    base, patches, paths = vm.split_name(name)
+    for word in (*KERNELS[base].patches, *patches, *map(str, paths)):
+        if word in COUNTING_PAGES:
+            raise ScopeError(f"--segments: {word} decides by how many pages there are; give --pages")
+        if word.endswith(".py"):
+            raise ScopeError(f"--segments: whether pages are alike to {word} is not known; give --pages")
+    return in_segments(name, scope, properties)
+
+
+def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
+    """The same, unchecked: pages have to be alike to the kernel. One is kept only if a property looks at pages."""
+    assert scope.segments is not None
+    claims = vm.claims_for(properties)
+    keeps_page = looks_at_pages(vm.program_with_claims(name), claims)
+    # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
+    pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
+    bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
+    program = linked_with(vm.program_of(name, bounds.constants(), SEGMENTS), FILES)
+    operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
+    program = without_kinds(program, "nr", vm.absent_numbers(operations))
+    return System(
+        name,
+        program,
+        Layout.of(state.layout(bounds)),
+        operations,
+        NAMES,
+        claims,
+        vm.goals_for(name, replace(scope, pages=scope.segments)),
+        result_text,
+        beyond=("segments",),
+    )
+
+
+def looks_at_pages(program: Linked, claims: Sequence[Claim]) -> bool:
+    """Does one of the claims look at what is mapped at an address?"""
+    functions = program.reachable([claim.name for claim in claims])
+    nodes = (node for function in functions for node in ast.walk(function.node))
+    return any(isinstance(node, ast.Attribute) and node.attr == "page" for node in nodes)
+
+
+# ---- verdicts ------------------------------------------------------------------------------------
+
+
+def in_pages(checked: Checked, scope: Scope) -> Checked:
+    """What a search over segments says, with programs in pages.
+
+    A vma that grew together of two may have been taken for one of one page, so what the search found may take more
+    calls in pages; if no program is found there, the question is open. A premise may need two written pages, of which
+    the search keeps one: it is looked for in pages. What happens sometimes, and looks at pages, is open if not seen.
+    """
+    system, search = checked.system, checked.search
+    asked = {result.claim.name: result.claim for result in checked.results}
+    premises = {claim.premise for claim in asked.values() if claim.premise is not None}
+    wanted = {claim.name: claim for claim in system.claims if claim.name in search.hits or claim.name in premises}
+    shown = in_few_pages(system.name, scope, {name: len_of(search.hits.get(name)) for name in wanted})
+    for name, hit in search.hits.items():
+        if name not in shown or len(shown[name][1]) > len(hit.calls):
+            calls, pages = program_in_pages(system, hit.calls)
+            small = vm.build(system.name, replace(scope, segments=None, pages=pages), [name])
+            if hits(small, wanted[name], calls):
+                shown[name] = (small, calls)
+    found = dict(search.hits)
+    search.hits = {name: found.get(name, Hit(calls, 0, 0)) for name, (_, calls) in shown.items()}
+    program, results = vm.program_with_claims(system.name), []
+    for before in checked.results:
+        claim = before.claim
+        result = judge(system, claim, search, before.seconds)
+        if claim.name in found and claim.name not in shown:
+            result = replace(result, verdict="incomplete", reason=NOT_IN_PAGES)
+        elif result.calls is not None:
+            small, calls = shown[claim.name]
+            result = replace(result, system=small, calls=calls, any_size=len(result.calls))
+        elif result.verdict == "vacuous" and claim.sometimes and looks_at_pages(program, [claim]):
+            result = replace(result, verdict="incomplete", reason=KEPT)
+        results.append(result)
+    return Checked(system, search, results)
+
+
+def len_of(hit: Hit | None) -> int | None:
+    """The number of calls, or None."""
+    return None if hit is None else len(hit.calls)
+
+
+def in_few_pages(name: str, scope: Scope, wanted: Mapping[str, int | None]) -> dict[str, tuple[System, Program]]:
+    """Shortest programs that hit the claims, in as few pages as those of so many calls take, or any if that is None.
+
+    Where there is none of so few calls in a few pages, or the search is too large, there may be a longer one, or none.
+    """
+    shown: dict[str, tuple[System, Program]] = {}
+    for pages in range(1, min(scope.segments or 0, FEW_PAGES) + 1):
+        left = [
+            claim
+            for claim, least in wanted.items()
+            if claim not in shown or (least is not None and len(shown[claim][1]) > least)
+        ]
+        if left:
+            system = vm.build(name, replace(scope, segments=None, pages=pages), left)
+            for claim, hit in rounds.explore(system, left, Limits(max_states=FEW_STATES)).hits.items():
+                if claim in left and (claim not in shown or len(hit.calls) < len(shown[claim][1])):
+                    shown[claim] = (system, hit.calls)
+    return shown
+
+
+def hits(system: System, claim: Claim, calls: Sequence[Call]) -> bool:
+    """Does the last of the calls, or the state that they lead to, hit the claim?"""
+    machine = Machine(system)
+    before, after = machine.new(), machine.new()
+    machine.key(after)
+    is_hit = not claim.on_step and machine.evaluate(claim.name, after) == claim.sometimes
+    for call in calls:
+        before, after = after, before
+        result = machine.step(before, call, after)
+        if claim.on_step:
+            said = machine.evaluate(claim.name, before, CallRecord(call, result), after)
+            is_hit = result != OOPS and said == claim.sometimes
+        machine.key(after)
+        if not claim.on_step:
+            is_hit = machine.evaluate(claim.name, after) == claim.sometimes
+    return bool(is_hit)
+
+
+# ---- from segments to pages ----------------------------------------------------------------------
+
+
+@dataclass
+class Move:
+    """A call on segments: where things start before it, and after it, and where it could tell pages apart."""
+
+    call: Call
+    before: list[int]
+    after: list[int]
+    single: set[int]  # starts of what is one page
+    pieces: list[int]
+
+    def least(self, needed: Sequence[int]) -> list[int]:
+        """The pages that each piece needs at least, so that what starts at self.after[i] has needed[i] of them."""
+        sizes = [1] * (len(self.pieces) - 1) + [0]
+        for start, end, pages in zip(self.after, [*self.after[1:], None], needed, strict=True):
+            self.enlarge(sizes, start, end, pages)
+        return sizes
+
+    def enlarge(self, sizes: list[int], start: int, end: int | None, pages: int) -> None:
+        """Make the pieces from start to end so many pages, if they are less: the last that may be more than one."""
+        inside = [i for i, at in enumerate(self.pieces) if start <= at and (end is None or at < end)]
+        free = [i for i in inside if self.pieces[i] not in self.single] or inside
+        sizes[free[-1]] += max(0, pages - sum(sizes[i] for i in inside))
+
+    def sums(self, sizes: Sequence[int], starts: Sequence[int]) -> list[int]:
+        """The pages of what starts at each of the starts."""
+        ends = [*starts[1:], None]
+        return [
+            sum(size for at, size in zip(self.pieces, sizes, strict=True) if start <= at and (end is None or at < end))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+
+def program_in_pages(system: System, calls: Sequence[Call]) -> tuple[Program, int]:
+    """A program of as many calls in an address space of as few pages as do, and how many those are."""
+    moves = moves_of(system, calls)
+    needed = [1] * len(moves[-1].after[1:]) + [0] if moves else [1]
+    least: list[list[int]] = []
+    for move in reversed(moves):
+        least.append(move.least(needed))
+        needed = move.sums(least[-1], move.before)
+    pages, found = max(1, sum(needed)), []
+    have = needed
+    for move, sizes in zip(moves, reversed(least), strict=True):
+        for start, end, size in zip(move.before, [*move.before[1:], None], have, strict=True):
+            move.enlarge(sizes, start, end, size)
+        found.append(call_in_pages(move, sizes))
+        have = move.sums(sizes, move.after)
+    return tuple(found), pages
+
+
+def call_in_pages(move: Move, sizes: Sequence[int]) -> Call:
+    """The call, where the pieces have these sizes."""
+
+    def address(place: int) -> int:
+        return sum(size for at, size in zip(move.pieces, sizes, strict=True) if at < place)
+
+    call, start = move.call, address(move.call.addr)
+    if call.nr in (NR_write, NR_read):
+        return Call(call.nr, start)
+    return call._replace(addr=start, len=address(call.addr + call.len) - start)
+
+
+def moves_of(system: System, calls: Sequence[Call]) -> list[Move]:
+    """The calls, with what they cut."""
+    machine = Machine(system)
+    before, after = machine.new(), machine.new()
+    machine.key(after)
+    pages = system.program.constants["TASK_SIZE"]
+    moves = []
+    for number, call in enumerate(calls):
+        before, after = after, before
+        machine.step(before, call, after)
+        starts, ends = starts_of(before, pages), starts_of(after, pages)
+        is_access = call.nr in (NR_write, NR_read)
+        own = {call.addr} if is_access else {call.addr, call.addr + call.len}
+        single = set()
+        if number == len(calls) - 1:
+            single = {before.kept_start, after.kept_start}
+        moves.append(Move(call, starts, ends, single, sorted({*starts, *ends, *own})))
+        machine.key(after)
+    return moves
+
+
+def starts_of(mm: Any, pages: int) -> list[int]:
+    """Where something starts: a vma, a hole, the kept page, or what is above it."""
+    vmas = [mm.vma[number] for number in range(1, mm.map_count + 1)]
+    starts = {0, *(vma.vm_start for vma in vmas), *(vma.vm_end for vma in vmas)}
+    if mm.kept_start < pages and mm.page[mm.kept_start].mapcount != 0:
+        starts |= {mm.kept_start, mm.kept_end}
+    return sorted(starts)
