@@ -110,6 +110,26 @@ def test_killed_at_random_moments(seed, tmp_path):
         assert (plain(out) == plain(whole)) if seed == 2 else (out.decode() == whole)
 
 
+@pytest.mark.large
+def test_seven_pages_killed_at_ten_random_moments(tmp_path):
+    chance, folder, kills = random.Random(7), tmp_path / "job", 0
+    words = ["check", "linux-2.6.8", "-p", "kernel_bug_is_never_hit", "--pages", "7", "--max-states", "6000000"]
+    code, whole, _ = vmacheck(*words)
+    assert "cut by --max-states" in whole
+    while kills < 10 or folder.exists():
+        ours = [*words, "--checkpoint", str(folder), "--workers", str(chance.randint(1, 4))]
+        command = [sys.executable, "-m", "checker.main", *ours]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                out, err = process.communicate(timeout=chance.uniform(1, 15) if kills < 10 else None)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+                continue
+        assert (process.returncode, out.decode(), err) == (code, whole, b"")
+        shutil.rmtree(folder)
+
+
 class Killed(BaseException):
     """What stands for a kill where no process is killed."""
 

@@ -100,6 +100,16 @@ def test_the_command_prints_the_same():
     assert (code, out.getvalue()) == vmacheck(*words)[:2]
 
 
+@pytest.mark.large
+@pytest.mark.parametrize("words", [("--workers", "1"), ("--workers", "2"), ("--workers", "4"), ("--ray", "auto")])
+def test_the_seeds_counterexample_twenty_times(words, monkeypatch):
+    monkeypatch.setattr(cluster, "connect", lambda address: None)
+    seed = ("check", "rmap40", "-p", "adjacent_vmas_share_anon_vma")
+    first = vmacheck(*seed)
+    assert "is violated on rmap40 after 5 calls" in first[1]
+    assert [vmacheck(*seed, *words) for _ in range(20)] == [first] * 20
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -77,22 +77,27 @@ def test_runs_agree_state_by_state(kernel, pages):
     assert one.parents == two.parents[:start].tolist()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+SCOPES = {
+    "plain": {"pages": 3},
+    "few vmas": {"pages": 3, "max_map_count": 2},
+    "noreserve": {"pages": 3, "noreserve": True, "operations": ("mmap", "munmap", "mprotect", "write", "read")},
+    "all protections": {"pages": 2, "protections": ("N", "R", "W", "RW", "RX", "RWX")},
+}
+
+
 @pytest.mark.parametrize(
-    "scope",
+    ("kernel", "scope"),
     [
-        {"pages": 3},
-        {"pages": 3, "max_map_count": 2},
-        {"pages": 3, "noreserve": True, "operations": ("mmap", "munmap", "mprotect", "write", "read")},
-        {"pages": 2, "protections": ("N", "R", "W", "RW", "RX", "RWX")},
+        pytest.param(kernel, scope, marks=pytest.mark.large if scope == "noreserve" and kernel != "anonmm" else ())
+        for kernel in KERNELS
+        for scope in SCOPES
     ],
-    ids=["plain", "few vmas", "noreserve", "all protections"],
 )
 def test_verdicts_agree(kernel, scope):
     def plain(run):
         return [
             (r.claim.name, r.verdict, r.reason, r.calls, r.states, r.transitions, r.depth, r.closed)
-            for r in checked(kernel, run=run, **scope).results
+            for r in checked(kernel, run=run, **SCOPES[scope]).results
         ]
 
     assert plain("interpreted") == plain("compiled")

@@ -73,7 +73,7 @@ calls = st.sampled_from(sorted(BY_KIND)).flatmap(
 
 @pytest.mark.parametrize(("kernel", "scope"), SYSTEMS, ids=lambda word: word)
 @given(trace=st.lists(calls, min_size=20, max_size=60))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_random_traces(kernel, scope, trace):
     small = SYSTEMS[kernel, scope]
     machine, stepper = Machine(small), Stepper(replace(small, claims=()))
