@@ -95,7 +95,7 @@ def check(
     else:
         search = explore.explore(system, names, limits, progress)
     if search.stopped in system.beyond:
-        search.closed, search.stopped = True, None
+        search.closed, search.stopped = not set(names) <= set(search.hits), None
     seconds = time.perf_counter() - begin
     claims = {claim.name: claim for claim in system.claims}
     return Checked(system, search, [judge(system, claims[name], search, seconds) for name in names])

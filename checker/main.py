@@ -73,7 +73,9 @@ def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     names = list(dict.fromkeys(options.property)) or vm.property_names()
-    kernels = options.kernel or seed_kernels()
+    kernels = options.kernel or [
+        one for one in seed_kernels() if scope.segments is None or not segments.counts_pages(one)
+    ]
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
     build = vm.build if scope.segments is None else segments.build

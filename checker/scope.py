@@ -88,7 +88,7 @@ class Scope:
             "ops": list(self.operations),
             "noreserve": self.noreserve,
             "max_map_count": self.max_map_count,
-            "max_pgoff": self.max_pgoff,
+            "max_pgoff": None if self.segments else self.max_pgoff,
         }
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ from properties import FILES
 
 Program = tuple[Call, ...]
 SEGMENTS = HERE / "segments.py"
+ABOUT_SEVERAL_PAGES = ("two_written_vmas_become_one",)  # what happens sometimes to more written pages than one
 KEPT = "of the pages that were written, one is kept"
 NOT_IN_PAGES = "what the search found in segments was not found in pages"
 FEW_PAGES = 4
@@ -33,20 +34,24 @@ FEW_STATES = 100_000
 
 def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
-    base, patches, paths = vm.split_name(name)
-    for word in (*KERNELS[base].patches, *patches, *map(str, paths)):
-        if word in COUNTING_PAGES:
-            raise ScopeError(f"--segments: {word} decides by how many pages there are; give --pages")
-        if word.endswith(".py"):
-            raise ScopeError(f"--segments: whether pages are alike to {word} is not known; give --pages")
+    for path in vm.split_name(name)[2]:
+        raise ScopeError(f"--segments: whether pages are alike to {path} is not known; give --pages")
+    if counts_pages(name):
+        raise ScopeError(f"--segments: {name} decides by how many pages there are; give --pages")
     return in_segments(name, scope, properties)
+
+
+def counts_pages(name: str) -> bool:
+    """Are pages not alike to the kernel?"""
+    base, patches, _ = vm.split_name(name)
+    return bool(set(COUNTING_PAGES) & {*KERNELS[base].patches, *patches})
 
 
 def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     """The same, unchecked: pages have to be alike to the kernel. One is kept only if a property looks at pages."""
     assert scope.segments is not None
     claims = vm.claims_for(properties)
-    keeps_page = looks_at_pages(vm.program_with_claims(name), claims)
+    keeps_page = looks_at_pages(vm.program_with_claims(name), claims) or reads_what_is_written(scope)
     # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
@@ -66,6 +71,12 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     )
 
 
+def reads_what_is_written(scope: Scope) -> bool:
+    """Is it only a page that is there already that can be read?"""
+    readable = any(set("RX") & set(protection) for protection in scope.protections)
+    return {"read", "write"} <= set(scope.operations) and not readable
+
+
 def looks_at_pages(program: Linked, claims: Sequence[Claim]) -> bool:
     """Does one of the claims look at what is mapped at an address?"""
     functions = program.reachable([claim.name for claim in claims])
@@ -80,59 +91,71 @@ def in_pages(checked: Checked, scope: Scope) -> Checked:
     """What a search over segments says, with programs in pages.
 
     A vma that grew together of two may have been taken for one of one page, so what the search found may take more
-    calls in pages; if no program is found there, the question is open. A premise may need two written pages, of which
-    the search keeps one: it is looked for in pages. What happens sometimes, and looks at pages, is open if not seen.
+    calls in pages; if no program is found there, the question is open. So is whether something happens sometimes that
+    takes several written pages, of which the search keeps one: that is looked for in a few pages, too.
     """
     system, search = checked.system, checked.search
-    asked = {result.claim.name: result.claim for result in checked.results}
-    premises = {claim.premise for claim in asked.values() if claim.premise is not None}
-    wanted = {claim.name: claim for claim in system.claims if claim.name in search.hits or claim.name in premises}
-    shown = in_few_pages(system.name, scope, {name: len_of(search.hits.get(name)) for name in wanted})
-    for name, hit in search.hits.items():
-        if name not in shown or len(shown[name][1]) > len(hit.calls):
-            calls, pages = program_in_pages(system, hit.calls)
-            small = vm.build(system.name, replace(scope, segments=None, pages=pages), [name])
-            if hits(small, wanted[name], calls):
-                shown[name] = (small, calls)
-    found = dict(search.hits)
-    search.hits = {name: found.get(name, Hit(calls, 0, 0)) for name, (_, calls) in shown.items()}
-    program, results = vm.program_with_claims(system.name), []
+    sometimes = [claim.name for claim in system.claims if claim.sometimes]
+    unseen = [name for name in sometimes if search.closed and name not in search.hits]
+    found = search.hits
+    lengths = {name: len(hit.calls) for name, hit in found.items()}
+    few = in_few_pages(system.name, scope, {**lengths, **dict.fromkeys(unseen)})
+    shown: dict[str, tuple[System, Program]] = {}
+    for name in found:
+        program = shown_in_pages(name, checked, scope, few.get(name))
+        if program is not None:
+            shown[name] = program
+    search.hits = {name: found[name] for name in shown} | {name: few[name][1] for name in unseen if name in few}
+    results = []
     for before in checked.results:
-        claim = before.claim
-        result = judge(system, claim, search, before.seconds)
-        if claim.name in found and claim.name not in shown:
-            result = replace(result, verdict="incomplete", reason=NOT_IN_PAGES)
+        name, premise = before.claim.name, before.claim.premise
+        if name in found and name not in shown:
+            result = replace(before, verdict="incomplete", closed=False, calls=None, reason=NOT_IN_PAGES)
+        else:
+            result = judge(system, before.claim, search, before.seconds)
+        if name in shown:
+            result = replace(result, system=shown[name][0], calls=shown[name][1], any_size=lengths[name])
         elif result.calls is not None:
-            small, calls = shown[claim.name]
-            result = replace(result, system=small, calls=calls, any_size=len(result.calls))
-        elif result.verdict == "vacuous" and claim.sometimes and looks_at_pages(program, [claim]):
+            result = replace(result, system=few[name][0])
+        elif result.verdict == "vacuous" and name in ABOUT_SEVERAL_PAGES:
             result = replace(result, verdict="incomplete", reason=KEPT)
+        elif result.verdict == "vacuous" and premise in ABOUT_SEVERAL_PAGES and premise not in search.hits:
+            result = replace(result, verdict="incomplete", reason=f"{premise} was not seen, but {KEPT}")
         results.append(result)
     return Checked(system, search, results)
 
 
-def len_of(hit: Hit | None) -> int | None:
-    """The number of calls, or None."""
-    return None if hit is None else len(hit.calls)
+def shown_in_pages(
+    name: str, checked: Checked, scope: Scope, few: tuple[System, Hit] | None
+) -> tuple[System, Program] | None:
+    """A program in pages for what the search hit: as short as its own, if there is one."""
+    own = checked.search.hits[name].calls
+    if few is None or len(few[1].calls) > len(own):
+        calls, pages = program_in_pages(checked.system, own)
+        small = vm.build(checked.system.name, replace(scope, segments=None, pages=pages), [name])
+        (claim,) = (claim for claim in small.claims if claim.name == name)
+        if hits(small, claim, calls):
+            return small, calls
+    return None if few is None else (few[0], few[1].calls)
 
 
-def in_few_pages(name: str, scope: Scope, wanted: Mapping[str, int | None]) -> dict[str, tuple[System, Program]]:
-    """Shortest programs that hit the claims, in as few pages as those of so many calls take, or any if that is None.
+def in_few_pages(name: str, scope: Scope, wanted: Mapping[str, int | None]) -> dict[str, tuple[System, Hit]]:
+    """First hits of the claims in as few pages as those of so many calls take, or any if that is None.
 
     Where there is none of so few calls in a few pages, or the search is too large, there may be a longer one, or none.
     """
-    shown: dict[str, tuple[System, Program]] = {}
+    shown: dict[str, tuple[System, Hit]] = {}
     for pages in range(1, min(scope.segments or 0, FEW_PAGES) + 1):
         left = [
             claim
             for claim, least in wanted.items()
-            if claim not in shown or (least is not None and len(shown[claim][1]) > least)
+            if claim not in shown or (least is not None and len(shown[claim][1].calls) > least)
         ]
         if left:
             system = vm.build(name, replace(scope, segments=None, pages=pages), left)
             for claim, hit in rounds.explore(system, left, Limits(max_states=FEW_STATES)).hits.items():
-                if claim in left and (claim not in shown or len(hit.calls) < len(shown[claim][1])):
-                    shown[claim] = (system, hit.calls)
+                if claim in left and (claim not in shown or len(hit.calls) < len(shown[claim][1].calls)):
+                    shown[claim] = (system, hit)
     return shown
 
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Address spaces of every size at once, against searches of one size: the same states, verdicts and lengths."""
 
+from dataclasses import replace
+
 import pytest
 
 from checker import rounds, segments, vm
 from checker.check import check
+from checker.expected import seed_kernels
 from checker.interpreted import Machine
 from checker.layout import Broken
 from checker.scope import Scope
 from checker.search import Limits, calls_to
 from counterexamples.report import ruled_out
 from model.kernels import COUNTING_PAGES, KERNELS
+from properties import PROPERTIES
 from tests.helpers import system, vmacheck, vmacheck_json
 from tests.test_properties import MUTANT_FILES, base_of
 from tests.test_search import compiled_keys
@@ -217,8 +221,8 @@ def test_a_violation_that_takes_more_calls_in_pages(monkeypatch):
 
     def longer(name, scope, wanted):
         found = shown(name, scope, wanted)
-        small, calls = found[LAYOUT]
-        return found | {LAYOUT: (small, (calls[0], *calls))}
+        small, hit = found[LAYOUT]
+        return found | {LAYOUT: (small, replace(hit, calls=(hit.calls[0], *hit.calls)))}
 
     monkeypatch.setattr(segments, "in_few_pages", longer)
     monkeypatch.setattr(segments, "hits", lambda *_: False)
@@ -227,12 +231,68 @@ def test_a_violation_that_takes_more_calls_in_pages(monkeypatch):
     assert ruled_out([result]).startswith("no program of fewer than 5 calls does it, however many pages")
 
 
-def test_what_takes_two_written_pages_and_never_happens_is_open():
-    code, found = vmacheck_json("check", "linux-2.6.8", "--segments", "2", "-p", "two_written_vmas_become_one")
+@pytest.mark.parametrize("count", [3, 10])
+def test_a_search_that_ended_early_is_open_as_well(monkeypatch, count):
+    monkeypatch.setattr(segments, "FEW_PAGES", 0)
+    monkeypatch.setattr(segments, "hits", lambda *_: False)
+    result = check_segments(build("rmap40", count, (LAYOUT,)), Scope(segments=count)).results[0]
+    assert (result.verdict, result.closed, result.reason) == ("incomplete", False, segments.NOT_IN_PAGES)
+
+
+TWO = "two_written_vmas_become_one"
+
+
+@pytest.mark.parametrize("more", [(), ("-p", "equal_neighbours_are_not_kept_apart")])
+def test_what_takes_two_written_pages_is_looked_for_in_pages(more):
+    code, found = vmacheck_json("check", "linux-2.6.8", "--segments", "2", "-p", TWO, *more)
+    assert code == 0
+    assert [result["verdict"] for result in found["results"]] == ["holds"] * len(found["results"])
+    expected = vmacheck_json("check", "linux-2.6.8", "--pages", "2", "-p", TWO)[1]["results"][0]["witness"]
+    assert found["results"][0]["witness"] == expected
+
+
+def test_what_pages_do_not_show_either_is_open():
+    """With one segment, and so one page, there are no two vmas."""
+    words = ("check", "linux-2.6.8", "--segments", "1", "--max-map-count", "1")
+    code, found = vmacheck_json(*words, "-p", TWO, "-p", "two_vmas_exist", "-p", "equal_neighbours_are_not_kept_apart")
     assert code == 3
-    assert found["results"][0]["reason"] == segments.KEPT
-    code, found = vmacheck_json("check", "linux-2.6.8", "--segments", "1", "-p", "two_vmas_exist")
-    assert code == 4
+    assert [(result["verdict"], result["reason"]) for result in found["results"]] == [
+        ("incomplete", segments.KEPT),
+        ("vacuous", "it never happens"),
+        ("incomplete", f"{TWO} was not seen, but {segments.KEPT}"),
+    ]
+
+
+def test_what_happens_to_pages_happens_to_one():
+    """What is not, and is asked whether it happens sometimes, would be missed."""
+    sometimes = [name for name, prop in PROPERTIES.items() if prop.kind == "sometimes"]
+    program, claims = vm.program_with_claims("rmap40"), vm.claims_for(sometimes)
+    about_pages = {claim.name for claim in claims if segments.looks_at_pages(program, [claim])}
+    about_one = {"a_page_is_written", "a_page_hangs_from_an_anon_vma"}
+    assert about_pages == about_one | set(segments.ABOUT_SEVERAL_PAGES)
+
+
+def test_a_search_cut_short_says_no_more_than_it_saw():
+    names = ("-p", "first_write_takes_neighbours_anon_vma", "-p", "first_write_meets_faulted_neighbour")
+    code, found = vmacheck_json("check", "andrea", "--segments", "3", "--depth", "1", *names)
+    assert code == 3
+    assert {(result["verdict"], result["closed"]) for result in found["results"]} == {("incomplete", False)}
+
+
+def test_a_search_that_ended_early_is_not_closed():
+    for words in (("--segments", "3"), ("--segments", "3", "--run", "interpreted")):
+        out = vmacheck("check", "linux-2.6.8", "-p", LAYOUT, *words)[1]
+        assert "depth 5, ended when all was decided" in out
+
+
+def test_a_page_that_can_be_read_once_it_is_written_is_kept():
+    words = ("check", "rmap40", "--prot", "W", "--ops", "mmap,write,read", "-p", "kernel_bug_is_never_hit")
+    assert vmacheck(*words, "--segments", "1")[0] == vmacheck(*words, "--pages", "1")[0] == 0
+
+
+def test_the_default_kernels_are_those_that_count_no_pages():
+    _, found = vmacheck_json("check", "--segments", "1", "-p", LAYOUT)
+    assert {result["kernel"] for result in found["results"]} == set(seed_kernels()) - set(COUNTING_PAGES)
 
 
 @pytest.mark.parametrize(("kernel", "count", "names"), PINNED, ids=str)
