@@ -83,7 +83,7 @@ class Scope:
         """The scope as JSON has it."""
         return {
             "pages": None if self.segments else self.pages,
-            "segments": self.segments,
+            **({"segments": self.segments} if self.segments else {}),
             "prot": list(self.protections),
             "ops": list(self.operations),
             "noreserve": self.noreserve,
