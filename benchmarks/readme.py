@@ -2,6 +2,7 @@
 """The figures in README.md that depend on the machine: `python -m benchmarks.readme` measures all of them again."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ BLOCK = re.compile(r"(<!-- measured by: python (.*?) -->\n```\n)(.*?)(```\n)", r
 
 def output(command: str) -> str:
     """What a command prints."""
-    run = subprocess.run([sys.executable, *command.split()], cwd=README.parent, check=True, stdout=subprocess.PIPE)
+    run = subprocess.run([sys.executable, *shlex.split(command)], cwd=README.parent, check=True, stdout=subprocess.PIPE)
     return run.stdout.decode()
 
 
