@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import segments, vm
+from checker import segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.compare import BY, Graphs, compare_kernels
@@ -28,16 +28,18 @@ from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS
 from checker.search import Limits
 from checker.subset import LARGEST
 from checker.system import System
+from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
 from counterexamples.side_by_side import compare_data, compare_text
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
+from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
 from model.kernels import KERNELS, PATCHES
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, TraceError
 from model.traces import parse_trace
-from properties import PROPERTIES
+from properties import PROPERTIES, THREAD_PROPERTIES
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {
@@ -72,13 +74,10 @@ def fail(message: str) -> NoReturn:
 def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
-    names = list(dict.fromkeys(options.property)) or vm.property_names()
-    kernels = options.kernel or [
-        one for one in seed_kernels() if scope.segments is None or not segments.counts_pages(one)
-    ]
+    known, kernels, build = what_to_check(scope)
+    names, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
-    build = vm.build if scope.segments is None else segments.build
     systems = [build(kernel, scope, names) for kernel in kernels]
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
@@ -99,6 +98,15 @@ def check_command(options: argparse.Namespace) -> int:
     if is_seed_job:
         return VIOLATED if surprises else HOLDS
     return exit_code(checks)
+
+
+def what_to_check(scope: Scope) -> tuple[list[str], list[str], Callable[[str, Scope, Sequence[str]], System]]:
+    """The properties and kernels of a check that names none, and what makes a system of a kernel."""
+    if scope.threads:
+        return threads.property_names(scope), list(threads.KERNELS), threads.build
+    if scope.segments is not None:
+        return vm.property_names(), [name for name in seed_kernels() if not segments.counts_pages(name)], segments.build
+    return vm.property_names(), seed_kernels(), vm.build
 
 
 def job_of(options: argparse.Namespace, scope: Scope, systems: Sequence[System], names: Sequence[str]) -> Job | None:
@@ -192,7 +200,7 @@ def prove_command(options: argparse.Namespace) -> int:
     from checker.proving import prove_command as command  # noqa: PLC0415  (z3 is slow to import)
 
     protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(_words(options.prot), PROTECTIONS)
-    operations = in_order(_words(options.ops), OPERATIONS)
+    operations = in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS])
     scope = Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count)
     return EXIT_CODES[command(options, scope)]
 
@@ -208,7 +216,10 @@ def run_command(options: argparse.Namespace) -> int:
     """vmacheck run: carry out a trace and draw every step."""
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
-    calls = parse_trace(sys.stdin.read() if options.trace == "-" else options.trace)
+    text = sys.stdin.read() if options.trace == "-" else options.trace
+    if is_interleaving(text):
+        return run_interleaving(options, parse_interleaving(text))
+    calls = parse_trace(text)
     if not calls:
         fail("the trace has no operations")
     needed = max(call.room for call in calls)
@@ -225,13 +236,30 @@ def run_command(options: argparse.Namespace) -> int:
     return HOLDS
 
 
+def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
+    """vmacheck run, of threads and processes."""
+    pages = options.pages or max(1, *(call.end for call in calls))
+    if pages > MAX_PAGES:
+        fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
+    steps = replay_text(options.kernel, pages, calls, options.max_map_count)
+    if options.format == "json":
+        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
+        print(json.dumps(data, indent=1))
+        return HOLDS
+    print("\n".join([*thread_film(steps, pages), "", LEGEND]))
+    return HOLDS
+
+
 def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: what there is, a line each."""
     lists: dict[str, list[tuple[str, str]]] = {
         "kernels": [(name, kernel.what) for name, kernel in KERNELS.items()]
         + [(f"+{name}", patch.what) for name, patch in PATCHES.items()],
-        "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in PROPERTIES.items()],
-        "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()],
+        "properties": [
+            (name, f"{prop.kind}: {prop.claim}") for name, prop in {**PROPERTIES, **THREAD_PROPERTIES}.items()
+        ],
+        "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()]
+        + [(f"{name}({form})", what) for name, (form, what) in ONLY_OF_THREADS.items()],
     }
     if options.what == "claims":
         from checker.seed_claims import CLAIMS  # noqa: PLC0415
@@ -254,11 +282,13 @@ def scope_of(options: argparse.Namespace) -> Scope:
     return Scope(
         DEFAULT_PAGES if options.pages is None else options.pages,
         in_order(_words(options.prot), PROTECTIONS),
-        in_order(_words(options.ops), OPERATIONS),
+        in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS]),
         options.noreserve,
         options.max_map_count,
         options.max_pgoff,
         segments,
+        getattr(options, "threads", None) or 0,
+        getattr(options, "every_step", False),
     )
 
 
@@ -361,6 +391,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
     _add_scope(one)
+    one.add_argument("--threads", type=_positive, metavar="T", help="faults in steps, in so many threads")
+    one.add_argument("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
     one.add_argument(
         "--segments", type=_number, metavar="S", help="instead of --pages: any number, in S vmas and holes"
     )
@@ -378,6 +410,9 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("kernel", metavar="KERNEL")
     two.add_argument("trace", metavar="TRACE", help="calls separated by ';' or newlines; - reads standard input")
     two.add_argument("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
+    two.add_argument(
+        "--every-step", action="store_true", help="of a trace of threads: steps are the smallest there are"
+    )
     two.set_defaults(command=run_command)
 
     five = commands.add_parser("claims", help="what the seed says, sentence by sentence: each decided")

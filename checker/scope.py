@@ -3,13 +3,17 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from model import state
+from model.interleaving import ONLY_OF_THREADS, THREAD_OPERATIONS
 from model.mm import MAX_MAP_COUNT
 from model.operations import OPERATIONS, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls
 
+AnyCall = TypeVar("AnyCall")
 MAX_PAGES = 256
 MAX_SEGMENTS = 40
+MAX_THREADS = 4
 DEFAULT_PAGES = 4
 MAX_CALLS = (1 << 16) - 1
 DEFAULT_PROTECTIONS = ("R", "RW")
@@ -25,6 +29,7 @@ class Scope:
     """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas.
 
     highest_pgoff: mremap that grows what it moved makes pages of ever higher offsets; those beyond are not followed.
+    threads: how many faults can be under way at a time, in steps; 0: no call is in steps. every_step: in every one.
     segments: instead of so many pages, any number of them, in so many vmas and holes; pages then says nothing.
     """
 
@@ -35,6 +40,8 @@ class Scope:
     max_map_count: int = MAX_MAP_COUNT
     highest_pgoff: int | None = None
     segments: int | None = None
+    threads: int = 0
+    every_step: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.pages <= MAX_PAGES:
@@ -42,7 +49,7 @@ class Scope:
         if self.max_map_count < 1:
             raise ScopeError(f"--max-map-count is {self.max_map_count}; it has to be at least 1")
         _check_words("--prot", "protection", self.protections, PROTECTIONS)
-        _check_words("--ops", "operation", self.operations, OPERATIONS)
+        _check_words("--ops", "operation", self.operations, [*OPERATIONS, *ONLY_OF_THREADS])
         if self.noreserve and "mmap" not in self.operations:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
         if self.highest_pgoff is not None:
@@ -51,12 +58,27 @@ class Scope:
                 raise ScopeError(f"--max-pgoff is about mremap, without which no page has an offset above {lowest}")
             if self.highest_pgoff < lowest:
                 raise ScopeError(f"--max-pgoff is {self.highest_pgoff}; pages have offsets up to {lowest} as it is")
+        if self.every_step and not self.threads:
+            raise ScopeError("--every-step is for --threads")
+        if self.threads:
+            self._check_threads()
+        elif only := set(ONLY_OF_THREADS) & set(self.operations):
+            raise ScopeError(f"--ops: {min(only)} is for --threads")
         if self.segments is not None:
             if not 1 <= self.segments <= MAX_SEGMENTS:
                 raise ScopeError(f"--segments is {self.segments}; it can be 1 to {MAX_SEGMENTS}")
             for word in self.operations:
                 if word not in SEGMENT_OPERATIONS:
                     raise ScopeError(f"--segments: pages are not alike to {word}; give --pages")
+
+    def _check_threads(self) -> None:
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise ScopeError(f"--threads is {self.threads}; it can be 1 to {MAX_THREADS}")
+        for word in self.operations:
+            if word not in THREAD_OPERATIONS:
+                raise ScopeError(f"--threads has no {word}; there are {', '.join(THREAD_OPERATIONS)}")
+        if self.segments is not None or self.noreserve or self.highest_pgoff is not None:
+            raise ScopeError("--threads goes without --segments, --noreserve and --max-pgoff")
 
     @property
     def max_pgoff(self) -> int:
@@ -72,7 +94,7 @@ class Scope:
         """
         return self.checked(all_calls(self.pages, self.protections, self.operations, self.noreserve))
 
-    def checked(self, calls: Iterable[Call]) -> list[Call]:
+    def checked(self, calls: Iterable[AnyCall]) -> list[AnyCall]:
         """The calls as a list. Raises ScopeError if they are too many to search."""
         calls = list(calls)
         if len(calls) > MAX_CALLS:
@@ -88,6 +110,7 @@ class Scope:
             "ops": list(self.operations),
             "noreserve": self.noreserve,
             "max_map_count": self.max_map_count,
+            **({"threads": self.threads, "every_step": self.every_step} if self.threads else {}),
             "max_pgoff": None if self.segments else self.max_pgoff,
         }
 
@@ -97,6 +120,8 @@ class Scope:
             words = [f"any number of pages, in up to {self.segments} vmas and holes below vmas"]
         words += [f"protections {','.join(self.protections)}"]
         words.append(f"calls {','.join(self.operations)}")
+        if self.threads:
+            words.append(f"{self.threads} thread{'s' * (self.threads > 1)}{', every step' if self.every_step else ''}")
         if self.noreserve:
             words.append("with and without NORESERVE")
         if self.max_map_count != MAX_MAP_COUNT:

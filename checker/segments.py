@@ -55,7 +55,7 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
-    program = linked_with(vm.program_of(name, bounds.constants(), SEGMENTS), FILES)
+    program = linked_with(vm.program_of(name, bounds.constants(), [SEGMENTS]), FILES)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
     program = without_kinds(program, "nr", vm.absent_numbers(operations))
     return System(

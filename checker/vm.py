@@ -3,7 +3,7 @@
 
 import ast
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from checker.system import LARGEST_RESULT, Claim, Goal, System
 from model import state, unistd
 from model.kernels import GOALS, KERNELS, PATCHES, files
 from model.operations import NAMES, OPERATIONS, Call, result_text
-from properties import COST, FILES, PROPERTIES
+from properties import COST, FILES, PROPERTIES, Property
 
 SLOT_COUNTS = ("NR_VMAS", "NR_ANON_VMAS")
 
@@ -62,8 +62,11 @@ def _file_names(words: list[str]) -> list[str]:
     return names
 
 
-def program_of(name: str, constants: dict[str, int], *more: Path) -> Program:
-    """The functions of a kernel, linked, more files over it. Raises UnknownName, or LinkError for a user's file."""
+def program_of(name: str, constants: dict[str, int], more: Sequence[Path] = (), under: Sequence[Path] = ()) -> Program:
+    """The functions of a kernel, linked, with more files over it, or between its base and its patches.
+
+    Raises UnknownName, or LinkError for a user's file.
+    """
     base, patches, paths = split_name(name)
     own = KERNELS[base].patches
     repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
@@ -74,7 +77,8 @@ def program_of(name: str, constants: dict[str, int], *more: Path) -> Program:
         if over and base not in over:
             raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
     _check_that_patches_add_up(name, patches)
-    program = link([*files((*own, *patches)), *more], constants)
+    base_tree = files(())
+    program = link([*base_tree, *under, *files((*own, *patches))[len(base_tree) :], *more], constants)
     for path in paths:
         program = linked_over(program, path)
     return program
@@ -106,16 +110,16 @@ def property_names() -> list[str]:
     return [name for name, prop in PROPERTIES.items() if prop.kind != "sometimes"]
 
 
-def claims_for(names: Sequence[str]) -> tuple[Claim, ...]:
-    """The claims with these names, and their premises."""
+def claims_for(names: Sequence[str], known: Mapping[str, Property] = PROPERTIES) -> tuple[Claim, ...]:
+    """The claims with these names, and their premises. Raises UnknownName."""
     found: dict[str, Claim] = {}
     for name in names:
-        if name not in PROPERTIES:
-            raise unknown("property", name, list(PROPERTIES))
-        prop = PROPERTIES[name]
+        if name not in known:
+            raise unknown("property", name, list(known))
+        prop = known[name]
         found[name] = Claim(name, prop.kind == "sometimes", prop.on_step, prop.premise)
         if prop.premise is not None:
-            found.setdefault(prop.premise, Claim(prop.premise, True, PROPERTIES[prop.premise].on_step))
+            found.setdefault(prop.premise, Claim(prop.premise, True, known[prop.premise].on_step))
     return tuple(found.values())
 
 

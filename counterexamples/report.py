@@ -9,6 +9,8 @@ from checker.check import Checked, Result, never_happened
 from checker.scope import Scope
 from checker.search import Limits, Search
 from checker.system import OOPS, System
+from checker.threads import is_threaded
+from counterexamples.interleaving import replay_threads, thread_film, thread_step_data
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import STOPPED, Page, Step, Vma, pages_of, replay
 from model.kernels import EVENTS
@@ -25,6 +27,13 @@ MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "
 def step_data(step: Step) -> dict[str, Any]:
     """A step as JSON has it."""
     return {"operation": str(step.call), "result": step.result, **state_data(step.vmas, step.pages)}
+
+
+def steps_data(system: System, calls: Sequence[Any]) -> list[dict[str, Any]]:
+    """The calls, carried out, as JSON has them."""
+    if is_threaded(system):
+        return [thread_step_data(step) for step in replay_threads(system, calls)]
+    return [step_data(step) for step in replay(system, calls)]
 
 
 def state_data(vmas: Sequence[Vma], pages: Sequence[Page]) -> dict[str, Any]:
@@ -51,12 +60,12 @@ def result_data(result: Result, scope: Scope, limits: Limits) -> dict[str, Any]:
         "counterexample": None,
     }
     if result.calls is not None:
-        steps = replay(result.system, result.calls)
+        steps = steps_data(result.system, result.calls)
         witness = {
             "operations": [str(call) for call in result.calls],
             "length": len(result.calls),
             "shorter_programs_ruled_out": result.programs_ruled_out,
-            "steps": [step_data(step) for step in steps],
+            "steps": steps,
         }
         data["witness" if result.claim.sometimes else "counterexample"] = witness
     return data
@@ -114,6 +123,9 @@ def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], lis
 
 
 def _drawn(system: System, calls: tuple[Any, ...]) -> tuple[str, ...]:
+    if is_threaded(system):
+        interleaved = thread_film(replay_threads(system, calls), pages_of(system))
+        return (*interleaved, "", f"     {'; '.join(map(str, calls))}")
     steps = replay(system, calls)
     lines = film(steps, pages_of(system))
     return (*lines, "", f"     {pages_line(steps[-1])}") if steps else tuple(lines)

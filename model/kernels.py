@@ -52,10 +52,11 @@ KERNELS = {
     "rmap40": Kernel(("rmap40",), "the seed as posted: a first write fault takes a neighbour's anon_vma if it can"),
     "one-per-mm": Kernel(("rmap40", "one-per-mm"), "the extreme: one anon_vma for the whole address space"),
     "further-afield": Kernel(("rmap40", "further-afield"), "rmap40, then any compatible vma's anon_vma, nearest first"),
-    "linux-2.6.8": Kernel(("rmap40", "importer"), "the seed with the fix of June 2004 (= rmap40+importer)"),
+    "linux-2.6.8": Kernel(("rmap40", "importer", "list-lock"), "the seed with the fixes of June 2004"),
 }
 PATCHES = {
     "importer": Patch("mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma"),
+    "list-lock": Patch("a fault locks the list that its vma joins (only with --threads does it matter)"),
     "prev-first": Patch("find_mergeable_anon_vma asks the previous vma before the next", ("rmap40", "linux-2.6.8")),
     "ignore-locked": Patch("find_mergeable_anon_vma passes over VM_LOCKED, too", ("rmap40", "linux-2.6.8")),
     "ignore-hints": Patch("find_mergeable_anon_vma passes over madvise's hints, too", ("rmap40", "linux-2.6.8")),

@@ -43,6 +43,7 @@ MPOL_INTERLEAVE = 3
 EAGAIN = 11
 ENOMEM = 12
 EFAULT = 14
+EBUSY = 16
 EINVAL = 22
 
 # Bounds of the scope.

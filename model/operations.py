@@ -42,7 +42,7 @@ ADVICE = {
 POLICIES = {"DEFAULT": mm.NULL, "BIND": mm.MPOL_BIND, "INTERLEAVE": mm.MPOL_INTERLEAVE}
 FILES = {"F": 1}
 FIXED = MREMAP_MAYMOVE | MREMAP_FIXED
-ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL"}
+ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL", mm.EBUSY: "EBUSY"}
 
 
 class TraceError(ValueError):
@@ -225,8 +225,10 @@ OPERATIONS = {
         NR_mmap, "a,n,P[,NORESERVE],file=F,off=K", "private mapping of the file F from its page K on", _mmap_file
     ),
 }
-# the name of a call by its number, where operations share one: of the first in the table that is called so
-NAMES = {operation.nr: name for name, operation in OPERATIONS.items() if name not in ("move", "file")}
+# the name of a call by its number: those that share one go by the first, and those of threads are not among them
+NAMES = {
+    operation.nr: name for name, operation in OPERATIONS.items() if name not in ("move", "file", "fork", "reclaim")
+}
 
 
 def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:

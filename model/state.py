@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from model.mm import MPOL_INTERLEAVE, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
 
+LAST_POINT = 15  # where a thread can be (threads.py)
 PROTECTION = VM_READ | VM_WRITE | VM_EXEC
 
 
@@ -91,6 +92,91 @@ def segment_bounds(segments: int, pages: int, operations: Collection[str], max_m
     """
     whole = bounds(pages, operations, max_map_count, pages - 1)
     return whole._replace(vmas=segments + 2, anon_vmas=2 * (segments + 2) + 2, segments=segments)
+
+
+class ThreadBounds(NamedTuple):
+    """How large a state of threads.py can get: of so many processes, each with so many pages and vmas."""
+
+    pages: int
+    processes: int
+    threads: int
+    anon_vmas: int
+    nodes: int
+    max_map_count: int
+
+    def constants(self) -> dict[str, int]:
+        """The bounds of model.mm and model.threads."""
+        return {
+            "TASK_SIZE": self.pages,
+            "NR_VMAS": self.pages,
+            "NR_ANON_VMAS": self.anon_vmas,
+            "MAX_MAP_COUNT": self.max_map_count,
+            "VMA_NEW": self.pages + 1,
+            "NR_THREADS": self.threads,
+            "NR_NODES": self.nodes,
+            "OTHER": self.pages + 1,
+            "SPARE_VMA": 2 * self.pages + 2,
+            "SPARE_PAGE": 2 * self.pages,
+        }
+
+
+def thread_bounds(pages: int, processes: int, threads: int, max_map_count: int, more: int = 0) -> ThreadBounds:
+    """What the states need: each vma, its place on a list, each page and each thread can name an anon_vma; one is new.
+
+    A vma has a node; a call can make two more before it frees others, and all freed ones are one. `more` of both are
+    for where nothing is renamed.
+    """
+    vmas = pages * processes
+    return ThreadBounds(pages, processes, threads, 3 * vmas + threads + 1 + more, vmas + 4 + more, max_map_count)
+
+
+def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
+    """The fields of mm for threads.py within the bounds."""
+    pages, anon_vmas, nodes, two = bounds.pages, bounds.anon_vmas, bounds.nodes, bounds.processes - 1
+    vma = {
+        "vm_start": pages - 1,
+        "vm_end": pages,
+        "vm_flags": ("bits", PROTECTION | VM_ACCOUNT),
+        "vm_pgoff": pages - 1,
+        "vm_file": 0,
+        "vm_policy": 0,
+        "anon_vma": anon_vmas,
+        "anon_vma_node": anon_vmas,
+        "link": nodes,
+        "was": None,
+    }
+    task = {
+        "at": LAST_POINT,
+        "process": two,
+        "address": pages - 1,
+        "anon_vma": anon_vmas,
+        "allocated": 1,
+        "node": nodes,
+        "found": 1,
+        "skipped": 1,
+    }
+    page = {"mapcount": 1, "mapping": anon_vmas, "index": pages - 1, "shared": two}
+    last = 2 * pages + 1 if two else pages
+    return [
+        ("map_count", pages),
+        ("other_count", pages * two),
+        ("forked", two),
+        ("leaked", 1),
+        ("missed", 1),
+        ("brk", 0),
+        ("ptl", bounds.threads),
+        ("other_ptl", bounds.threads * two),
+        ("vma", 1, last, 2 * pages + 2 - last, vma),
+        ("page", 0, pages * bounds.processes - 1, 2 * pages + 1 - pages * bounds.processes, page),
+        ("anon_vma", 1, anon_vmas, 0, {"life": 2, "lock": bounds.threads, "first": nodes, "last": nodes}),
+        ("node", 1, nodes, 0, {"life": 2, "next": nodes, "prev": nodes}),
+        ("task", 1, bounds.threads, 0, task),
+        ("renamed", 1, anon_vmas, 0, dict.fromkeys(("name", "life", "lock", "first", "last"))),
+        ("new_node", 1, nodes, 0, dict.fromkeys(("name", "old", "life", "next", "prev"))),
+        ("names", None),
+        ("node_names", None),
+        ("running", None),
+    ]
 
 
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:

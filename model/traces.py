@@ -13,10 +13,14 @@ NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 def parse_trace(text: str) -> list[Call]:
     """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
+    return [_Operation(number, word).call() for number, word in enumerate(operations_in(text), 1)]
+
+
+def operations_in(text: str) -> list[str]:
+    """The operations of a trace, as they are written."""
     lines = [line.split("#", 1)[0] for line in text.splitlines()]
     words = [word.strip() for line in lines for word in line.split(";")]
-    texts = [word for word in words if word]
-    return [_Operation(number, word).call() for number, word in enumerate(texts, 1)]
+    return [word for word in words if word]
 
 
 class _Operation:
@@ -25,7 +29,7 @@ class _Operation:
     def __init__(self, number: int, text: str) -> None:
         self.where = f"operation {number}, '{text}'"
         if re.match(r"[pt]\d+\s*:", text):
-            raise self.error("there is one process with one thread; leave the prefix out")
+            raise self.error("there is one process with one thread; leave the prefix out, or give --threads")
         match = re.fullmatch(r"(\w+)\s*\(([^()]*)\)", text)
         if match is None:
             raise self.error("not of the form name(arguments)")

@@ -12,3 +12,7 @@ NR_munlock = 8
 NR_madvise = 9
 NR_brk = 10
 NR_mbind = 11
+NR_fork = 12
+NR_exit = 13
+NR_step = 14
+NR_reclaim = 15

@@ -40,8 +40,10 @@ FILE_NAMES = (
     "seed",
 )
 COST = HERE / "cost.py"
+THREADS = HERE / "threads.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
 PROPERTIES: dict[str, Property] = {}
+THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/threads.py adds to a state
 
 Function = Callable[..., Any]
 
@@ -49,7 +51,8 @@ Function = Callable[..., Any]
 def _mark(function: Function, kind: str, premise: Function | None) -> Function:
     name = function.__name__
     on_step = function.__code__.co_argcount == 3
-    PROPERTIES[name] = Property(name, kind, on_step, premise.__name__ if premise else None, function.__doc__ or "")
+    known = THREAD_PROPERTIES if function.__module__ == "properties.threads" else PROPERTIES
+    known[name] = Property(name, kind, on_step, premise.__name__ if premise else None, function.__doc__ or "")
     return function
 
 
@@ -68,4 +71,4 @@ def sometimes(function: Function) -> Function:
     return _mark(function, "sometimes", None)
 
 
-from properties import layout, reference, merging, sharing, rmap, seed  # noqa: E402, F401, I001  (the order of reports)
+from properties import layout, reference, merging, sharing, rmap, seed, threads  # noqa: E402, F401, I001  (the order of reports)

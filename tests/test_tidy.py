@@ -28,6 +28,7 @@ JOINTS = {
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
+    "checker/threads.py",
     "checker/compare.py",
     "checker/claims.py",
     "checker/seed_claims.py",

@@ -77,3 +77,8 @@ def anon_vma_prepare(mm, vma):
         if allocated != NULL:
             anon_vma_free(mm, allocated)
     return 0
+
+
+def sharable_anon_vma(mm, vma):
+    """What a fault in steps (threads.py) asks in between: the anon_vma that vma can have of a neighbour, or NULL."""
+    return find_mergeable_anon_vma(mm, vma)

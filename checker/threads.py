@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults in steps, in several threads and two processes: kernels linked with model/threads.py."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from checker import vm
+from checker.layout import Layout
+from checker.link import Program, check_unchanging, linked_with
+from checker.prune import without_kinds
+from checker.scope import Scope, ScopeError
+from checker.system import System
+from model import state, unistd
+from model.interleaving import KINDS, Call, interleaved_calls
+from model.kernels import HERE
+from model.operations import result_text
+from properties import FILES, PROPERTIES, THREAD_PROPERTIES, THREADS
+
+KERNELS = ("rmap39", "rmap40", "linux-2.6.8")  # that a check looks at by default
+MODEL = (HERE / "processes.py", HERE / "threads.py")
+KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **THREAD_PROPERTIES}
+
+
+def property_names(scope: Scope) -> list[str]:
+    """The claims that a check looks at by default: those about what the scope has."""
+    names = [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
+    return [
+        name for name in names if "reclaim" in scope.operations or KNOWN[name].premise != "a_walk_comes_to_its_page"
+    ]
+
+
+def build(name: str, scope: Scope, properties: Sequence[str], more: int = 0) -> System:
+    """The kernel as a system of threads; with room for so many more anon_vmas, and vmas on lists, than states need.
+
+    Raises UnknownName, LinkError for a user's file, and ScopeError.
+    """
+    if vm.split_name(name)[0] == "anonmm":
+        raise ScopeError("--threads is about anon_vma_prepare, which anonmm does not have")
+    processes = 2 if "fork" in scope.operations else 1
+    bounds = state.thread_bounds(scope.pages, processes, scope.threads, scope.max_map_count, more)
+    constants = {**bounds.constants(), "FUSED": int(not scope.every_step), "WALKS": int("reclaim" in scope.operations)}
+    program = linked_with(vm.program_of(name, constants, under=MODEL), [*FILES, THREADS])
+    program.check()
+    claims = vm.claims_for(properties, KNOWN)
+    check_unchanging(program, [claim.name for claim in claims])
+    calls = scope.checked(interleaved_calls(scope.pages, scope.protections, scope.operations, scope.threads))
+    present = {call.nr for call in calls}
+    absent = [word for word, nr in vars(unistd).items() if word.startswith("NR_") and nr not in present]
+    program = without_kinds(program, "nr", absent)
+    layout = Layout.of(state.thread_layout(bounds))
+    return System(name, program, layout, calls, KINDS, claims, (), result_text)
+
+
+def is_threaded(system: System) -> bool:
+    """Is it one of these systems?"""
+    return "thread" in system.call_fields
+
+
+def without_renaming(system: System, calls: Sequence[Call]) -> System:
+    """The same kernel, to step through calls without renaming: what they free is not used again."""
+    known = system.program.constants
+    processes = 1 + next(field.high for field in system.layout.numbers if field.name == "forked")
+    pages, threads = known["TASK_SIZE"], known["NR_THREADS"]
+    bounds = state.thread_bounds(pages, processes, threads, known["MAX_MAP_COUNT"], (pages + 2) * len(calls))
+    program = Program(system.program.functions, {**known, **bounds.constants(), "ANY_THREAD": 1})
+    return replace(system, program=program, layout=Layout.of(state.thread_layout(bounds)), calls=calls, claims=())

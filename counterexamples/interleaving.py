@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Threads and processes, step by step: a column for the calls, one for each thread, and the address spaces after."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from checker.interpreted import Machine
+from checker.scope import Scope
+from checker.system import OOPS, System
+from checker.threads import build, without_renaming
+from counterexamples.picture import picture
+from counterexamples.replay import STOPPED, Page, Vma, pages_in, pages_of, vmas_of
+from model.interleaving import NAMES_OF_POINTS, THREAD_OPERATIONS, Call
+from model.mm import EINVAL
+from model.operations import ERRNO, TraceError
+from model.unistd import NR_step
+
+
+@dataclass(frozen=True)
+class Process:
+    """The address space of a process."""
+
+    name: str
+    vmas: tuple[Vma, ...]
+    pages: tuple[Page, ...]
+
+
+@dataclass(frozen=True)
+class ThreadStep:
+    """A call or a step, what it returned, the processes after it, and what each thread is to do next, if anything."""
+
+    call: Call
+    result: int | str
+    processes: tuple[Process, ...]
+    threads: tuple[str | None, ...]
+
+
+def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
+    """Carry out the calls, from the first state on. Ends early at one that stops the kernel.
+
+    Raises TraceError if a call does not fit into the scope, or if it is a step that no thread can make then.
+    """
+    pages, threads = pages_of(system), system.program.constants["NR_THREADS"]
+    machine = Machine(without_renaming(system, calls))
+    before, after = machine.new(), machine.new()
+    steps: list[ThreadStep] = []
+    for number, call in enumerate(calls, 1):
+        where = f"operation {number}, '{call}'"
+        if call.end > pages:
+            raise TraceError(f"{where}: outside of the address space of {pages} pages")
+        if call.thread > threads:
+            raise TraceError(f"{where}: there are {threads} threads")
+        result = machine.step(before, call, after)
+        if result == -EINVAL and call.thread:
+            raise TraceError(f"{where}: {why_not(before, call)}")
+        shown = STOPPED if result == OOPS else ERRNO.get(-result, result)
+        at = [after.task[thread].at for thread in range(1, threads + 1)]
+        steps.append(
+            ThreadStep(call, shown, processes_in(after, pages), tuple(NAMES_OF_POINTS.get(point) for point in at))
+        )
+        before, after = after, before
+        if result == OOPS:
+            break
+    return steps
+
+
+def replay_text(kernel: str, pages: int, calls: Sequence[Call], max_map_count: int) -> list[ThreadStep]:
+    """Carry out calls that a user gives, whose steps are as large as they can be for all of them to be possible.
+
+    Raises as replay_threads does, and UnknownName and LinkError.
+    """
+    threads = max(1, *(call.thread for call in calls))
+    scope = Scope(pages, operations=THREAD_OPERATIONS, max_map_count=max_map_count, threads=threads)
+    coarse = replace(scope, operations=tuple(word for word in THREAD_OPERATIONS if word != "reclaim"))
+    first = None
+    for one in (coarse, scope, replace(scope, every_step=True)):
+        try:
+            return replay_threads(build(kernel, one, ()), calls)
+        except TraceError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def why_not(before: Any, call: Call) -> str:
+    """Why the thread cannot do this now."""
+    if call.nr != NR_step:
+        return "there is no such process"
+    at = NAMES_OF_POINTS.get(before.task[call.thread].at)
+    return f"t{call.thread} is inside no fault" if at is None else f"t{call.thread} is at @{at}"
+
+
+def processes_in(mm: Any, pages: int) -> tuple[Process, ...]:
+    """The processes of a state."""
+    found = [Process("p0", vmas_of(mm), pages_in(mm, pages))]
+    if mm.forked:
+        other = SimpleNamespace(
+            map_count=mm.other_count,
+            vma=mm.vma[pages + 1 : 2 * pages + 2],
+            page=mm.page[pages : 2 * pages],
+            anon_vma=mm.anon_vma,
+        )
+        found.append(Process("p1", vmas_of(other), pages_in(other, pages)))
+    return tuple(found)
+
+
+def thread_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
+    """A line a step: its number, the call in the column of who makes it, the address spaces, and what it returned."""
+    threads = len(steps[0].threads) if steps else 0
+    cells = [["calls", *(f"t{thread}" for thread in range(1, threads + 1))]]
+    for step in steps:
+        row = [""] * (1 + threads)
+        row[step.call.thread] = str(step.call) if not step.call.thread else step.call.what
+        if step.call.thread and step.call.process:
+            row[step.call.thread] = f"p1: {step.call.what}"
+        cells.append(row)
+    widths = [max(len(row[column]) for row in cells) for column in range(1 + threads)]
+    texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    lines = [f"     {texts[0]}".rstrip()]
+    for number, (step, text) in enumerate(zip(steps, texts[1:], strict=True), 1):
+        failed = f"   {step.result}" if isinstance(step.result, str) else ""
+        failed = failed.replace("EBUSY", "waits")
+        if step.result == STOPPED:
+            failed += ": the kernel stops here"
+        drawn = picture(step.processes[0].vmas, pages)
+        if len(step.processes) > 1:
+            drawn = f"{drawn:{2 * pages - 1}}  p1: {picture(step.processes[1].vmas, pages)}"
+        lines.append(f"{number:3}  {text}   {drawn}{failed}")
+    return lines
+
+
+def thread_step_data(step: ThreadStep) -> dict[str, Any]:
+    """A step as JSON has it."""
+    return {
+        "operation": str(step.call),
+        "result": step.result,
+        "vmas": [
+            {"process": process.name, **asdict(vma), "flags": list(vma.flags)}
+            for process in step.processes
+            for vma in process.vmas
+        ],
+        "pages": [{"process": process.name, **asdict(page)} for process in step.processes for page in process.pages],
+        "threads": list(step.threads),
+    }

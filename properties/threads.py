@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults in steps, and a second process: what is so however they interleave (kernel-2004 section 5, C21, C22, H1)."""
+
+from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL
+from model.processes import NR_NODES, NR_THREADS, OTHER
+from model.threads import AT_FIRST, AT_LOCK, AT_LOCK_LIST, AT_SET_PTE, AT_UNLOCK, AT_VISIT
+from model.unistd import NR_step
+from properties import always, sometimes, step
+from properties.neighbours import anon_vma_of_page, vma_of_page
+from properties.sharing import sharable_above, sharable_below
+
+
+def nobody_faults(mm):
+    """Is no thread inside a fault?"""
+    for thread in range(1, NR_THREADS + 1):
+        if mm.task[thread].at != NULL:
+            return False
+    return True
+
+
+def is_being_joined(mm, anon_vma):
+    """Is a thread about to link a vma into the list of the anon_vma?"""
+    for thread in range(1, NR_THREADS + 1):
+        if mm.task[thread].anon_vma == anon_vma and mm.task[thread].at >= AT_FIRST and mm.task[thread].at <= AT_UNLOCK:
+            return True
+    return False
+
+
+def is_waiting(mm, thread):
+    """Does the thread wait for a lock that is held?"""
+    at = mm.task[thread].at
+    if at == AT_SET_PTE and page_is_walked(mm, thread):
+        return True
+    if at == AT_LOCK or at == AT_SET_PTE:
+        return (mm.ptl if mm.task[thread].process == 0 else mm.other_ptl) != 0
+    return at == AT_LOCK_LIST and mm.anon_vma[mm.task[thread].anon_vma].lock != 0
+
+
+def page_is_walked(mm, thread):
+    """Is the page where the thread faults held by a walk?"""
+    address = mm.task[thread].address
+    for other in range(1, NR_THREADS + 1):
+        if mm.task[other].at == AT_VISIT and mm.task[other].address == address:
+            if mm.task[other].process == mm.task[thread].process or mm.page[address].shared != 0:
+                return True
+    return False
+
+
+@sometimes
+def two_faults_are_under_way(mm):
+    """Two threads are inside a fault."""
+    under_way = 0
+    for thread in range(1, NR_THREADS + 1):
+        if mm.task[thread].at != NULL:
+            under_way = under_way + 1
+    return under_way > 1
+
+
+@sometimes
+def a_list_has_two_vmas(mm):
+    """Two vmas are on one list."""
+    for vma in range(1, OTHER + mm.other_count + 1):
+        for other in range(1, vma):
+            if mm.vma[vma].anon_vma_node != NULL and mm.vma[vma].anon_vma_node == mm.vma[other].anon_vma_node:
+                return True
+    return False
+
+
+@sometimes
+def a_fault_comes_too_late(before, call, after):
+    """A thread frees what it allocated, since another one has given the vma an anon_vma in the meantime."""
+    if call.nr != NR_step or before.task[call.thread].allocated == 0:
+        return False
+    anon_vma = before.task[call.thread].anon_vma
+    return anon_vma != NULL and after.anon_vma[anon_vma].life == FREED
+
+
+@sometimes
+def a_fault_gives_an_anon_vma(before, call, after):
+    """A thread gives a vma of p0 its anon_vma."""
+    return gives_anon_vma(before, call, after)
+
+
+def gives_anon_vma(before, call, after):
+    """Does a thread give a vma of p0 its anon_vma in this step?"""
+    if call.nr != NR_step or before.task[call.thread].at == NULL or before.task[call.thread].process != 0:
+        return False
+    page = before.task[call.thread].address
+    return anon_vma_of_page(before, page) == NULL and anon_vma_of_page(after, page) != NULL
+
+
+@always(premise=a_list_has_two_vmas)
+def lists_are_whole_when_nobody_joins_them(mm):
+    """Each list leads through each vma that is on it once, forwards and backwards, and through nothing else."""
+    for anon_vma in range(1, NR_ANON_VMAS + 1):
+        if mm.anon_vma[anon_vma].life == LIVE and not is_being_joined(mm, anon_vma):
+            vmas = 0
+            for vma in range(1, OTHER + mm.other_count + 1):
+                if mm.vma[vma].anon_vma_node == anon_vma:
+                    vmas = vmas + 1
+            nodes = 0
+            prev = NULL
+            node = mm.anon_vma[anon_vma].first
+            while node != NULL and nodes <= NR_NODES:
+                if mm.node[node].life != LIVE or mm.node[node].prev != prev:
+                    return False
+                prev = node
+                node = mm.node[node].next
+                nodes = nodes + 1
+            if nodes != vmas or mm.anon_vma[anon_vma].last != prev:
+                return False
+    return True
+
+
+@always(premise=a_fault_comes_too_late)
+def vmas_end_on_the_list_of_their_anon_vma(mm):
+    """When no fault is under way, a vma is on the list of its anon_vma, and on no other; without one it is on none."""
+    if not nobody_faults(mm):
+        return True
+    for vma in range(1, OTHER + mm.other_count + 1):
+        if mm.vma[vma].anon_vma_node != mm.vma[vma].anon_vma:
+            return False
+    return True
+
+
+@always(premise=a_fault_comes_too_late)
+def no_anon_vma_is_left_behind(mm):
+    """When no fault is under way, an anon_vma has a vma on its list, or is free."""
+    if not nobody_faults(mm):
+        return True
+    for anon_vma in range(1, NR_ANON_VMAS + 1):
+        if mm.anon_vma[anon_vma].life == LIVE and mm.anon_vma[anon_vma].first == NULL:
+            return False
+    return mm.leaked == 0
+
+
+@always(premise=a_fault_comes_too_late)
+def no_vma_has_a_freed_anon_vma(mm):
+    """No vma of either process has an anon_vma that was freed."""
+    for vma in range(1, OTHER + mm.other_count + 1):
+        if mm.vma[vma].anon_vma != NULL and mm.anon_vma[mm.vma[vma].anon_vma].life == FREED:
+            return False
+    return True
+
+
+@always(premise=two_faults_are_under_way)
+def locks_are_free_in_the_end(mm):
+    """When no fault is under way, no lock is held."""
+    if not nobody_faults(mm):
+        return True
+    for anon_vma in range(1, NR_ANON_VMAS + 1):
+        if mm.anon_vma[anon_vma].lock != 0:
+            return False
+    return mm.ptl == 0 and mm.other_ptl == 0
+
+
+@always(premise=two_faults_are_under_way)
+def somebody_can_go_on(mm):
+    """Not all threads that are inside a fault wait for locks."""
+    for thread in range(1, NR_THREADS + 1):
+        if mm.task[thread].at != NULL and not is_waiting(mm, thread):
+            return True
+    return nobody_faults(mm)
+
+
+@sometimes
+def a_walk_comes_to_its_page(mm):
+    """A walk of reclaim has found the page that it is for."""
+    for thread in range(1, NR_THREADS + 1):
+        if mm.task[thread].found != 0:
+            return True
+    return False
+
+
+@always(premise=a_walk_comes_to_its_page)
+def walks_miss_no_page(mm):
+    """A walk of reclaim from a page, which stays mapped, comes to its mapping, unless a page table was locked."""
+    return mm.missed == 0
+
+
+@step(premise=a_fault_gives_an_anon_vma)
+def faults_share_with_their_neighbours(before, call, after):
+    """A fault gives a vma the anon_vma of a touching neighbour that differs in R, W and X at most, if one has one."""
+    if not gives_anon_vma(before, call, after):
+        return True
+    page = before.task[call.thread].address
+    vma = vma_of_page(before, page)
+    above = sharable_above(before, vma)
+    below = sharable_below(before, vma)
+    taken = anon_vma_of_page(after, page)
+    return (above == NULL and below == NULL) or taken == above or taken == below
