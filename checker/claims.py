@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from checker import vm
+from checker import threads, vm
 from checker.check import check
 from checker.compare import BY, Graphs, compare_kernels
 from checker.interpreted import Machine
 from checker.link import AST_LOCK
 from checker.scope import DEFAULT_OPERATIONS, Scope, in_order
 from checker.search import Limits
+from checker.system import System
+from model import interleaving
+from model.mm import EINVAL
 from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call
 from model.traces import parse_trace
-from properties import PROPERTIES
+from properties import PROPERTIES, THREAD_PROPERTIES
 
+KNOWN = {**PROPERTIES, **THREAD_PROPERTIES}
 LONGEST_PROGRAM = 16  # times the kinds of call
 HOLDS, BOUNDED, REFUTED, OPEN, UNCHECKED = "holds", "holds within bound", "refuted", "open", "not checked here"
 
@@ -28,7 +32,7 @@ class Witness:
     """A program that shows it, and the kernels to run it on."""
 
     kernels: tuple[str, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[Any, ...]
     pages: int
 
 
@@ -108,10 +112,17 @@ def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
 GRAPHS = Graphs()
 
 
-def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False) -> Scope:
-    """A scope of the usual calls and some more."""
-    operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), OPERATIONS)
-    return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve)
+def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0) -> Scope:
+    """A scope of the usual calls and some more; of so many threads, if faults are in steps."""
+    known = [*OPERATIONS, *interleaving.ONLY_OF_THREADS]
+    operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), known)
+    return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve, threads=many)
+
+
+def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
+    """The kernel as what the scope asks for."""
+    with AST_LOCK:
+        return threads.build(kernel, scope, properties) if scope.threads else vm.build(kernel, scope, properties)
 
 
 def without_a_witness(wants: bool, closed: bool) -> str:
@@ -174,16 +185,14 @@ class Always:
 
     @property
     def says(self) -> str:
-        return f"on {self.kernel}: {' '.join(PROPERTIES[name].claim for name in self.properties)}"
+        return f"on {self.kernel}: {' '.join(KNOWN[name].claim for name in self.properties)}"
 
     @property
     def where(self) -> str:
         return str(self.scope)
 
     def decide(self) -> Finding:
-        with AST_LOCK:
-            system = vm.build(self.kernel, self.scope, self.properties)
-        checked = check(system, self.properties, Limits())
+        checked = check(system_of(self.kernel, self.scope, self.properties), self.properties, Limits())
         violated = [result for result in checked.results if result.calls is not None]
         if violated:
             least = min(violated, key=lambda result: len(result.calls or ()))
@@ -191,6 +200,31 @@ class Always:
         verdicts = {result.verdict for result in checked.results}
         verdict = {frozenset({"holds"}): HOLDS, frozenset({"incomplete"}): BOUNDED}.get(frozenset(verdicts), OPEN)
         return Finding(verdict, checked.search.states)
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """A property does not always hold on a kernel."""
+
+    kernel: str
+    name: str
+    scope: Scope
+    is_claim: bool = True
+
+    @property
+    def says(self) -> str:
+        return f"on {self.kernel} this can fail: {KNOWN[self.name].claim}"
+
+    @property
+    def where(self) -> str:
+        return str(self.scope)
+
+    def decide(self) -> Finding:
+        names = (self.name,)
+        result = check(system_of(self.kernel, self.scope, names), names, Limits()).results[0]
+        if result.calls is not None:
+            return Finding(HOLDS, result.states, Witness((self.kernel,), result.calls, self.scope.pages))
+        return Finding(without_a_witness(True, result.closed), result.states)
 
 
 @dataclass(frozen=True)
@@ -205,7 +239,7 @@ class Happens:
 
     @property
     def says(self) -> str:
-        claim = PROPERTIES[self.name].claim
+        claim = KNOWN[self.name].claim
         return f"on {self.kernel} this {'happens' if self.wants else 'never happens'}: {claim}"
 
     @property
@@ -213,9 +247,8 @@ class Happens:
         return str(self.scope)
 
     def decide(self) -> Finding:
-        with AST_LOCK:
-            system = vm.build(self.kernel, self.scope, (self.name,))
-        result = check(system, (self.name,), Limits()).results[0]
+        names = (self.name,)
+        result = check(system_of(self.kernel, self.scope, names), names, Limits()).results[0]
         if result.calls is not None:
             witness = Witness((self.kernel,), result.calls, self.scope.pages)
             return Finding(HOLDS if self.wants else REFUTED, result.states, witness)
@@ -280,6 +313,38 @@ class Ends:
         right = all(vmas_after(kernel, calls, self.pages) == vmas for kernel, vmas in self.vmas)
         witness = Witness(tuple(kernel for kernel, _ in self.vmas), calls, self.pages)
         return Finding(HOLDS if right else REFUTED, 0, witness)
+
+
+@dataclass(frozen=True)
+class EndsInThreads:
+    """A given interleaving ends with so many vmas on a kernel."""
+
+    program: str
+    kernel: str
+    pages: int
+    vmas: int
+    is_claim: bool = True
+
+    @property
+    def says(self) -> str:
+        return f"on {self.kernel} this interleaving ends with so many vmas: {self.vmas}"
+
+    @property
+    def where(self) -> str:
+        return f"this interleaving, {self.pages} pages"
+
+    def decide(self) -> Finding:
+        calls = tuple(interleaving.parse_interleaving(self.program))
+        many = max(call.thread for call in calls)
+        system = system_of(self.kernel, Scope(self.pages, threads=many), ())
+        machine = Machine(threads.without_renaming(system, calls))
+        mm, after = machine.new(), machine.new()
+        for call in calls:
+            if machine.step(mm, call, after) == -EINVAL:
+                raise ValueError(f"{call} is not what the thread does next")
+            mm, after = after, mm
+        right = mm.map_count == self.vmas
+        return Finding(HOLDS if right else REFUTED, 0, Witness((self.kernel,), calls, self.pages))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the patch "rmap 40 better anon_vma sharing" claims, C1 to C24, and what it is to be safe from, T-SAFE-1 to 4.
+"""What the patch "rmap 40 better anon_vma sharing" claims, C1 to C24; what it must not break, T-SAFE-1 to 4; and H1.
 
 The sentences are the patch's own, and of the comments that it adds or leaves in place; the theorems are those of
 kernel-2004 section 7. Policies are compared with the importer fix on both sides, as it is not what they are about.
@@ -9,11 +9,12 @@ from checker.claims import (
     BOUNDED,
     HOLDS,
     REFUTED,
-    UNCHECKED,
     Always,
+    Breaks,
     Can,
     Claim,
     Ends,
+    EndsInThreads,
     Grows,
     Happens,
     NotChecked,
@@ -24,7 +25,9 @@ from checker.claims import (
 )
 from checker.growth import LoopGrows
 from checker.seed_programs import (
+    AT_ONCE,
     HUGHS_PROGRAM_2,
+    ONE_BY_ONE,
     alternating,
     ascending,
     descending,
@@ -42,8 +45,7 @@ POLICIES = (RMAP39, ANDREA_AA, ANDREA, ANDREA_RWX, RMAP40, ONE, FURTHER)
 ON_ONE_ENGINE = tuple(kernel for kernel in POLICIES if kernel != ANDREA_AA)
 NEIGHBOURLY = (RMAP39, ANDREA_AA, ANDREA, ANDREA_RWX, RMAP40)
 PLAIN, EXEC = scope(), scope(prot="RW,RWX")
-MOVE, MREMAP = scope(more="move"), scope(more="mremap")
-MOVE_4 = scope(4, more="move")
+MOVE, MOVE_4, MREMAP = scope(more="move"), scope(4, more="move"), scope(more="mremap")
 MLOCK, MADVISE = scope(more="mlock,munlock"), scope(more="madvise")
 RMAP_IS_RIGHT = (
     "rmap_finds_every_page",
@@ -56,7 +58,10 @@ RMAP_IS_RIGHT = (
     "unfaulted_vmas_have_pgoff_of_their_start",
     "nothing_refers_to_a_freed_anon_vma",
 )
-THREADS = "there is one thread here; the interleavings are left to a model of threads"
+TWO, THREE = scope(many=2), scope(many=3)
+BOTH, STACK = scope(2, more="fork", many=2), scope(more="stack", many=2)
+LOST_RACE = ("no_anon_vma_is_left_behind", "no_vma_has_a_freed_anon_vma", "kernel_bug_is_never_hit")
+ON_ONE_LIST = ("vmas_end_on_the_list_of_their_anon_vma", "lists_are_whole_when_nobody_joins_them")
 
 
 # ---- the claims ----------------------------------------------------------------------------------
@@ -253,7 +258,7 @@ CLAIMS = (
             Can(ONE, "anonmm", "layout", MOVE),
             NotChecked(
                 "moving a page that is shared across fork costs anonmm a copy, and the extreme none",
-                "there is one process here",
+                "the second process here has no mremap",
                 is_claim=False,
             ),
         ),
@@ -356,12 +361,13 @@ CLAIMS = (
     Claim(
         "C17",
         "if (find_vma_prev(vma->vm_mm, vma->vm_start, &near) != vma) BUG();",
-        "In every interleaving of threads, the previous vma's next is the vma.",
+        "In every interleaving, also with a stack that grows in another thread, the look-up finds the vma.",
         (
-            NotChecked("against a stack that grows in another thread, the look-up finds the vma", THREADS),
+            Always("rmap40", ("kernel_bug_is_never_hit",), STACK),
             Always("rmap40", ("kernel_bug_is_never_hit",), scope(4), is_claim=False),
+            Breaks(RMAP40, "pages_are_found_through_their_anon_vma", STACK, is_claim=False),
         ),
-        UNCHECKED,
+        HOLDS,
     ),
     Claim(
         "C18",
@@ -399,22 +405,24 @@ CLAIMS = (
     Claim(
         "C21",
         "page_table_lock to protect against threads",
-        "Every vma ends on one list, once, with threads of one process; with a second process it need not.",
+        "Every vma ends on one list, once, however threads interleave, of one process or of two that share the list.",
         (
-            NotChecked("the lock is enough between threads, and not between processes", THREADS),
-            Always("rmap40", ("faulted_vmas_are_on_their_list",), scope(4), is_claim=False),
+            Always("rmap40", ON_ONE_LIST, THREE),
+            Always("rmap40", ("kernel_bug_is_never_hit", *ON_ONE_LIST), BOTH),
+            Always("linux-2.6.8", ("kernel_bug_is_never_hit", *ON_ONE_LIST), BOTH, is_claim=False),
         ),
-        UNCHECKED,
+        REFUTED,
     ),
     Claim(
         "C22",
         "if (unlikely(allocated)) anon_vma_free(allocated);",
         "Whoever loses the race frees only the anon_vma that it allocated itself.",
         (
-            NotChecked("no anon_vma is freed twice, or while it is shared, by a thread that lost the race", THREADS),
+            Always("rmap40", LOST_RACE, THREE),
+            Happens("rmap40", "a_fault_comes_too_late", TWO),
             Always(RMAP40, ("anon_vmas_are_freed_with_their_last_vma",), scope(4), is_claim=False),
         ),
-        UNCHECKED,
+        HOLDS,
     ),
     Claim(
         "C23",
@@ -475,5 +483,18 @@ CLAIMS = (
         ),
         BOUNDED,
         "safety",
+    ),
+    Claim(
+        "H1",
+        "two threads first-faulting adjacent vmas",
+        "Each order of two first faults shares an anon_vma; together they can leave two, and vmas that nothing merges.",
+        (
+            Always("linux-2.6.8", ("faults_share_with_their_neighbours",), scope(prot="RW,RWX", many=1)),
+            Breaks("linux-2.6.8", "faults_share_with_their_neighbours", scope(prot="RW,RWX", many=2)),
+            EndsInThreads(AT_ONCE, "linux-2.6.8", 2, 2),
+            EndsInThreads(ONE_BY_ONE, "linux-2.6.8", 2, 1),
+        ),
+        HOLDS,
+        "kernel-2004 section 5",
     ),
 )

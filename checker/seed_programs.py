@@ -58,3 +58,8 @@ def longest_list_after(kernel: str, calls: Sequence[Call], pages: int) -> int:
 def find_vma_prevs(kernel: str, calls: Sequence[Call], pages: int) -> int:
     """How many of the calls looked up the previous vma for a fault's sake."""
     return sum(bool(mm.events & FIND_VMA_PREV) for mm in states_after(kernel, calls, pages))
+
+
+FIRST_FAULTS = "mmap(0,1,RW); mmap(1,1,RWX); t1: write(0);"
+AT_ONCE = f"{FIRST_FAULTS} t2: write(1); t1: @page_table_lock; t2: @page_table_lock; mprotect(0,1,RWX)"
+ONE_BY_ONE = f"{FIRST_FAULTS} t1: @page_table_lock; t1: write(1); t1: @page_table_lock; mprotect(0,1,RWX)"

@@ -37,7 +37,8 @@ def build(name: str, scope: Scope, properties: Sequence[str], more: int = 0) -> 
     if vm.split_name(name)[0] == "anonmm":
         raise ScopeError("--threads is about anon_vma_prepare, which anonmm does not have")
     processes = 2 if "fork" in scope.operations else 1
-    bounds = state.thread_bounds(scope.pages, processes, scope.threads, scope.max_map_count, more)
+    stacks = int("stack" in scope.operations)
+    bounds = state.thread_bounds(scope.pages, processes, scope.threads, scope.max_map_count, stacks, more)
     constants = {**bounds.constants(), "FUSED": int(not scope.every_step), "WALKS": int("reclaim" in scope.operations)}
     program = linked_with(vm.program_of(name, constants, under=MODEL), [*FILES, THREADS])
     program.check()
@@ -61,6 +62,8 @@ def without_renaming(system: System, calls: Sequence[Call]) -> System:
     known = system.program.constants
     processes = 1 + next(field.high for field in system.layout.numbers if field.name == "forked")
     pages, threads = known["TASK_SIZE"], known["NR_THREADS"]
-    bounds = state.thread_bounds(pages, processes, threads, known["MAX_MAP_COUNT"], (pages + 2) * len(calls))
+    bounds = state.thread_bounds(
+        pages, processes, threads, known["MAX_MAP_COUNT"], known["STACKS"], (pages + 2) * len(calls)
+    )
     program = Program(system.program.functions, {**known, **bounds.constants(), "ANY_THREAD": 1})
     return replace(system, program=program, layout=Layout.of(state.thread_layout(bounds)), calls=calls, claims=())

@@ -7,10 +7,12 @@ from typing import Any
 from checker import vm
 from checker.claims import Decided, Finding, Part, Witness
 from checker.scope import Scope
+from counterexamples.interleaving import replay_text, thread_film
 from counterexamples.picture import LEGEND, film, picture
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, count
 from counterexamples.side_by_side import side_by_side
+from model import interleaving
 
 WORDS = 72  # of a quote, in the table
 
@@ -91,6 +93,9 @@ def claim_text(one: Decided) -> list[str]:
 
 def _drawn(witness: Witness) -> list[str]:
     """A witness: step by step on one kernel or two; its end on more."""
+    if isinstance(witness.calls[0], interleaving.Call):
+        (kernel,) = witness.kernels
+        return thread_film(replay_text(kernel, witness.pages, witness.calls), witness.pages)
     if len(witness.kernels) == 1:
         return film(_steps(witness.kernels[0], witness), witness.pages)
     if len(witness.kernels) == 2:

@@ -13,7 +13,7 @@ from checker.threads import build, without_renaming
 from counterexamples.picture import picture
 from counterexamples.replay import STOPPED, Page, Vma, pages_in, pages_of, vmas_of
 from model.interleaving import NAMES_OF_POINTS, THREAD_OPERATIONS, Call
-from model.mm import EINVAL
+from model.mm import EINVAL, MAP_GROWSDOWN, MAX_MAP_COUNT
 from model.operations import ERRNO, TraceError
 from model.unistd import NR_step
 
@@ -66,16 +66,21 @@ def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
     return steps
 
 
-def replay_text(kernel: str, pages: int, calls: Sequence[Call], max_map_count: int) -> list[ThreadStep]:
+def replay_text(kernel: str, pages: int, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT) -> list[ThreadStep]:
     """Carry out calls that a user gives, whose steps are as large as they can be for all of them to be possible.
 
     Raises as replay_threads does, and UnknownName and LinkError.
     """
     threads = max(1, *(call.thread for call in calls))
+    grows = any(call.flags & MAP_GROWSDOWN for call in calls)
     scope = Scope(pages, operations=THREAD_OPERATIONS, max_map_count=max_map_count, threads=threads)
-    coarse = replace(scope, operations=tuple(word for word in THREAD_OPERATIONS if word != "reclaim"))
+    coarse = [
+        replace(scope, operations=tuple(word for word in THREAD_OPERATIONS if word not in absent))
+        for absent in (("stack", "reclaim"), ("reclaim",), ("stack",), ())
+        if not (grows and "stack" in absent)
+    ]
     first = None
-    for one in (coarse, scope, replace(scope, every_step=True)):
+    for one in (*coarse, replace(scope, every_step=True)):
         try:
             return replay_threads(build(kernel, one, ()), calls)
         except TraceError as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from model import threads as threads_model
+from model.mm import MAP_GROWSDOWN
 from model.operations import NAMES, TraceError, all_calls
 from model.operations import Call as OneCall
 from model.traces import operations_in, parse_trace
@@ -18,6 +19,7 @@ from model.unistd import NR_exit, NR_fork, NR_mmap, NR_mprotect, NR_munmap, NR_r
 
 POINTS = {
     "anon_vma": threads_model.AT_READ,
+    "vm_start": threads_model.AT_START,
     "find_mergeable_anon_vma": threads_model.AT_FIND,
     "anon_vma_alloc": threads_model.AT_ALLOC,
     "page_table_lock": threads_model.AT_LOCK,
@@ -30,11 +32,15 @@ POINTS = {
     "head_next_new": threads_model.AT_HEAD_NEXT,
     "unlock": threads_model.AT_UNLOCK,
     "anon_vma_free": threads_model.AT_FREE,
+    "expand_stack": threads_model.AT_GROW_LOCK,
+    "grow_start": threads_model.AT_GROW,
+    "grow_pgoff": threads_model.AT_GROW_PGOFF,
     "set_pte": threads_model.AT_SET_PTE,
     "visit": threads_model.AT_VISIT,
 }
 ONLY_OF_THREADS = {
     "fork": ("", "with --threads: makes p1, which can write and munmap, and exit()"),
+    "stack": ("a,n,P,GROWSDOWN", "with --threads: mmap of a vma that grows when a page below it is written"),
     "reclaim": ("a", "with --threads: reclaim's walk from page a over the list of its anon_vma, in steps"),
 }
 THREAD_OPERATIONS = ("mmap", "munmap", "mprotect", "write", *ONLY_OF_THREADS)
@@ -79,7 +85,7 @@ class Call(NamedTuple):
 
 def of_process(call: OneCall, process: int = 0) -> Call:
     """The call as one of the process."""
-    return Call(call.nr, call.addr, call.len, call.prot, process=process)
+    return Call(call.nr, call.addr, call.len, call.prot, call.flags, process=process)
 
 
 def interleaved_calls(
@@ -88,13 +94,18 @@ def interleaved_calls(
     """Every call of p0; steps; calls of p1, if there is fork: those that take from what it was given."""
     of_p0 = tuple(word for word in operations if word in ("mmap", "munmap", "mprotect"))
     yield from map(of_process, all_calls(pages, protections, of_p0, False))
+    if "stack" in operations:
+        of_mmap = map(of_process, all_calls(pages, protections, ("mmap",), False))
+        yield from (call._replace(flags=MAP_GROWSDOWN) for call in of_mmap)
     processes = range(2) if "fork" in operations else range(1)
     begun = [nr for nr, name in ((NR_write, "write"), (NR_reclaim, "reclaim")) if name in operations]
     for nr in begun:
         for process in processes:
             for thread in range(1, threads + 1):
                 yield from (Call(nr, page, process=process, thread=thread) for page in range(pages))
-    for at in POINTS.values():
+    growing = range(threads_model.AT_GROW_LOCK, threads_model.AT_GROW_PGOFF + 1)
+    points = [at for at in POINTS.values() if at not in growing or "stack" in operations]
+    for at in points:
         if (NR_reclaim if at == threads_model.AT_VISIT else NR_write) in begun:
             yield from (Call(NR_step, at, thread=thread) for thread in range(1, threads + 1))
     if "fork" in operations:
@@ -107,7 +118,7 @@ def interleaved_calls(
 
 def is_interleaving(text: str) -> bool:
     """Is the trace one of threads or processes?"""
-    return any(re.match(r"[pt]\d|fork\b", word) for word in operations_in(text))
+    return any(re.match(r"[pt]\d|fork\b", word) or "GROWSDOWN" in word for word in operations_in(text))
 
 
 def parse_interleaving(text: str) -> list[Call]:
@@ -138,12 +149,12 @@ def _call(number: int, text: str) -> Call:
             raise TraceError(f"{where}: reclaim is of a thread, as in t1: {what}")
         return Call(NR_reclaim, int(reclaim[1]), process=process, thread=thread)
     try:
-        (call,) = parse_trace(what)
+        (call,) = parse_trace(what, stacks=True)
     except TraceError as error:
         raise TraceError(f"{where}: {str(error).split(': ', 1)[1]}") from None
     except ValueError:
         raise TraceError(f"{where}: what is the call?") from None
-    if call.nr not in (NR_mmap, NR_munmap, NR_mprotect, NR_write) or call.flags or call.file:
+    if call.nr not in (NR_mmap, NR_munmap, NR_mprotect, NR_write) or call.flags & ~MAP_GROWSDOWN or call.file:
         raise TraceError(f"{where}: threads have mmap, munmap, mprotect, write, fork, exit and reclaim only")
     if (call.nr == NR_write) != bool(thread):
         raise TraceError(f"{where}: a write is of a thread, as in t1: write(0), and any other call is of a process")

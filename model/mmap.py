@@ -54,6 +54,11 @@ def find_vma(mm, addr):
     return NULL
 
 
+def vm_start_of(mm, vma):
+    """The start of vma, for find_vma_prev to look it up by."""
+    return mm.vma[vma].vm_start
+
+
 def find_vma_prev(mm, addr):
     """The highest vma that ends at or below addr, or NULL; vma_next() of it is find_vma(addr)."""
     prev = NULL
@@ -359,6 +364,11 @@ def map_new_area(mm, addr, len, vm_flags, file, pgoff):
     vma_link(mm, vma)
 
 
+def calc_vm_flags(prot, flags):
+    """The VM_ flags of a new mapping, as far as these two say; those of prot have the same bits."""
+    return prot
+
+
 def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
     """MAP_PRIVATE MAP_FIXED mapping of [addr, addr + len): anonymous, or of a file from pgoff on.
 
@@ -370,7 +380,7 @@ def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
         return -ENOMEM
     if addr > TASK_SIZE or len > TASK_SIZE - addr:
         return -ENOMEM
-    vm_flags = prot
+    vm_flags = calc_vm_flags(prot, flags)
     if file == NULL:
         pgoff = addr
     vma = find_vma(mm, addr)

@@ -94,6 +94,8 @@ class Call(NamedTuple):
             words.append(name_of(self.behavior, ADVICE))
         if self.nr == NR_mbind:
             words.append(name_of(self.policy, POLICIES))
+        if self.nr == NR_mmap and self.flags & mm.MAP_GROWSDOWN:
+            words.append("GROWSDOWN")
         if self.flags & mm.MAP_NORESERVE:
             words.append("NORESERVE")
         if self.file:

@@ -196,6 +196,39 @@ def name_nodes(mm):
         mm.node[name].life = mm.new_node[name].life
 
 
+def is_list_whole(mm, anon_vma):
+    """Does the list lead through each vma on it once, forwards and backwards, and through nothing else?"""
+    vmas = 0
+    for vma in range(1, OTHER + mm.other_count + 1):
+        if mm.vma[vma].anon_vma_node == anon_vma:
+            vmas = vmas + 1
+    nodes = 0
+    prev = NULL
+    node = mm.anon_vma[anon_vma].first
+    while node != NULL and nodes <= NR_NODES:
+        if mm.node[node].life != LIVE or mm.node[node].prev != prev:
+            return False
+        prev = node
+        node = mm.node[node].next
+        nodes = nodes + 1
+    return nodes == vmas and mm.anon_vma[anon_vma].last == prev
+
+
+def sort_lists(mm):
+    """Put each list that is whole in the order of its vmas: where nobody sees one but under its lock, none matters."""
+    for anon_vma in range(1, NR_ANON_VMAS + 1):
+        if mm.anon_vma[anon_vma].life == LIVE and is_list_whole(mm, anon_vma):
+            prev = NULL
+            for vma in range(1, OTHER + mm.other_count + 1):
+                if mm.vma[vma].anon_vma_node == anon_vma:
+                    node = mm.vma[vma].link
+                    set_next(mm, anon_vma, prev, node)
+                    mm.node[node].prev = prev
+                    prev = node
+            set_next(mm, anon_vma, prev, NULL)
+            mm.anon_vma[anon_vma].last = prev
+
+
 def name_anon_vmas(mm):
     """Rename the anon_vmas in order of first appearance: vmas, pages, threads."""
     mm.names = 0

@@ -17,9 +17,19 @@ What a field has to hold follows from the calls: those that are not tried take n
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from model.mm import MPOL_INTERLEAVE, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
+from model.mm import (
+    MPOL_INTERLEAVE,
+    VM_ACCOUNT,
+    VM_EXEC,
+    VM_GROWSDOWN,
+    VM_LOCKED,
+    VM_RAND_READ,
+    VM_READ,
+    VM_SEQ_READ,
+    VM_WRITE,
+)
 
-LAST_POINT = 15  # where a thread can be (threads.py)
+LAST_POINT = 19  # where a thread can be (threads.py)
 PROTECTION = VM_READ | VM_WRITE | VM_EXEC
 
 
@@ -103,6 +113,12 @@ class ThreadBounds(NamedTuple):
     anon_vmas: int
     nodes: int
     max_map_count: int
+    stacks: int
+
+    @property
+    def offset_mask(self) -> int:
+        """Enough bits for every offset, and for those of pages that are mapped while a stack grows."""
+        return (1 << (3 * self.pages).bit_length()) - 1 if self.stacks else 0x7FFFFFFF
 
     def constants(self) -> dict[str, int]:
         """The bounds of model.mm and model.threads."""
@@ -117,17 +133,23 @@ class ThreadBounds(NamedTuple):
             "OTHER": self.pages + 1,
             "SPARE_VMA": 2 * self.pages + 2,
             "SPARE_PAGE": 2 * self.pages,
+            "STACKS": self.stacks,
+            "OFFSET_MASK": self.offset_mask,
         }
 
 
-def thread_bounds(pages: int, processes: int, threads: int, max_map_count: int, more: int = 0) -> ThreadBounds:
+def thread_bounds(
+    pages: int, processes: int, threads: int, max_map_count: int, stacks: int = 0, more: int = 0
+) -> ThreadBounds:
     """What the states need: each vma, its place on a list, each page and each thread can name an anon_vma; one is new.
 
     A vma has a node; a call can make two more before it frees others, and all freed ones are one. `more` of both are
     for where nothing is renamed.
     """
     vmas = pages * processes
-    return ThreadBounds(pages, processes, threads, 3 * vmas + threads + 1 + more, vmas + 4 + more, max_map_count)
+    return ThreadBounds(
+        pages, processes, threads, 3 * vmas + threads + 1 + more, vmas + 4 + more, max_map_count, stacks
+    )
 
 
 def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
@@ -136,7 +158,7 @@ def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
     vma = {
         "vm_start": pages - 1,
         "vm_end": pages,
-        "vm_flags": ("bits", PROTECTION | VM_ACCOUNT),
+        "vm_flags": ("bits", PROTECTION | VM_ACCOUNT | (VM_GROWSDOWN if bounds.stacks else 0)),
         "vm_pgoff": pages - 1,
         "vm_file": 0,
         "vm_policy": 0,
@@ -151,11 +173,14 @@ def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
         "address": pages - 1,
         "anon_vma": anon_vmas,
         "allocated": 1,
+        "grows": bounds.stacks,
+        "start": (pages - 1) * bounds.stacks,
         "node": nodes,
         "found": 1,
         "skipped": 1,
     }
-    page = {"mapcount": 1, "mapping": anon_vmas, "index": pages - 1, "shared": two}
+    index = bounds.offset_mask if bounds.stacks else pages - 1
+    page = {"mapcount": 1, "mapping": anon_vmas, "index": index, "shared": two}
     last = 2 * pages + 1 if two else pages
     return [
         ("map_count", pages),
@@ -176,6 +201,7 @@ def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
         ("names", None),
         ("node_names", None),
         ("running", None),
+        ("reader", None),
     ]
 
 

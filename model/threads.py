@@ -16,8 +16,10 @@ from model.mm import (
     EFAULT,
     EINVAL,
     LIVE,
+    MAP_GROWSDOWN,
     NULL,
     TASK_SIZE,
+    VM_GROWSDOWN,
     VM_WRITE,
     VMA_NEW,
 )
@@ -34,6 +36,7 @@ from model.processes import (
     name_nodes,
     page_remove_rmap,
     set_prev,
+    sort_lists,
     switch_mm,
 )
 from model.rmap import anon_vma_alloc, anon_vma_free, page_add_anon_rmap
@@ -43,23 +46,29 @@ from model.unistd import NR_exit, NR_fork, NR_mprotect, NR_reclaim, NR_step, NR_
 ANY_THREAD = 0  # 1: any idle thread can begin something; 0: the first does, since they are alike
 FUSED = 0  # 1: a step goes on to where others can see it, or hinder it
 WALKS = 0  # 1: there are walks, which see how a list is linked
+STACKS = 0  # 1: there are vmas that grow when something below is written
+OFFSET_MASK = 0x7FFFFFFF  # of an offset that was read while it changed, what is kept
 
 # Where a thread is: what it does next.
 AT_READ = 1
-AT_FIND = 2
-AT_ALLOC = 3
-AT_LOCK = 4
-AT_LOCK_LIST = 5
-AT_RECHECK = 6
-AT_FIRST = 7  # list_add: read head->next
-AT_NEXT_PREV = 8  # next->prev = new
-AT_NEW_NEXT = 9  # new->next = next
-AT_NEW_PREV = 10  # new->prev = head
-AT_HEAD_NEXT = 11  # head->next = new
-AT_UNLOCK = 12
-AT_FREE = 13
-AT_SET_PTE = 14
-AT_VISIT = 15  # a walk over a list, at the thread's node
+AT_START = 2  # find_vma_prev(vma->vm_start): read vma->vm_start
+AT_FIND = 3
+AT_ALLOC = 4
+AT_LOCK = 5
+AT_LOCK_LIST = 6
+AT_RECHECK = 7
+AT_FIRST = 8  # list_add: read head->next
+AT_NEXT_PREV = 9  # next->prev = new
+AT_NEW_NEXT = 10  # new->next = next
+AT_NEW_PREV = 11  # new->prev = head
+AT_HEAD_NEXT = 12  # head->next = new
+AT_UNLOCK = 13
+AT_FREE = 14
+AT_GROW_LOCK = 15
+AT_GROW = 16  # expand_stack: vma->vm_start = address
+AT_GROW_PGOFF = 17  # vma->vm_pgoff -= grow
+AT_SET_PTE = 18
+AT_VISIT = 19  # a walk over a list, at the thread's node
 
 
 # ---- faults --------------------------------------------------------------------------------------
@@ -77,13 +86,18 @@ def start_fault(mm, thread, process, address):
     if not is_idle(mm, thread):
         return -EBUSY
     vma = find_vma(mm, address)
-    if vma == NULL or mm.vma[vma].vm_start > address or (mm.vma[vma].vm_flags & VM_WRITE) == 0:
+    if vma == NULL:
         return -EFAULT
-    if mm.page[address].mapcount != 0 and mm.page[address].shared == 0:
+    below = mm.vma[vma].vm_start > address
+    if (mm.vma[vma].vm_flags & (VM_GROWSDOWN if below else VM_WRITE)) == 0:
+        return -EFAULT
+    if not below and mm.page[address].mapcount != 0 and mm.page[address].shared == 0:
         return 0
     mm.task[thread].at = AT_READ
     mm.task[thread].process = process
     mm.task[thread].address = address
+    mm.task[thread].grows = 1 if below else 0
+    go_on(mm, thread)
     return 0
 
 
@@ -96,22 +110,35 @@ def is_blocked(mm, thread):
         return mm.ptl != 0
     if at == AT_LOCK_LIST:
         return mm.anon_vma[mm.task[thread].anon_vma].lock != 0
+    if at == AT_GROW_LOCK:
+        return mm.anon_vma[mm.vma[find_vma(mm, mm.task[thread].address)].anon_vma].lock != 0
     return False
 
 
 def can_go_on(mm, thread):
-    """Is the thread's next step one that nobody can see, and that no lock can hinder?
+    """Is the thread's next step one that nobody can tell from what it did just now, and that no lock can hinder?
 
-    What it has allocated is its own until it is installed. What it does with page_table_lock held, nobody sees but who
-    reads vma->anon_vma or the list: that is between the first of these steps and the last, if the list is locked as
-    well, or if there is no second process that could change it, and no walk that could see it.
+    Up to where it waits for page_table_lock, a fault has taken mmap_sem and read what others set at most once: if it
+    was late, the test under the lock says so. What it has allocated is its own until it is installed. What it does with
+    page_table_lock held, nobody sees but who reads vma->anon_vma or the list: that is between the first of these steps
+    and the last, if the list is locked as well, or if there is no second process that could change it, and no walk that
+    could see it. To set a pte that nobody else can set is one with what comes before it. A stack that grows can be seen
+    by all that read where a vma starts.
     """
     at = mm.task[thread].at
-    if at == AT_ALLOC or at == AT_FREE:
-        return True
-    if at >= AT_FIRST and at <= AT_UNLOCK:
+    if at == AT_NEXT_PREV or at == AT_NEW_NEXT or at == AT_HEAD_NEXT or at == AT_UNLOCK:
         return joins_lists_locked(mm) or (mm.forked == 0 and WALKS == 0)
-    return at == AT_RECHECK or (at == AT_LOCK_LIST and not is_blocked(mm, thread))
+    if at == AT_LOCK_LIST or at == AT_SET_PTE:
+        return not is_blocked(mm, thread)
+    if STACKS != 0 and (at == AT_FIND or (at >= AT_GROW_LOCK and at <= AT_SET_PTE)):
+        return False
+    return at != NULL and at != AT_LOCK
+
+
+def go_on(mm, thread):
+    """The steps that are one with what the thread did."""
+    while FUSED != 0 and mm.oops == 0 and can_go_on(mm, thread):
+        small_step(mm, thread)
 
 
 def step_fault(mm, thread):
@@ -122,8 +149,7 @@ def step_fault(mm, thread):
         visit(mm, thread)
         return 0
     small_step(mm, thread)
-    while FUSED != 0 and mm.oops == 0 and can_go_on(mm, thread):
-        small_step(mm, thread)
+    go_on(mm, thread)
     return 0
 
 
@@ -133,9 +159,14 @@ def small_step(mm, thread):
     vma = find_vma(mm, mm.task[thread].address)
     anon_vma = mm.task[thread].anon_vma
     if at == AT_READ:
-        mm.task[thread].at = AT_FIND if mm.vma[vma].anon_vma == NULL else AT_SET_PTE
+        mm.task[thread].at = AT_START if mm.vma[vma].anon_vma == NULL else at_end(mm, thread)
+    elif at == AT_START:
+        mm.task[thread].start = mm.vma[vma].vm_start if STACKS else 0
+        mm.task[thread].at = AT_FIND
     elif at == AT_FIND:
+        mm.reader = thread
         mm.task[thread].anon_vma = sharable_anon_vma(mm, vma)
+        mm.task[thread].start = 0
         mm.task[thread].at = AT_ALLOC if mm.task[thread].anon_vma == NULL else AT_LOCK
     elif at == AT_ALLOC:
         mm.task[thread].anon_vma = anon_vma_alloc(mm)
@@ -161,11 +192,13 @@ def small_step(mm, thread):
         list_add_step(mm, thread, anon_vma, mm.vma[vma].link)
     elif at == AT_UNLOCK:
         unlock(mm, thread, anon_vma)
-        mm.task[thread].at = AT_FREE if mm.task[thread].allocated else AT_SET_PTE
+        mm.task[thread].at = AT_FREE if mm.task[thread].allocated else at_end(mm, thread)
     elif at == AT_FREE:
         anon_vma_free(mm, anon_vma)
         mm.task[thread].allocated = 0
-        mm.task[thread].at = AT_SET_PTE
+        mm.task[thread].at = at_end(mm, thread)
+    elif at >= AT_GROW_LOCK and at <= AT_GROW_PGOFF:
+        expand_stack_step(mm, thread, vma)
     elif at == AT_SET_PTE:
         set_pte(mm, vma, mm.task[thread].address)
         forget_thread(mm, thread)
@@ -184,6 +217,40 @@ def list_add_step(mm, thread, anon_vma, node):
     else:
         mm.anon_vma[anon_vma].first = node
     mm.task[thread].at = at + 1
+
+
+def at_end(mm, thread):
+    """Where anon_vma_prepare returns to: expand_stack, or the fault."""
+    return AT_GROW_LOCK if mm.task[thread].grows else AT_SET_PTE
+
+
+def expand_stack_step(mm, thread, vma):
+    """Make vma start at the thread's page, with its anon_vma's lock: no other thread grows it meanwhile, but before."""
+    at = mm.task[thread].at
+    anon_vma = mm.vma[vma].anon_vma
+    mm.task[thread].at = at + 1
+    if at == AT_GROW_LOCK:
+        mm.anon_vma[anon_vma].lock = thread
+    elif at == AT_GROW:
+        mm.task[thread].start = mm.vma[vma].vm_start
+        mm.vma[vma].vm_start = mm.task[thread].address
+    else:
+        mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - (mm.task[thread].start - mm.task[thread].address)
+        mm.task[thread].start = 0
+        mm.task[thread].grows = 0
+        mm.anon_vma[anon_vma].lock = 0
+        if (mm.vma[vma].vm_flags & VM_WRITE) == 0:
+            forget_thread(mm, thread)
+
+
+def calc_vm_flags(prot, flags):
+    """The VM_ flags of a new mapping, as far as these two say."""
+    return prot | (VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0)
+
+
+def vm_start_of(mm, vma):
+    """The start of vma, as the thread that looks for a neighbour's anon_vma has read it, a step ago."""
+    return mm.task[mm.reader].start if STACKS else mm.vma[vma].vm_start
 
 
 def sharable_anon_vma(mm, vma):
@@ -219,6 +286,7 @@ def set_pte(mm, vma, address):
     if mm.page[address].mapcount != 0:
         page_remove_rmap(mm, address)
     page_add_anon_rmap(mm, vma, address)
+    mm.page[address].index = mm.page[address].index & OFFSET_MASK
 
 
 def forget_thread(mm, thread):
@@ -228,6 +296,8 @@ def forget_thread(mm, thread):
     mm.task[thread].address = 0
     mm.task[thread].anon_vma = NULL
     mm.task[thread].allocated = 0
+    mm.task[thread].grows = 0
+    mm.task[thread].start = 0
     mm.task[thread].node = NULL
     mm.task[thread].found = 0
     mm.task[thread].skipped = 0
@@ -384,4 +454,6 @@ def canonicalise(mm):
     clear_vma(mm, VMA_NEW)
     clear_vma(mm, SPARE_VMA)
     name_anon_vmas(mm)
+    if FUSED != 0 and WALKS == 0 and joins_lists_locked(mm):
+        sort_lists(mm)
     name_nodes(mm)

@@ -4,16 +4,24 @@
 import re
 from collections.abc import Mapping
 
-from model.mm import MAP_NORESERVE, MREMAP_MAYMOVE
+from model.mm import MAP_GROWSDOWN, MAP_NORESERVE, MREMAP_MAYMOVE
 from model.operations import ADVICE, FILES, FIXED, NAMES, OPERATIONS, POLICIES, PROTECTIONS, Call, TraceError
 from model.unistd import NR_mmap, NR_mremap
 
 NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 
-def parse_trace(text: str) -> list[Call]:
-    """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
-    return [_Operation(number, word).call() for number, word in enumerate(operations_in(text), 1)]
+def parse_trace(text: str, stacks: bool = False) -> list[Call]:
+    """A trace as calls, which make stacks only if they are asked for.
+
+    Raises TraceError that says which operation cannot be read, and why.
+    """
+    operations = [_Operation(number, word) for number, word in enumerate(operations_in(text), 1)]
+    calls = [operation.call() for operation in operations]
+    for operation, call in zip(operations, calls, strict=True):
+        if call.nr == NR_mmap and call.flags & MAP_GROWSDOWN and not stacks:
+            raise operation.error("GROWSDOWN is for traces of threads, whose writes are as in t1: write(0)")
+    return calls
 
 
 def operations_in(text: str) -> list[str]:
@@ -82,13 +90,15 @@ class _Operation:
                 raise self.error(f"{what} is named twice")
             seen.add(what)
             if word == "NORESERVE":
-                call = call._replace(flags=MAP_NORESERVE)
+                call = call._replace(flags=call.flags | MAP_NORESERVE)
+            elif word == "GROWSDOWN":
+                call = call._replace(flags=call.flags | MAP_GROWSDOWN)
             elif what == "file" and value:
                 call = call._replace(file=self.one_of("file", value, FILES))
             elif what == "off" and value:
                 call = call._replace(pgoff=self.page_number(value))
             else:
-                raise self.error(f"unknown mmap flag '{word}'; there are NORESERVE, file=F and off=K")
+                raise self.error(f"unknown mmap flag '{word}'; there are NORESERVE, GROWSDOWN, file=F and off=K")
         if "off" in seen and "file" not in seen:
             raise self.error("off= is of a file, and there is no file=")
         return call

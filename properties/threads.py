@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults in steps, and a second process: what is so however they interleave (kernel-2004 section 5, C21, C22, H1)."""
 
-from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL
+from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
 from model.processes import NR_NODES, NR_THREADS, OTHER
-from model.threads import AT_FIRST, AT_LOCK, AT_LOCK_LIST, AT_SET_PTE, AT_UNLOCK, AT_VISIT
+from model.threads import AT_FIRST, AT_GROW_LOCK, AT_LOCK, AT_LOCK_LIST, AT_SET_PTE, AT_UNLOCK, AT_VISIT
 from model.unistd import NR_step
 from properties import always, sometimes, step
-from properties.neighbours import anon_vma_of_page, vma_of_page
 from properties.sharing import sharable_above, sharable_below
 
 
@@ -33,7 +32,20 @@ def is_waiting(mm, thread):
         return True
     if at == AT_LOCK or at == AT_SET_PTE:
         return (mm.ptl if mm.task[thread].process == 0 else mm.other_ptl) != 0
+    if at == AT_GROW_LOCK:
+        vma = vma_of_fault(mm, mm.task[thread].process, mm.task[thread].address)
+        return mm.anon_vma[mm.vma[vma].anon_vma].lock != 0
     return at == AT_LOCK_LIST and mm.anon_vma[mm.task[thread].anon_vma].lock != 0
+
+
+def vma_of_fault(mm, process, address):
+    """The vma in which, or below which, a fault of the process at the address is; or NULL."""
+    first = 1 if process == 0 else OTHER + 1
+    vmas = mm.map_count if process == 0 else mm.other_count
+    for vma in range(first, first + vmas):
+        if mm.vma[vma].vm_end > address:
+            return vma
+    return NULL
 
 
 def page_is_walked(mm, thread):
@@ -85,8 +97,8 @@ def gives_anon_vma(before, call, after):
     """Does a thread give a vma of p0 its anon_vma in this step?"""
     if call.nr != NR_step or before.task[call.thread].at == NULL or before.task[call.thread].process != 0:
         return False
-    page = before.task[call.thread].address
-    return anon_vma_of_page(before, page) == NULL and anon_vma_of_page(after, page) != NULL
+    vma = vma_of_fault(before, 0, before.task[call.thread].address)
+    return before.vma[vma].anon_vma == NULL and after.vma[vma].anon_vma != NULL
 
 
 @always(premise=a_list_has_two_vmas)
@@ -178,14 +190,41 @@ def walks_miss_no_page(mm):
     return mm.missed == 0
 
 
+def is_found_through(mm, page, first, vmas):
+    """Does a vma, of so many from the first on, show the page, with the list of the page's anon_vma and its offset?"""
+    address = page if page < TASK_SIZE else page - TASK_SIZE
+    for vma in range(first, first + vmas):
+        if (
+            mm.vma[vma].anon_vma_node == mm.page[page].mapping
+            and mm.vma[vma].vm_start <= address
+            and address < mm.vma[vma].vm_end
+            and mm.page[page].index - mm.vma[vma].vm_pgoff == address - mm.vma[vma].vm_start
+        ):
+            return True
+    return False
+
+
+@always(premise=a_list_has_two_vmas)
+def pages_are_found_through_their_anon_vma(mm):
+    """When no fault is under way, each mapped page is where a vma on the list of its anon_vma says it is."""
+    if not nobody_faults(mm):
+        return True
+    for page in range(TASK_SIZE):
+        if mm.page[page].mapcount != 0 and not is_found_through(mm, page, 1, mm.map_count):
+            return False
+        if mm.forked != 0 and mm.page[TASK_SIZE + page].mapcount != 0:
+            if not is_found_through(mm, TASK_SIZE + page, OTHER + 1, mm.other_count):
+                return False
+    return True
+
+
 @step(premise=a_fault_gives_an_anon_vma)
 def faults_share_with_their_neighbours(before, call, after):
     """A fault gives a vma the anon_vma of a touching neighbour that differs in R, W and X at most, if one has one."""
     if not gives_anon_vma(before, call, after):
         return True
-    page = before.task[call.thread].address
-    vma = vma_of_page(before, page)
+    vma = vma_of_fault(before, 0, before.task[call.thread].address)
     above = sharable_above(before, vma)
     below = sharable_below(before, vma)
-    taken = anon_vma_of_page(after, page)
+    taken = after.vma[vma].anon_vma
     return (above == NULL and below == NULL) or taken == above or taken == below

@@ -7,7 +7,7 @@ anon_vma_prepare. Rules: the seed, and kernel-2004 sections 4.10 and 4.11.
 """
 
 from model.mm import BUG, FIND_VMA_PREV, NULL, VM_EXEC, VM_READ, VM_WRITE, count_vm_event
-from model.mmap import can_vma_merge_after, can_vma_merge_before, find_vma_prev, mpol_equal, vma_next
+from model.mmap import can_vma_merge_after, can_vma_merge_before, find_vma_prev, mpol_equal, vm_start_of, vma_next
 from model.rmap import anon_vma_alloc, anon_vma_free, list_add
 
 
@@ -36,7 +36,7 @@ def mergeable_anon_vma_of_next(mm, vma):
 def mergeable_anon_vma_of_prev(mm, vma):
     """The anon_vma of the previous vma, which has to be looked up, on the same conditions; or NULL."""
     count_vm_event(mm, FIND_VMA_PREV)
-    near = find_vma_prev(mm, mm.vma[vma].vm_start)
+    near = find_vma_prev(mm, vm_start_of(mm, vma))
     if vma_next(mm, near) != vma:
         BUG(mm)
     if near == NULL:
