@@ -23,12 +23,14 @@ from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
 from checker.progress import ProgressLine
+from checker.real import add_real
 from checker.rounds import LEAST_MEMORY, MOST_WORKERS
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
 from checker.subset import LARGEST
 from checker.system import System
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
+from counterexamples.live import KernelError
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_text, step_data
@@ -51,7 +53,7 @@ EXIT_CODES = {
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
 PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
-INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError, ClusterError)
+INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError, ClusterError, KernelError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -219,6 +221,8 @@ def run_command(options: argparse.Namespace) -> int:
     text = sys.stdin.read() if options.trace == "-" else options.trace
     if is_interleaving(text):
         return run_interleaving(options, parse_interleaving(text))
+    if options.every_step:
+        fail("--every-step is for traces of threads")
     calls = parse_trace(text)
     if not calls:
         fail("the trace has no operations")
@@ -241,7 +245,7 @@ def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
     pages = options.pages or max(1, *(call.end for call in calls))
     if pages > MAX_PAGES:
         fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
-    steps = replay_text(options.kernel, pages, calls, options.max_map_count)
+    steps = replay_text(options.kernel, pages, calls, options.max_map_count, options.every_step)
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
@@ -416,7 +420,7 @@ def parser() -> argparse.ArgumentParser:
     two.set_defaults(command=run_command)
 
     five = commands.add_parser("claims", help="what the seed says, sentence by sentence: each decided")
-    five.add_argument("id", nargs="*", metavar="ID", help="C1 to C24, T-SAFE-1 to 4: in full, drawn (default: all)")
+    five.add_argument("id", nargs="*", metavar="ID", help="C1 to C24, T-SAFE-1 to 4, H1: in full, drawn (default: all)")
     five.set_defaults(command=claims_command)
 
     six = commands.add_parser("tradeoff", help="what sharing costs and saves: the worst case of each kernel")
@@ -426,6 +430,7 @@ def parser() -> argparse.ArgumentParser:
     six.set_defaults(command=tradeoff_command)
 
     _add_proving(commands)
+    add_real(commands)
 
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])

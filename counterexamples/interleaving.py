@@ -66,8 +66,12 @@ def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
     return steps
 
 
-def replay_text(kernel: str, pages: int, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT) -> list[ThreadStep]:
+def replay_text(
+    kernel: str, pages: int, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT, every_step: bool = False
+) -> list[ThreadStep]:
     """Carry out calls that a user gives, whose steps are as large as they can be for all of them to be possible.
+
+    every_step: as small as they can be.
 
     Raises as replay_threads does, and UnknownName and LinkError.
     """
@@ -80,7 +84,7 @@ def replay_text(kernel: str, pages: int, calls: Sequence[Call], max_map_count: i
         if not (grows and "stack" in absent)
     ]
     first = None
-    for one in (*coarse, replace(scope, every_step=True)):
+    for one in (*(() if every_step else coarse), replace(scope, every_step=True)):
         try:
             return replay_threads(build(kernel, one, ()), calls)
         except TraceError as error:

@@ -334,6 +334,16 @@ def test_a_counterexample_can_be_replayed(every_step):
             assert [step["result"] for step in data["steps"]] == [step.result for step in steps]
 
 
+def test_a_trace_can_be_run_at_every_step():
+    fault = "t1: @anon_vma; t1: @vm_start; t1: @find_mergeable_anon_vma; t1: @anon_vma_alloc; t1: @page_table_lock"
+    code, _, _ = vmacheck("run", "rmap40", "--every-step", f"mmap(0,1,RW); t1: write(0); {fault}")
+    assert code == 0
+    code, _, err = vmacheck("run", "rmap40", "--every-step", "mmap(0,1,RW); t1: write(0); t1: @page_table_lock")
+    assert (code, err) == (2, "vmacheck: operation 3, 't1: @page_table_lock': t1 is at @anon_vma\n")
+    code, _, err = vmacheck("run", "rmap40", "--every-step", "mmap(0,1,RW)")
+    assert (code, err) == (2, "vmacheck: --every-step is for traces of threads\n")
+
+
 def test_the_film_has_a_column_for_each_thread():
     code, out, _ = vmacheck("check", "linux-2.6.8", "--threads", "2", "--pages", "2", "--prot", "RW,RWX", "-p", FAULTS)
     assert code == 1

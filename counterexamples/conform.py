@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every sequence of a scope, on a model kernel and on a real one: where they agree, and in which ways they do not."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from checker import vm
+from checker.interpreted import Key, Machine
+from checker.scope import Scope
+from checker.system import OOPS
+from counterexamples.live import Seen, cells_of, encode, vmas_in
+from counterexamples.replay import Vma, vmas_of
+from model.operations import NAMES, Call, TraceError, result_text
+
+Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
+ROUND = 100_000  # sequences that are handed over at a time
+
+
+class After(NamedTuple):
+    """What a call leads to in the model: the state, by number, and what is to be seen of it."""
+
+    state: int
+    shown: int | str
+    cells: str
+
+
+@dataclass
+class Difference:
+    """A way in which the kernels differ: how often, and its first and so shortest example, with what was seen."""
+
+    what: str
+    count: int
+    calls: tuple[Call, ...]
+    model: tuple[int | str, str]
+    real: tuple[int | str, str]
+
+
+@dataclass
+class Conformed:
+    """What came of it: sequences compared, those that agree, differences by what they are, calls that were left out.
+
+    A sequence is compared up to its first difference, and not beyond it.
+    """
+
+    kernel: str
+    scope: Scope
+    depth: int
+    compared: list[int] = field(default_factory=list)
+    agreed: int = 0
+    differences: dict[str, Difference] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+class Model:
+    """The states of a model kernel, as they are asked for."""
+
+    def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call]) -> None:
+        self.pages, self.calls = scope.pages, calls
+        self.machine = Machine(vm.build(kernel, scope, calls=list(calls)))
+        self.before, self.after = self.machine.new(), self.machine.new()
+        self.keys: list[Key] = []
+        self.numbers: dict[Key, int] = {}
+        self.known: dict[tuple[int, int], After] = {}
+        self.first = self._number(self.machine.key(self.machine.new()))
+
+    def _number(self, key: Key) -> int:
+        if key not in self.numbers:
+            self.numbers[key] = len(self.keys)
+            self.keys.append(key)
+        return self.numbers[key]
+
+    def vmas(self, state: int) -> tuple[Vma, ...]:
+        """The vmas of a state."""
+        self.machine.load(self.before, self.keys[state])
+        return vmas_of(self.before)
+
+    def step(self, state: int, call: int) -> After:
+        """What a call, by number, leads to. Raises TraceError if it stops the kernel."""
+        if (state, call) not in self.known:
+            self.machine.load(self.before, self.keys[state])
+            self.machine.evaluate("begin", self.before)
+            result = self.machine.step(self.before, self.calls[call], self.after)
+            if result == OOPS:
+                raise TraceError(f"'{self.calls[call]}' stops the model kernel")
+            cells = cells_of(vmas_of(self.after), self.pages)
+            number = self._number(self.machine.key(self.after))
+            self.known[state, call] = After(number, result_text(self.calls[call], result), cells)
+        return self.known[state, call]
+
+
+def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
+    """Compare every sequence of up to so many calls, shortest first.
+
+    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
+    """
+    found = Conformed(kernel, scope, depth)
+    calls, texts = [], []
+    for call in scope.calls():
+        try:
+            texts.append(encode(1, call))
+            calls.append(call)
+        except TraceError:
+            found.left_out[NAMES[call.nr]] += 1
+    model = Model(kernel, scope, calls)
+    level: list[tuple[tuple[int, ...], int]] = [((), model.first)]
+    for _ in range(depth):
+        following: list[tuple[tuple[int, ...], int]] = []
+        compared = 0
+        for sequences in _rounds(level, len(calls)):
+            lines = [_line(scope.pages, [texts[call] for call in sequence]) for sequence, _ in sequences]
+            for (sequence, state), (seen,) in zip(sequences, on_real(lines), strict=True):
+                after = model.step(state, sequence[-1])
+                compared += 1
+                if (after.shown, after.cells) == (seen.shown, seen.cells):
+                    following.append((sequence, after.state))
+                else:
+                    _note(found, model, sequence, state, after, seen)
+        found.compared.append(compared)
+        found.agreed += len(following)
+        level = following
+    return found
+
+
+def _rounds(level: Sequence[tuple[tuple[int, ...], int]], calls: int) -> Iterator[list[tuple[tuple[int, ...], int]]]:
+    """Each sequence with one more call, and the state before that, some at a time."""
+    some: list[tuple[tuple[int, ...], int]] = []
+    for sequence, state in level:
+        some += [((*sequence, call), state) for call in range(calls)]
+        if len(some) >= ROUND:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _line(pages: int, texts: Sequence[str]) -> str:
+    return f"{pages} 0 {' '.join(texts)}"
+
+
+def _note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
+    calls = tuple(model.calls[call] for call in sequence)
+    what = difference_of(calls[-1], model.vmas(state), model.vmas(after.state), after, seen)
+    if what in found.differences:
+        found.differences[what].count += 1
+    else:
+        found.differences[what] = Difference(what, 1, calls, (after.shown, after.cells), (seen.shown, seen.cells))
+
+
+# ---- ways to differ ------------------------------------------------------------------------------
+
+
+def difference_of(call: Call, before: Sequence[Vma], after: Sequence[Vma], model: After, seen: Seen) -> str:
+    """In which way the last call differs: by what it returns, maps or allows, or by what it merges and why."""
+    name = NAMES[call.nr]
+    if model.shown != seen.shown:
+        shown = ["success" if isinstance(result, int) else result for result in (model.shown, seen.shown)]
+        if shown[0] != shown[1]:
+            return f"{name} returns {shown[0]} in the model, {shown[1]} in reality"
+        return f"{name} returns another number"
+    if model.cells.lower() != seen.cells.lower():
+        return f"{name} maps or allows something else"
+    starts = {page for page, cell in enumerate(model.cells) if cell.islower()}
+    really = {page for page, cell in enumerate(seen.cells) if cell.islower()}
+    if starts - really and really - starts:
+        return f"{name} merges with the other neighbour"
+    if starts > really:
+        return f"{name} merges less in the model: {_kept_apart_by(after, min(starts - really))}"
+    return f"{name} merges more in the model: {_kept_apart_by(before, min(really - starts))}"
+
+
+def _kept_apart_by(vmas: Sequence[Vma], page: int) -> str:
+    """What tells the vmas on both sides of a page apart, in the model."""
+    left = next((vma for vma in vmas if vma.end == page), None)
+    right = next((vma for vma in vmas if vma.start == page), None)
+    if left is None or right is None:
+        return "next to what is new"
+    flags = set(left.flags) ^ set(right.flags)
+    if flags:
+        return f"{', '.join(sorted(flags))} on one side"
+    if left.policy != right.policy or left.file != right.file:
+        return "another file or policy"
+    if left.pgoff + left.end - left.start != right.pgoff:
+        return "offsets"
+    if left.anon_vma and right.anon_vma and left.anon_vma != right.anon_vma:
+        return "two anon_vmas"
+    if left.anon_vma != right.anon_vma:
+        return "an anon_vma on one side"
+    if left.prot != right.prot:
+        return "protections before the call"
+    return "nothing tells them apart"
+
+
+# ---- text and data -------------------------------------------------------------------------------
+
+
+def conform_text(found: Conformed, real: str) -> list[str]:
+    """The table of differences, the most frequent first, each with its shortest example."""
+    total = sum(found.compared)
+    ways = sorted(found.differences.values(), key=lambda way: (-way.count, way.what))
+    lines = []
+    for way in ways:
+        lines += [f"{way.count:,} times: {way.what}", f"    {'; '.join(map(str, way.calls))}"]
+        lines.append(f"    {_seen(way.model)} on {found.kernel}, {_seen(way.real)} on {real}")
+    lines += [""] if ways else []
+    lines.append(f"scope: {found.scope}, sequences of up to {found.depth}")
+    if found.left_out:
+        lines.append(
+            f"left out, as no program can ask for them: {', '.join(f'{n} of {w}' for w, n in found.left_out.items())}"
+        )
+    counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(found.compared, 1))
+    lines.append(f"{total:,} sequences compared ({counts}), none beyond its first difference")
+    lines.append(f"{found.agreed:,} agree with {real}, {total - found.agreed:,} differ in {len(ways)} ways")
+    return lines
+
+
+def _seen(seen: tuple[int | str, str]) -> str:
+    result, cells = seen
+    vmas = [f"{vma.start}-{vma.end}:{vma.prot}" for vma in vmas_in(cells)]
+    return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
+
+
+def conform_data(found: Conformed, real: str) -> dict[str, Any]:
+    """The same as JSON has it."""
+    return {
+        "kernel": found.kernel,
+        "real": real,
+        "scope": found.scope.as_data(),
+        "depth": found.depth,
+        "compared": found.compared,
+        "agreed": found.agreed,
+        "left_out": dict(found.left_out),
+        "differences": [
+            {
+                "what": way.what,
+                "count": way.count,
+                "operations": [str(call) for call in way.calls],
+                "model": {"result": way.model[0], "vmas": [_data(vma) for vma in vmas_in(way.model[1])]},
+                "real": {"result": way.real[0], "vmas": [_data(vma) for vma in vmas_in(way.real[1])]},
+            }
+            for way in found.differences.values()
+        ],
+    }
+
+
+def _data(vma: Vma) -> dict[str, Any]:
+    return {"start": vma.start, "end": vma.end, "prot": vma.prot}

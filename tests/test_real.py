@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Traces on the kernel that runs here: C programs, replays, and every sequence of a scope."""
+
+import itertools
+import json
+import shutil
+
+import pytest
+
+from checker.scope import Scope
+from counterexamples import conform as conforming
+from counterexamples.against import LIVE, on_real
+from counterexamples.live import Seen, cells_of, encode, line_of, replay_live, seen_in, vmas_in
+from counterexamples.reproduce import STYLES, c_text, program_of, try_out
+from model.operations import TraceError, all_calls
+from model.traces import parse_trace
+from tests.helpers import steps, vmacheck, vmacheck_json
+
+SHARING = "mmap(0,1,RW); mmap(2,1,RW); write(0); write(2); mmap(1,1,RW)"
+# every kind of call that a program can ask for; the same on Linux 6.1 to 6.18
+EVERYTHING = (
+    "mmap(0,4,RW); madvise(0,1,RANDOM); mlock(2,1); munlock(3,1); mbind(3,1,BIND); read(0); mremap(0,1->1);"
+    " mmap(0,1,R,file=F,off=2); write(0); mremap(0,1,2); mmap(0,2,RW,NORESERVE); munmap(1,1); write(1)"
+)
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+# of kselftest_harness.h, what the tests of this style use
+HARNESS = """
+#define FIXTURE(name) struct name
+#define FIXTURE_SETUP(name) static void name##_setup(struct name *self)
+#define FIXTURE_TEARDOWN(name) static void name##_teardown(struct name *self)
+#define TEST_F(name, test) static void test(void); static void test(void)
+#define SKIP(statement, text) do { statement; } while (0)
+#define ASSERT_EQ(a, b) do { if ((a) != (b)) exit(2); } while (0)
+#define EXPECT_EQ(a, b) do { if ((a) != (b)) exit(1); } while (0)
+#define EXPECT_STREQ(a, b) do { if (strcmp(a, b)) exit(1); } while (0)
+#define TEST_HARNESS_MAIN int main(void) { struct space space; space_setup(&space); trace(); \\
+	space_teardown(&space); return 0; }
+"""
+
+
+# ---- C programs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cc", COMPILERS)
+@pytest.mark.parametrize("trace", [SHARING, EVERYTHING, "mmap(0,1,R)", "read(0)"])
+def test_a_program_shows_it(trace, cc):
+    program = program_of("linux-2.6.8", parse_trace(trace))
+    assert try_out(c_text(program), "program.c", cc=cc) == (0, "reproduced\n")
+
+
+def test_a_program_with_a_control():
+    program = program_of("rmap40", parse_trace(SHARING))
+    assert program.cause == "accesses"
+    text = c_text(program)
+    assert '\tSTEP(map(1, 1, PROT_READ | PROT_WRITE, 0), 1, "0-2:rw- 2-3:rw-"); /* A A|B */\n' in text
+    assert '\tSTEP(map(1, 1, PROT_READ | PROT_WRITE, 0), 1, "0-3:rw-");         /* o o o */\n' in text
+    assert "reproduced = vmas() == 2;" in text
+
+
+def test_a_program_that_is_wrong_says_so():
+    text = c_text(program_of("rmap40", parse_trace(SHARING)))
+    status, said = try_out(text.replace("vmas() == 2", "vmas() == 3"), "program.c")
+    assert (status, said) == (1, "not reproduced\n")
+    status, said = try_out(text.replace('"0-2:rw- 2-3:rw-"', '"0-1:rw- 1-3:rw-"'), "program.c")
+    assert (status, said.splitlines()[-1]) == (0, "reproduced, but for these differences")
+    assert "left 0-2:rw- 2-3:rw-, and not 0-1:rw- 1-3:rw-" in said
+    text = c_text(program_of("rmap40", parse_trace("mmap(0,1,RW)")))
+    status, said = try_out(text.replace("0), 0,", "0), 1,"), "program.c")
+    assert (status, said.splitlines()[-1]) == (1, "not reproduced")
+
+
+@pytest.mark.parametrize("cc", COMPILERS)
+@pytest.mark.parametrize("trace", [SHARING, EVERYTHING, "mmap(0,1,R)"])
+def test_the_other_style_compiles(trace, cc, tmp_path):
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "kselftest_harness.h").write_text(HARNESS)
+    text = c_text(program_of("linux-2.6.8", parse_trace(trace)), "kselftest")
+    assert '#include "../kselftest_harness.h"' in text
+    text = text.replace("TEST_F(space, control)", "__attribute__((unused)) TEST_F(space, control)")
+    assert try_out(text, "test.c", tmp_path, cc=cc) == (0, "")
+
+
+def test_what_is_needed_is_there_and_nothing_else():
+    for style in STYLES:
+        text = c_text(program_of("rmap40", parse_trace("mmap(0,1,R)")), style)
+        assert "@" not in text
+        assert not any(
+            word in text for word in ("sigsetjmp", "mremap", "memfd", "mbind", "control(", "static long result")
+        )
+
+
+def test_from_a_result(tmp_path):
+    _, data = vmacheck_json("check", "rmap40", "--pages", "3", "-p", "adjacent_vmas_share_anon_vma")
+    (tmp_path / "result.json").write_text(json.dumps(data))
+    code, out, err = vmacheck("reproduce", "--from", str(tmp_path / "result.json"), "-o", str(tmp_path / "x.c"))
+    assert (code, err) == (0, "")
+    assert out.startswith("reproduced on Linux ")
+    text = (tmp_path / "x.c").read_text()
+    assert text.startswith(
+        "// SPDX-License-Identifier: GPL-2.0-only\n/*\n * adjacent_vmas_share_anon_vma is violated on"
+    )
+    assert f" * {SHARING}\n" in text
+    code, out, _ = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+    assert (code, out) == (0, text)
+
+
+# ---- replays -------------------------------------------------------------------------------------
+
+
+def test_letters_and_back():
+    for step in steps("rmap40", "mmap(0,2,RW); mmap(3,1,RX); mmap(1,1,N); mprotect(1,1,RW)", 5):
+        cells = cells_of(step.vmas, 5)
+        assert [(vma.start, vma.end, vma.prot) for vma in vmas_in(cells)] == [
+            (vma.start, vma.end, vma.prot) for vma in step.vmas
+        ]
+
+
+def test_replay_side_by_side():
+    code, out, err = vmacheck("replay", SHARING)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split()[:2] == ["linux-2.6.8", "Linux"]
+    assert lines[5] == "  5  mmap(1,1,RW)   A A|B         o o|o"
+    assert lines[7].startswith("every step is the same")
+
+
+def test_the_first_difference_is_marked():
+    trace = "mmap(0,1,R); mmap(1,1,RW); mprotect(1,1,R)"  # VM_ACCOUNT stays in 2004, and goes since 6.5
+    (seen,) = replay_live([line_of(parse_trace(trace), 2, True)])
+    code, out, _ = vmacheck("replay", trace)
+    assert code == int(seen[-1].cells == "bB")
+    assert ("<- differs" in out) == bool(code)
+    _, data = vmacheck_json("replay", trace)
+    assert data["traces"][0]["first_difference"] == (3 if code else None)
+    assert [step["operation"] for step in data["traces"][0]["steps"]] == trace.split("; ")
+
+
+def test_a_batch(tmp_path):
+    (tmp_path / "traces").write_text(f"{SHARING}\n# nothing\n\n" + "mmap(0,1,RW)\n" * 2500)
+    code, out, err = vmacheck("replay", "--batch", str(tmp_path / "traces"))
+    assert (code, err) == (0, "")
+    assert out.startswith("2,501 of 2,501 traces are the same on linux-2.6.8 and on Linux ")
+
+
+def test_what_a_program_cannot_ask_for():
+    for call in all_calls(3, ("R",), ("mremap", "brk"), False):
+        try:
+            encode(1, call)
+        except TraceError as error:
+            assert "kernel's choice" in str(error)
+            continue
+        assert call.nr != 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("replay", "brk(1)"), "operation 1, 'brk(1)': where the heap of a program is, is the kernel's choice"),
+        (("replay", "mmap(0,1,RW); mremap(0,1,2,MAYMOVE)"), "operation 2, 'mremap(0,1,2,MAYMOVE)': where it moves to"),
+        (("reproduce", "t1: write(0)"), "a trace of threads or processes is not one that a program can be made to"),
+        (("reproduce", ""), "the trace has no operations"),
+        (("reproduce", "mmap(0,1"), "operation 1, 'mmap(0,1': not of the form name(arguments)"),
+        (("reproduce",), "give a TRACE, or --from a result"),
+        (("reproduce", SHARING, "--expect", "linux-9"), "unknown kernel 'linux-9'"),
+        (("reproduce", SHARING, "-o", "/nowhere/x.c"), "/nowhere/x.c: No such file or directory"),
+        (("reproduce", "--from", "/nowhere.json"), "/nowhere.json: No such file or directory"),
+        (("replay", SHARING, "--batch", "x"), "give a TRACE, or a --batch of them"),
+        (("replay", SHARING, "--pages", "300"), "the trace needs 300 pages; a replay has 256"),
+        (("replay", SHARING, "--pages", "2"), "operation 2, 'mmap(2,1,RW)': outside of the address space of 2 pages"),
+        (("replay", SHARING, "--kernel", "/nowhere"), "there is no kernel image /nowhere"),
+        (("conform", "linux-9"), "unknown kernel 'linux-9'"),
+        (("conform", "rmap40", "--ops", "mmap,fork"), "--ops: fork is for --threads"),
+    ],
+)
+def test_what_is_refused(words, message):
+    code, out, err = vmacheck(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"vmacheck: {message}")
+
+
+def test_a_result_that_is_none(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text("{")
+    assert vmacheck("reproduce", "--from", str(path))[2].startswith(f"vmacheck: {path}:1: not JSON: ")
+    path.write_text('{"results": []}')
+    assert vmacheck("reproduce", "--from", str(path))[2] == f"vmacheck: {path} has no counterexample\n"
+
+
+def test_output_that_ends_too_early():
+    with pytest.raises(Exception, match="did not come to the end"):
+        seen_in("0 d..\n")
+
+
+# ---- every sequence ------------------------------------------------------------------------------
+
+
+def test_every_sequence_is_compared():
+    """The counts are those of all sequences; each was handed to the real kernel as it stands."""
+    scope, lines = Scope(2), []
+
+    def real(some):
+        lines.extend(some)
+        return on_real(LIVE, some)
+
+    found = conforming.conform("linux-2.6.8", scope, 2, real)
+    texts = [encode(1, call) for call in scope.calls()]
+    assert lines[: len(texts)] == [f"2 0 {text}" for text in texts]
+    assert set(lines[len(texts) :]) == {f"2 0 {a} {b}" for a, b in itertools.product(texts, texts)}
+    assert found.compared == [17, 289]
+    assert (found.agreed, found.differences) == (306, {})
+
+
+def test_a_model_that_is_wrong_differs(tmp_path):
+    (tmp_path / "wrong.py").write_text("def do_munmap(mm, addr, len):\n    return 0\n")
+    found = conforming.conform(f"rmap40+{tmp_path / 'wrong.py'}", Scope(2), 2, lambda lines: on_real(LIVE, lines))
+    assert "munmap maps or allows something else" in found.differences
+
+
+def test_a_difference_is_put_into_words():
+    scope = Scope(2)
+
+    def wrong(lines):
+        return [[Seen(-1, "..")] for _ in lines]
+
+    found = conforming.conform("rmap40", scope, 1, wrong)
+    ways = {"mmap": "success", "munmap": "success", "mprotect": "ENOMEM", "write": "EFAULT"}
+    assert {*found.differences} == {
+        f"{name} returns {was} in the model, EPERM in reality" for name, was in ways.items()
+    }
+    assert (found.compared, found.agreed) == ([17], 0)
+
+
+def test_conform_says_what_it_compared():
+    code, out, err = vmacheck("conform", "linux-2.6.8", "--pages", "2", "--depth", "2")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-2] == "306 sequences compared (17 of 1, 289 of 2), none beyond its first difference"
+    code, data = vmacheck_json("conform", "linux-2.6.8", "--pages", "2", "--depth", "2", "--ops", "mmap,brk")
+    assert (code, data["left_out"], data["compared"]) == (0, {"brk": 3}, [6, 36])
