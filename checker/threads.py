@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults in steps, in several threads and two processes: kernels linked with model/threads.py."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from checker import vm
 from checker.layout import Layout
-from checker.link import Program, check_unchanging, linked_with
+from checker.link import Program, check_unchanging, linked_with, read
 from checker.prune import without_kinds
 from checker.scope import Scope, ScopeError
 from checker.system import System
@@ -18,6 +20,8 @@ from properties import FILES, PROPERTIES, THREAD_PROPERTIES, THREADS
 
 KERNELS = ("rmap39", "rmap40", "linux-2.6.8")  # that a check looks at by default
 MODEL = (HERE / "processes.py", HERE / "threads.py")
+SEEN = {"task", "node", "lock", "first", "last", "next", "prev", "link", "ptl", "other_ptl", "running", "reader"}
+SEEN |= {"forked", "other_count", "shared", "missed", "new_node", "node_names"}
 KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **THREAD_PROPERTIES}
 
 
@@ -29,12 +33,19 @@ def property_names(scope: Scope) -> list[str]:
     ]
 
 
-def build(name: str, scope: Scope, properties: Sequence[str], more: int = 0) -> System:
+def build(
+    name: str, scope: Scope, properties: Sequence[str], more: int = 0, calls: Sequence[Call] | None = None
+) -> System:
     """The kernel as a system of threads; with room for so many more anon_vmas, and vmas on lists, than states need.
 
+    calls: those to be carried out, instead of all of the scope.
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
-    if vm.split_name(name)[0] == "anonmm":
+    base, _, paths = vm.split_name(name)
+    if not scope.every_step:
+        for path in paths:
+            check_steps_are_left_alone(path)
+    if base == "anonmm":
         raise ScopeError("--threads is about anon_vma_prepare, which anonmm does not have")
     processes = 2 if "fork" in scope.operations else 1
     stacks = int("stack" in scope.operations)
@@ -44,12 +55,24 @@ def build(name: str, scope: Scope, properties: Sequence[str], more: int = 0) -> 
     program.check()
     claims = vm.claims_for(properties, KNOWN)
     check_unchanging(program, [claim.name for claim in claims])
-    calls = scope.checked(interleaved_calls(scope.pages, scope.protections, scope.operations, scope.threads))
+    if calls is None:
+        every = interleaved_calls(scope.pages, scope.protections, scope.operations, scope.threads)
+        calls = scope.checked(every)
     present = {call.nr for call in calls}
     absent = [word for word, nr in vars(unistd).items() if word.startswith("NR_") and nr not in present]
     program = without_kinds(program, "nr", absent)
     layout = Layout.of(state.thread_layout(bounds))
     return System(name, program, layout, calls, KINDS, claims, (), result_text)
+
+
+def check_steps_are_left_alone(path: Path) -> None:
+    """Raise ScopeError if a user's file has to do with what lets steps be one: locks, lists, steps."""
+    steps = {name for file in MODEL for name in read(file, file.read_text(encoding="utf-8"), {})[0]}
+    for name, function in read(path, path.read_text(encoding="utf-8"), {})[0].items():
+        used = [node.attr for node in ast.walk(function.node) if isinstance(node, ast.Attribute) and node.attr in SEEN]
+        if name in steps or used:
+            what = f"replaces {name}" if name in steps else f"looks at {used[0]}"
+            raise ScopeError(f"{path} {what}: which steps can be one depends on it; give --every-step")
 
 
 def is_threaded(system: System) -> bool:

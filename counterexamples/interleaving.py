@@ -15,7 +15,7 @@ from counterexamples.replay import STOPPED, Page, Vma, pages_in, pages_of, vmas_
 from model.interleaving import NAMES_OF_POINTS, THREAD_OPERATIONS, Call
 from model.mm import EINVAL, MAP_GROWSDOWN, MAX_MAP_COUNT
 from model.operations import ERRNO, TraceError
-from model.unistd import NR_step
+from model.unistd import NR_reclaim, NR_step
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
         if call.thread > threads:
             raise TraceError(f"{where}: there are {threads} threads")
         result = machine.step(before, call, after)
-        if result == -EINVAL and call.thread:
+        if result == -EINVAL and (call.thread or (call.process and not before.forked)):
             raise TraceError(f"{where}: {why_not(before, call)}")
         shown = STOPPED if result == OOPS else ERRNO.get(-result, result)
         at = [after.task[thread].at for thread in range(1, threads + 1)]
@@ -76,17 +76,18 @@ def replay_text(
     Raises as replay_threads does, and UnknownName and LinkError.
     """
     threads = max(1, *(call.thread for call in calls))
-    grows = any(call.flags & MAP_GROWSDOWN for call in calls)
+    needed = {"stack" for call in calls if call.flags & MAP_GROWSDOWN}
+    needed |= {"reclaim" for call in calls if call.nr == NR_reclaim}
     scope = Scope(pages, operations=THREAD_OPERATIONS, max_map_count=max_map_count, threads=threads)
     coarse = [
         replace(scope, operations=tuple(word for word in THREAD_OPERATIONS if word not in absent))
         for absent in (("stack", "reclaim"), ("reclaim",), ("stack",), ())
-        if not (grows and "stack" in absent)
+        if not needed & set(absent)
     ]
     first = None
     for one in (*(() if every_step else coarse), replace(scope, every_step=True)):
         try:
-            return replay_threads(build(kernel, one, ()), calls)
+            return replay_threads(build(kernel, one, (), calls=calls), calls)
         except TraceError as error:
             first = first or error
     assert first is not None

@@ -25,6 +25,7 @@ POINTS = {
     "page_table_lock": threads_model.AT_LOCK,
     "anon_vma_lock": threads_model.AT_LOCK_LIST,
     "recheck": threads_model.AT_RECHECK,
+    "install": threads_model.AT_INSTALL,
     "head_next": threads_model.AT_FIRST,
     "next_prev_new": threads_model.AT_NEXT_PREV,
     "new_next": threads_model.AT_NEW_NEXT,
@@ -118,7 +119,7 @@ def interleaved_calls(
 
 def is_interleaving(text: str) -> bool:
     """Is the trace one of threads or processes?"""
-    return any(re.match(r"[pt]\d|fork\b", word) or "GROWSDOWN" in word for word in operations_in(text))
+    return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or "GROWSDOWN" in word for word in operations_in(text))
 
 
 def parse_interleaving(text: str) -> list[Call]:
@@ -133,6 +134,8 @@ def _call(number: int, text: str) -> Call:
     match = re.fullmatch(r"(?:p([01])(?:\s*:|(?=\s+t)))?\s*(?:t([1-9])\s*:)?\s*(.*)", text)
     assert match is not None
     process, thread, what = int(match[1] or 0), int(match[2] or 0), match[3]
+    if re.match(r"[pt]\d", what):
+        raise TraceError(f"{where}: who makes a call is written as p1:, t1: or p1 t1:")
     if what.startswith("@"):
         if what[1:] not in POINTS:
             raise TraceError(f"{where}: no step is called '{what[1:]}'; there are {', '.join(POINTS)}")
@@ -156,6 +159,8 @@ def _call(number: int, text: str) -> Call:
         raise TraceError(f"{where}: what is the call?") from None
     if call.nr not in (NR_mmap, NR_munmap, NR_mprotect, NR_write) or call.flags & ~MAP_GROWSDOWN or call.file:
         raise TraceError(f"{where}: threads have mmap, munmap, mprotect, write, fork, exit and reclaim only")
+    if process and call.nr in (NR_mmap, NR_mprotect):
+        raise TraceError(f"{where}: p1 has write, munmap and exit only")
     if (call.nr == NR_write) != bool(thread):
         raise TraceError(f"{where}: a write is of a thread, as in t1: write(0), and any other call is of a process")
     return of_process(call, process)._replace(thread=thread)

@@ -29,7 +29,7 @@ from model.mm import (
     VM_WRITE,
 )
 
-LAST_POINT = 19  # where a thread can be (threads.py)
+LAST_POINT = 20  # where a thread can be (threads.py)
 PROTECTION = VM_READ | VM_WRITE | VM_EXEC
 
 
@@ -176,7 +176,7 @@ def thread_layout(bounds: ThreadBounds) -> list[tuple[Any, ...]]:
         "grows": bounds.stacks,
         "start": (pages - 1) * bounds.stacks,
         "node": nodes,
-        "found": 1,
+        "found": 1 + two,
         "skipped": 1,
     }
     index = bounds.offset_mask if bounds.stacks else pages - 1

@@ -57,18 +57,19 @@ AT_ALLOC = 4
 AT_LOCK = 5
 AT_LOCK_LIST = 6
 AT_RECHECK = 7
-AT_FIRST = 8  # list_add: read head->next
-AT_NEXT_PREV = 9  # next->prev = new
-AT_NEW_NEXT = 10  # new->next = next
-AT_NEW_PREV = 11  # new->prev = head
-AT_HEAD_NEXT = 12  # head->next = new
-AT_UNLOCK = 13
-AT_FREE = 14
-AT_GROW_LOCK = 15
-AT_GROW = 16  # expand_stack: vma->vm_start = address
-AT_GROW_PGOFF = 17  # vma->vm_pgoff -= grow
-AT_SET_PTE = 18
-AT_VISIT = 19  # a walk over a list, at the thread's node
+AT_INSTALL = 8
+AT_FIRST = 9  # list_add: read head->next
+AT_NEXT_PREV = 10  # next->prev = new
+AT_NEW_NEXT = 11  # new->next = next
+AT_NEW_PREV = 12  # new->prev = head
+AT_HEAD_NEXT = 13  # head->next = new
+AT_UNLOCK = 14
+AT_FREE = 15
+AT_GROW_LOCK = 16
+AT_GROW = 17  # expand_stack: vma->vm_start = address
+AT_GROW_PGOFF = 18  # vma->vm_pgoff -= grow
+AT_SET_PTE = 19
+AT_VISIT = 20  # a walk over a list, at the thread's node
 
 
 # ---- faults --------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ def can_go_on(mm, thread):
         return joins_lists_locked(mm) or (mm.forked == 0 and WALKS == 0)
     if at == AT_LOCK_LIST or at == AT_SET_PTE:
         return not is_blocked(mm, thread)
-    if STACKS != 0 and (at == AT_FIND or (at >= AT_GROW_LOCK and at <= AT_SET_PTE)):
+    if STACKS != 0 and (at == AT_START or at == AT_FIND or (at >= AT_GROW_LOCK and at <= AT_SET_PTE)):
         return False
     return at != NULL and at != AT_LOCK
 
@@ -179,11 +180,11 @@ def small_step(mm, thread):
         mm.anon_vma[anon_vma].lock = thread
         mm.task[thread].at = AT_RECHECK
     elif at == AT_RECHECK:
-        mm.task[thread].at = AT_UNLOCK
-        if is_still_without(mm, vma):
-            mm.vma[vma].anon_vma = anon_vma
-            mm.task[thread].allocated = 0
-            mm.task[thread].at = AT_FIRST
+        mm.task[thread].at = AT_INSTALL if is_still_without(mm, vma) else AT_UNLOCK
+    elif at == AT_INSTALL:
+        mm.vma[vma].anon_vma = anon_vma
+        mm.task[thread].allocated = 0
+        mm.task[thread].at = AT_FIRST
     elif at == AT_FIRST:
         list_add_begin(mm, vma, anon_vma)
         mm.task[thread].node = mm.anon_vma[anon_vma].first
@@ -330,7 +331,8 @@ def visit(mm, thread):
     """Look into the page table of the vma that the walk has come to, unless its lock is held, and go on to the next."""
     node = mm.task[thread].node
     if node == NULL:
-        if mm.task[thread].found == 0 and mm.task[thread].skipped == 0:
+        address = mm.task[thread].address
+        if mm.task[thread].found != 1 + mm.page[address].shared and mm.task[thread].skipped == 0:
             mm.missed = 1
         mm.anon_vma[mm.task[thread].anon_vma].lock = 0
         forget_thread(mm, thread)
@@ -345,7 +347,7 @@ def visit(mm, thread):
         if (mm.ptl if vma < OTHER else mm.other_ptl) != 0:
             mm.task[thread].skipped = 1
         elif mapped_at == address and (vma < OTHER or mm.page[address].shared != 0):
-            mm.task[thread].found = 1
+            mm.task[thread].found = mm.task[thread].found + 1
     mm.task[thread].node = mm.node[node].next
 
 

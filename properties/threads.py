@@ -6,7 +6,7 @@ from model.processes import NR_NODES, NR_THREADS, OTHER
 from model.threads import AT_FIRST, AT_GROW_LOCK, AT_LOCK, AT_LOCK_LIST, AT_SET_PTE, AT_UNLOCK, AT_VISIT
 from model.unistd import NR_step
 from properties import always, sometimes, step
-from properties.sharing import sharable_above, sharable_below
+from properties.neighbours import alike_but_for_protection
 
 
 def nobody_faults(mm):
@@ -89,15 +89,15 @@ def a_fault_comes_too_late(before, call, after):
 
 @sometimes
 def a_fault_gives_an_anon_vma(before, call, after):
-    """A thread gives a vma of p0 its anon_vma."""
+    """A thread gives a vma its anon_vma."""
     return gives_anon_vma(before, call, after)
 
 
 def gives_anon_vma(before, call, after):
-    """Does a thread give a vma of p0 its anon_vma in this step?"""
-    if call.nr != NR_step or before.task[call.thread].at == NULL or before.task[call.thread].process != 0:
+    """Does a thread give a vma its anon_vma in this step?"""
+    if call.nr != NR_step or before.task[call.thread].at == NULL:
         return False
-    vma = vma_of_fault(before, 0, before.task[call.thread].address)
+    vma = vma_of_fault(before, before.task[call.thread].process, before.task[call.thread].address)
     return before.vma[vma].anon_vma == NULL and after.vma[vma].anon_vma != NULL
 
 
@@ -124,7 +124,7 @@ def lists_are_whole_when_nobody_joins_them(mm):
     return True
 
 
-@always(premise=a_fault_comes_too_late)
+@always(premise=a_fault_gives_an_anon_vma)
 def vmas_end_on_the_list_of_their_anon_vma(mm):
     """When no fault is under way, a vma is on the list of its anon_vma, and on no other; without one it is on none."""
     if not nobody_faults(mm):
@@ -135,7 +135,7 @@ def vmas_end_on_the_list_of_their_anon_vma(mm):
     return True
 
 
-@always(premise=a_fault_comes_too_late)
+@always(premise=a_fault_gives_an_anon_vma)
 def no_anon_vma_is_left_behind(mm):
     """When no fault is under way, an anon_vma has a vma on its list, or is free."""
     if not nobody_faults(mm):
@@ -146,7 +146,7 @@ def no_anon_vma_is_left_behind(mm):
     return mm.leaked == 0
 
 
-@always(premise=a_fault_comes_too_late)
+@always(premise=a_fault_gives_an_anon_vma)
 def no_vma_has_a_freed_anon_vma(mm):
     """No vma of either process has an anon_vma that was freed."""
     for vma in range(1, OTHER + mm.other_count + 1):
@@ -155,7 +155,7 @@ def no_vma_has_a_freed_anon_vma(mm):
     return True
 
 
-@always(premise=two_faults_are_under_way)
+@always(premise=a_fault_gives_an_anon_vma)
 def locks_are_free_in_the_end(mm):
     """When no fault is under way, no lock is held."""
     if not nobody_faults(mm):
@@ -166,7 +166,7 @@ def locks_are_free_in_the_end(mm):
     return mm.ptl == 0 and mm.other_ptl == 0
 
 
-@always(premise=two_faults_are_under_way)
+@always(premise=a_fault_gives_an_anon_vma)
 def somebody_can_go_on(mm):
     """Not all threads that are inside a fault wait for locks."""
     for thread in range(1, NR_THREADS + 1):
@@ -186,7 +186,7 @@ def a_walk_comes_to_its_page(mm):
 
 @always(premise=a_walk_comes_to_its_page)
 def walks_miss_no_page(mm):
-    """A walk of reclaim from a page, which stays mapped, comes to its mapping, unless a page table was locked."""
+    """A walk of reclaim from a page, which stays mapped, comes to all its mappings, unless a page table was locked."""
     return mm.missed == 0
 
 
@@ -223,8 +223,15 @@ def faults_share_with_their_neighbours(before, call, after):
     """A fault gives a vma the anon_vma of a touching neighbour that differs in R, W and X at most, if one has one."""
     if not gives_anon_vma(before, call, after):
         return True
-    vma = vma_of_fault(before, 0, before.task[call.thread].address)
-    above = sharable_above(before, vma)
-    below = sharable_below(before, vma)
+    process = before.task[call.thread].process
+    vma = vma_of_fault(before, process, before.task[call.thread].address)
+    first = 1 if process == 0 else OTHER + 1
+    last = before.map_count if process == 0 else OTHER + before.other_count
+    above = NULL
+    if vma < last and alike_but_for_protection(before, vma, vma + 1):
+        above = before.vma[vma + 1].anon_vma
+    below = NULL
+    if vma > first and alike_but_for_protection(before, vma - 1, vma):
+        below = before.vma[vma - 1].anon_vma
     taken = after.vma[vma].anon_vma
     return (above == NULL and below == NULL) or taken == above or taken == below

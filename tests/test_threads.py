@@ -6,7 +6,7 @@ import pytest
 from checker import explore, rounds, threads
 from checker.check import check
 from checker.interpreted import Machine, NullSlot
-from checker.scope import Scope
+from checker.scope import Scope, ScopeError
 from checker.search import Limits
 from counterexamples.interleaving import replay_threads
 from model.interleaving import KINDS, THREAD_OPERATIONS, interleaved_calls, parse_interleaving
@@ -22,15 +22,15 @@ FAULTS = "faults_share_with_their_neighbours"
 
 # kernel, pages, threads, operations, all steps: states, transitions, depth
 PINNED = {
-    ("rmap39", 2, 2, PLAIN, False): (132, 6468, 9),
-    ("rmap40", 2, 2, PLAIN, False): (120, 5880, 8),
-    ("rmap40", 2, 2, PLAIN, True): (2484, 121716, 36),
-    ("linux-2.6.8", 3, 2, PLAIN, False): (1362, 89892, 16),
-    ("linux-2.6.8", 3, 3, PLAIN, False): (2864, 240576, 18),
-    ("linux-2.6.8", 3, 2, (*PLAIN, "stack"), False): (106902, 8979768, 41),
-    ("linux-2.6.8", 2, 1, (*FORK, "reclaim"), False): (56916, 2504304, 20),
-    ("linux-2.6.8", 2, 2, FORK, False): (14774, 856892, 15),
-    ("rmap40", 2, 1, FORK, False): (92754, 2562456, 38),
+    ("rmap39", 2, 2, PLAIN, False): (132, 6732, 9),
+    ("rmap40", 2, 2, PLAIN, False): (120, 6120, 8),
+    ("rmap40", 2, 2, PLAIN, True): (2628, 134028, 38),
+    ("linux-2.6.8", 3, 2, PLAIN, False): (1362, 92616, 16),
+    ("linux-2.6.8", 3, 3, PLAIN, False): (2864, 249168, 18),
+    ("linux-2.6.8", 3, 2, (*PLAIN, "stack"), False): (153032, 13160752, 44),
+    ("linux-2.6.8", 2, 1, (*FORK, "reclaim"), False): (56916, 2561220, 20),
+    ("linux-2.6.8", 2, 2, FORK, False): (14774, 886440, 15),
+    ("rmap40", 2, 1, FORK, False): (92754, 2628160, 38),
 }
 
 
@@ -141,6 +141,11 @@ PUBLISHED_FIRST = (
     "    else:\n        mm.task[thread].node = NULL\n"
     "    mm.task[thread].at = at + 1\n"
 )
+NO_LOCK = "def is_blocked(mm, thread):\n    return False\n\n\ndef unlock(mm, thread, anon_vma):\n    mm.ptl = 0\n"
+ONE_PROCESS = (
+    "def vma_of_node(mm, node):\n    for vma in range(1, OTHER + mm.other_count + 1):\n"
+    "        if mm.vma[vma].link == node:\n            return vma if vma < OTHER else 1\n    return NULL\n"
+)
 MUTANTS = {
     "no recheck": ("kernel_bug_is_never_hit", NO_RECHECK, {}),
     "no recheck, and a node can be linked twice": ("no_anon_vma_is_left_behind", NO_RECHECK + LINKED_AGAIN, {}),
@@ -186,25 +191,50 @@ MUTANTS = {
         "        if mm.vma[vma].vm_start < addr:\n            prev = vma\n    return prev\n",
         {"operations": (*PLAIN, "stack")},
     ),
+    "no lock": ("lists_are_whole_when_nobody_joins_them", NO_LOCK, {"kernel": "rmap40", "protections": RWX}),
+    "the walk sees one process": (
+        "walks_miss_no_page", ONE_PROCESS, {"many": 1, "operations": (*PLAIN, "fork", "reclaim")},
+    ),
+    "in p1 no neighbour is asked": (
+        FAULTS,
+        "def sharable_anon_vma(mm, vma):\n    return NULL if mm.running else find_mergeable_anon_vma(mm, vma)\n",
+        {"many": 1, "operations": FORK, "protections": RWX},
+    ),
     "no neighbour is asked": (FAULTS, "def sharable_anon_vma(mm, vma):\n    return NULL\n", {"protections": RWX}),
 }  # fmt: skip
 
 
 SHORTEST = {
-    "no recheck": 5,
-    "no recheck, and a node can be linked twice": 6,
-    "the winner frees its own, and munmap once more": 4,
-    "not linked backwards": 4,
-    "on no list": 3,
-    "the loser keeps its own": 5,
-    "the winner frees its own": 3,
-    "the list stays locked": 3,
-    "page_table_lock is kept": 3,
-    "published first": 15,
-    "mapped at the wrong offset": 3,
-    "the look-up goes by vm_start": 8,
-    "no neighbour is asked": 6,
+    "no recheck": 26,
+    "no recheck, and a node can be linked twice": 33,
+    "the winner frees its own, and munmap once more": 19,
+    "not linked backwards": 18,
+    "on no list": 17,
+    "the loser keeps its own": 27,
+    "the winner frees its own": 17,
+    "the list stays locked": 17,
+    "page_table_lock is kept": 16,
+    "published first": 30,
+    "mapped at the wrong offset": 17,
+    "the look-up goes by vm_start": 22,
+    "no lock": 29,
+    "the walk sees one process": 23,
+    "in p1 no neighbour is asked": 28,
+    "no neighbour is asked": 26,
 }
+
+
+def test_what_changes_steps_needs_every_step(tmp_path):
+    path = tmp_path / "mutant.py"
+    for patch, what in (
+        (NO_RECHECK, "replaces is_still_without"),
+        ("def find_mergeable_anon_vma(mm, vma):\n    return mm.anon_vma[1].first\n", "looks at first"),
+    ):
+        path.write_text(patch)
+        with pytest.raises(ScopeError, match=f"{what}: which steps can be one depends on it"):
+            build(f"rmap40+{path}")
+    path.write_text("def mpol_equal(a, b):\n    return a == b\n")
+    assert not violated(checked(build(f"rmap40+{path}")))
 
 
 def test_every_claim_has_a_mutant():
@@ -219,7 +249,7 @@ def test_a_mutant_breaks_its_claim(mutant, tmp_path):
     kernel = more.pop("kernel", "linux-2.6.8")
     path = tmp_path / "mutant.py"
     path.write_text(patch)
-    found = checked(build(f"{kernel}+{path}", names=(name,), **more))
+    found = checked(build(f"{kernel}+{path}", names=(name,), every_step=True, **more))
     assert violated(found) == {name: SHORTEST[mutant]}
 
 
@@ -324,8 +354,10 @@ def test_every_call_is_text_and_text_is_a_call():
 
 
 @pytest.mark.parametrize("every_step", [False, True])
-def test_a_counterexample_can_be_replayed(every_step):
-    found = checked(build("rmap40", many=1, operations=FORK, every_step=every_step))
+@pytest.mark.parametrize(("many", "more"), [(1, ("fork",)), (2, ("stack",)), (2, ("stack", "reclaim"))], ids=str)
+def test_a_counterexample_can_be_replayed(every_step, many, more):
+    found = checked(build("rmap40", many=many, operations=(*PLAIN, *more), every_step=every_step))
+    assert any(result.calls for result in found.results)
     for result in found.results:
         if result.calls:
             steps = replay_threads(result.system, result.calls)
@@ -342,6 +374,14 @@ def test_a_trace_can_be_run_at_every_step():
     assert (code, err) == (2, "vmacheck: operation 3, 't1: @page_table_lock': t1 is at @anon_vma\n")
     code, _, err = vmacheck("run", "rmap40", "--every-step", "mmap(0,1,RW)")
     assert (code, err) == (2, "vmacheck: --every-step is for traces of threads\n")
+
+
+def test_reclaim_can_be_run():
+    for every_step in ((), ("--every-step",)):
+        _, data = vmacheck_json("run", *every_step, "rmap40", "mmap(0,1,RW); t1: reclaim(0)")
+        assert data["steps"][-1]["result"] == "EFAULT"
+    _, data = vmacheck_json("run", "rmap40", "--pages", "200", "mmap(0,1,RW); t1: write(0)")
+    assert data["steps"][-1]["threads"] == ["page_table_lock"]
 
 
 def test_the_film_has_a_column_for_each_thread():
@@ -361,6 +401,13 @@ def test_the_film_has_a_column_for_each_thread():
         ("t1: mmap(0,1,RW)", "operation 1, 't1: mmap(0,1,RW)': a write is of a thread"),
         ("p1: fork()", "operation 1, 'p1: fork()': p0 forks, and p1 exits"),
         ("p1 t1: write(0)", "operation 1, 'p1 t1: write(0)': there is no such process"),
+        ("p1: exit()", "operation 1, 'p1: exit()': there is no such process"),
+        ("exit()", "operation 1, 'exit()': p0 forks, and p1 exits"),
+        ("reclaim(0)", "operation 1, 'reclaim(0)': reclaim is of a thread, as in t1: reclaim(0)"),
+        ("@visit", "operation 1, '@visit': a step is of a thread, as in t1: @visit"),
+        ("fork", "operation 1, 'fork': not of the form name(arguments)"),
+        ("t1 p1: write(0)", "operation 1, 't1 p1: write(0)': who makes a call is written as p1:, t1: or p1 t1:"),
+        ("fork(); p1: mmap(0,1,RW)", "operation 2, 'p1: mmap(0,1,RW)': p1 has write, munmap and exit only"),
         ("p2: exit()", "operation 1, 'p2: exit()': there are p0 and p1, and t1 to t9"),
         ("t0: write(0)", "operation 1, 't0: write(0)': there are p0 and p1, and t1 to t9"),
         ("t1:", "operation 1, 't1:': what is the call?"),
