@@ -5,13 +5,18 @@ PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: check test proofs large bench lint types readme clean
+.PHONY: check test test-kernels proofs large bench lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Debian's 6.1 and 6.12 kernels in QEMU, which it installs and downloads (to .kernels) if apt-get is there
+test-kernels: $(READY)
+	sh tests/kernels.sh
+	$(BIN)/pytest -m kernels -rs
 
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
 proofs: $(READY)
@@ -34,6 +39,7 @@ types: $(READY)
 
 readme: $(READY)
 	$(BIN)/python -m tests.readme
+	$(BIN)/python -m counterexamples.findings
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("vmacheck needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
@@ -42,4 +48,4 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .kernels *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from counterexamples.live import KernelError, Seen, runner, seen_in
@@ -30,10 +30,11 @@ def archive(files: Iterable[tuple[str, int, bytes]]) -> bytes:
     return b"".join(parts)
 
 
-def root_of(program: Path, lines: Iterable[str]) -> bytes:
-    """The root of a system that is this program alone, with the traces."""
+def root_of(program: Path, lines: Iterable[str], more: Sequence[Path]) -> bytes:
+    """The root of a system that is this program alone, with the traces, and other programs that they name."""
     return archive(
         [
+            *((file.name, stat.S_IFREG | 0o755, file.read_bytes()) for file in more),
             ("proc", stat.S_IFDIR | 0o755, b""),
             ("dev", stat.S_IFDIR | 0o755, b""),
             ("dev/console", stat.S_IFCHR | 0o600, b""),
@@ -43,8 +44,11 @@ def root_of(program: Path, lines: Iterable[str]) -> bytes:
     )
 
 
-def replay_booted(image: Path, lines: Iterable[str]) -> list[list[Seen]]:
-    """Carry out lines of line_of() on the kernel of the image, in one boot. Raises KernelError."""
+def replay_booted(image: Path, lines: Iterable[str], more: Sequence[Path] = ()) -> list[list[Seen]]:
+    """Carry out lines for runner.c on the kernel of the image, in one boot. Raises KernelError.
+
+    more: programs that need nothing else, for lines to run.
+    """
     if not image.is_file():
         raise KernelError(f"there is no kernel image {image}")
     qemu = shutil.which(QEMU)
@@ -53,7 +57,7 @@ def replay_booted(image: Path, lines: Iterable[str]) -> list[list[Seen]]:
     lines = list(lines)
     with runner() as program, tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
         root = Path(folder) / "root"
-        root.write_bytes(root_of(program, lines))
+        root.write_bytes(root_of(program, lines, more))
         command = [qemu, "-accel", "tcg", "-m", str(MEMORY), "-nodefaults", "-display", "none", "-serial", "stdio"]
         command += ["-no-reboot", "-kernel", str(image), "-initrd", str(root), "-append", COMMAND_LINE]
         try:

@@ -8,7 +8,8 @@
  *
  * with an OP being a letter and numbers in between commas: m mmap (page, pages, prot, flags, file, offset), u munmap
  * (page, pages), p mprotect (page, pages, prot), w write, r read (page), M mremap (page, old pages, new pages, flags, new
- * page), l mlock, k munlock (page, pages), a madvise (page, pages, advice), b mbind (page, pages, mode).
+ * page), l mlock, k munlock (page, pages), a madvise (page, pages, advice), b mbind (page, pages, mode);
+ * or !PROGRAM, a file to run with nothing but its exit status to be seen, as if it were a step of a trace.
  *
  * Standard output has a line for each step that was to be seen: what the call returned, a page number or a negative
  * errno, and a letter for each page: . if nothing is mapped there, else a to h for prot 0 to 7 where a vma starts, and
@@ -28,6 +29,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -168,6 +170,24 @@ static void look(char *seen)
 	}
 }
 
+static void run_program(char *path)
+{
+	int status;
+	pid_t child;
+
+	path[strcspn(path, "\n")] = 0;
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		close(STDOUT_FILENO);
+		execl(path, path, (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("fork");
+	printf("%d .\n\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
 static void carry_out_trace(char *line)
 {
 	char seen[MOST_PAGES + 1];
@@ -231,7 +251,10 @@ int main(void)
 	sigaction(SIGBUS, &action, NULL);
 	puts("begin");
 	while (fgets(line, sizeof(line), traces))
-		carry_out_trace(line);
+		if (*line == '!')
+			run_program(line + 1);
+		else
+			carry_out_trace(line);
 	puts("end");
 	fflush(stdout);
 	if (is_init) {

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A trace as a film strip: a picture a step, of vmas as boxes, for pages and slides."""
+
+from collections.abc import Sequence
+from html import escape
+
+from counterexamples.replay import Step, Vma
+
+CELL, ROW, LEFT, TOP = 56, 46, 240, 34
+LEAST = 780  # for the note to fit
+# of the eight colours that Okabe and Ito chose to be told apart with any eyes; beside the letter, never instead of it
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+# lines across the box, for print without colours: how far apart, and at which angle
+HATCHES = ((0, 0), (6, 45), (6, 135), (6, 90), (6, 0), (12, 45), (12, 135))
+NOTE = "A box is a vma, with what it allows; its letter and colour are its anon_vma; a dot is a page that was written."
+
+
+def film_svg(title: str, steps: Sequence[Step], pages: int) -> str:
+    """The steps, drawn one below the other. The picture needs nothing else, and is the same every time."""
+    width, height = max(LEFT + pages * CELL + 110, LEAST), TOP + len(steps) * ROW + 46
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        f' font-family="monospace" font-size="13">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        *_hatches(steps),
+        *(_text(LEFT + (page + 0.5) * CELL, TOP - 10, str(page), "middle", "gray") for page in range(pages)),
+    ]
+    for number, step in enumerate(steps, 1):
+        parts += _step(number, step, pages, TOP + (number - 1) * ROW)
+    parts.append(_text(10, height - 14, NOTE, "start", "black", 11))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _letters(steps: Sequence[Step]) -> list[str]:
+    found = {vma.anon_vma for step in steps for vma in step.vmas if vma.anon_vma}
+    return sorted(found, key=lambda word: (len(word), word))
+
+
+def _colour(anon_vma: str | None) -> int | None:
+    if anon_vma is None:
+        return None
+    number = 0
+    for letter in anon_vma:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return (number - 1) % len(COLOURS)
+
+
+def _hatches(steps: Sequence[Step]) -> list[str]:
+    patterns = []
+    for number in sorted({_colour(letter) or 0 for letter in _letters(steps)}):
+        gap, angle = HATCHES[number]
+        line = f'<path d="M0 0V{gap}" stroke="black" stroke-opacity="0.35"/>' if gap else ""
+        size = gap or 8
+        patterns.append(
+            f'<pattern id="h{number}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"'
+            f' patternTransform="rotate({angle})"><rect width="{size}" height="{size}" fill="{COLOURS[number]}"/>'
+            f"{line}</pattern>"
+        )
+    return [f"<defs>{''.join(patterns)}</defs>"] if patterns else []
+
+
+def _text(x: float, y: float, words: str, anchor: str = "start", fill: str = "black", size: int | None = None) -> str:
+    larger = f' font-size="{size}"' if size else ""
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{fill}"{larger}>{escape(words)}</text>'
+
+
+def _step(number: int, step: Step, pages: int, top: int) -> list[str]:
+    parts = [_text(10, top + 25, f"{number:2}  {step.call}")]
+    parts.append(
+        f'<rect x="{LEFT}" y="{top + 5}" width="{pages * CELL}" height="{ROW - 14}" fill="none" stroke="silver"'
+        ' stroke-dasharray="2 3"/>'
+    )
+    for vma in step.vmas:
+        parts += _vma(vma, top)
+    for page in step.pages:
+        x, y = LEFT + (page.page + 0.5) * CELL, top + ROW - 15
+        parts.append(f'<circle cx="{x:g}" cy="{y}" r="3.5" fill="black" stroke="white"/>')
+    if isinstance(step.result, str):
+        parts.append(_text(LEFT + pages * CELL + 12, top + 25, step.result, fill="#B00000"))
+    return parts
+
+
+def _vma(vma: Vma, top: int) -> list[str]:
+    x, width, number = LEFT + vma.start * CELL, (vma.end - vma.start) * CELL, _colour(vma.anon_vma)
+    fill = "#F4F4F4" if number is None else f"url(#h{number})"
+    words = " ".join(filter(None, (vma.prot, vma.anon_vma)))
+    place = f'x="{x + 2}" y="{top + 5}" width="{width - 4}" height="{ROW - 14}"'
+    half = 4.5 * len(words)
+    plate = f'x="{x + width / 2 - half:g}" y="{top + 9}" width="{2 * half:g}" height="16"'
+    boxes = [f'<rect {place} rx="5" fill="{fill}" stroke="black"/>', f'<rect {plate} fill="white"/>']
+    return [*boxes, _text(x + width / 2, top + 22, words, "middle")]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernel images booted in QEMU: the gallery, many traces in one boot, and sequences compared. make test-kernels."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from checker.scope import Scope
+from counterexamples.findings import REAL, outcomes, release
+from counterexamples.live import line_of
+from counterexamples.qemu import QEMU, replay_booted
+from tests.helpers import vmacheck
+
+pytestmark = pytest.mark.kernels
+IMAGES = Path(__file__).parent.parent / ".kernels"
+LINES = ("6.1", "6.12")
+SHARING = "mmap(0,1,RW); mmap(2,1,RW); write(0); write(2); mmap(1,1,RW)"
+
+
+@pytest.fixture(params=LINES)
+def image(request):
+    found = sorted(IMAGES.glob(f"vmlinuz-{request.param}.*"))
+    if not found or not shutil.which(QEMU):
+        pytest.skip(f"there is no kernel {request.param} in .kernels, or no {QEMU}")
+    assert release(str(found[-1])) == request.param
+    return found[-1]
+
+
+def test_the_gallery(image):
+    assert outcomes(str(image)) == json.loads(REAL.read_text())[release(str(image))]
+    assert outcomes(str(image))["sharing"] == "reproduced"
+
+
+def test_thousands_of_traces_in_one_boot(image):
+    """Each says the same as when it is asked for alone, in whatever order."""
+    calls = Scope(3).calls()
+    choice = random.Random(1)
+    traces = [choice.choices(calls, k=choice.randint(1, 6)) for _ in range(5000)]
+    lines = [line_of(trace, 3, True) for trace in traces]
+    seen = replay_booted(image, lines)
+    assert [len(steps) for steps in seen] == [len(trace) for trace in traces]
+    again = replay_booted(image, lines[::-1])
+    assert seen == again[::-1]
+
+
+def test_replay(image):
+    code, out, err = vmacheck("replay", SHARING, "--kernel", str(image))
+    assert err == ""
+    last = out.splitlines()[5].split("   ")
+    assert last[-1] in ("o o|o", "<- differs")  # 6.1 joins the page between to the neighbour above
+    assert code == int(last[-1] == "<- differs") == int(release(str(image)) == "6.1")
+
+
+def test_conform(image):
+    code, out, _ = vmacheck("conform", "linux-2.6.8", "--kernel", str(image), "--pages", "2", "--depth", "3")
+    assert "5,219 sequences compared (17 of 1, 289 of 2, 4,913 of 3)" in out
+    assert code == 1
+
+
+def test_an_image_that_is_none(tmp_path):
+    (tmp_path / "image").write_bytes(b"no kernel" * 1000)
+    code, out, err = vmacheck("replay", SHARING, "--kernel", str(tmp_path / "image"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "did not start" in err
