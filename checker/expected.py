@@ -1,35 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verdicts that are expected of the seed's kernels in the default scope (seed.toml), and how others differ."""
+"""The jobs of the seed (seed.toml): its kernels, and the verdicts that are expected of them in the default scope."""
 
-import tomllib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from checker.check import Checked
+from checker.ci import in_words
+from checker.jobs import Expectation, Job, best, read_jobs
 from checker.scope import Scope
 
 SEED_SCOPE = Scope()
 
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
-    with Path(__file__).with_name("seed.toml").open("rb") as file:
-        table: dict[str, dict[str, str]] = tomllib.load(file)
-    return table
+def _jobs() -> dict[str, Job]:
+    return {job.values["kernel"]: job for job in read_jobs(Path(__file__).with_name("seed.toml"))}
 
 
 def seed_kernels() -> list[str]:
-    """The kernels of the default job, in the order of the table."""
-    return list(_table())
+    """The kernels of the default job, in the order of the file."""
+    return list(_jobs())
 
 
 def unexpected(checks: Sequence[Checked]) -> list[str]:
     """A line for each verdict that is not the expected one."""
     lines = []
     for checked in checks:
+        job = _jobs()[checked.system.name]
         for result in checked.results:
-            want = _table()[checked.system.name].get(result.claim.name, "holds")
+            name = result.claim.name
+            expected = job.expected.get(name, Expectation(best(job, name)))
+            want = in_words(expected.verdict, expected.lengths)
             if result.outcome != want:
-                lines.append(f"unexpected: {result.claim.name} on {checked.system.name}: {result.outcome}, not {want}")
+                lines.append(f"unexpected: {name} on {checked.system.name}: {result.outcome}, not {want}")
     return lines

@@ -16,10 +16,12 @@ from typing import Any, NoReturn
 from checker import segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
+from checker.ci_command import add_ci
 from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
 from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
+from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
 from checker.progress import ProgressLine
@@ -53,7 +55,17 @@ EXIT_CODES = {
 POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
 PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
-INPUT_ERRORS = (vm.UnknownName, LinkError, ScopeError, TraceError, Broken, CheckpointError, ClusterError, KernelError)
+INPUT_ERRORS = (
+    vm.UnknownName,
+    LinkError,
+    ScopeError,
+    TraceError,
+    Broken,
+    CheckpointError,
+    ClusterError,
+    KernelError,
+    JobError,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -431,6 +443,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_proving(commands)
     add_real(commands)
+    add_ci(commands)
 
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])

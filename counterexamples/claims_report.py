@@ -115,7 +115,7 @@ def claims_data(decided: Sequence[Decided]) -> dict[str, Any]:
 
 
 def _claim_data(one: Decided) -> dict[str, Any]:
-    claim = one.claim
+    claim, deciding = one.claim, _deciding(one)
     return {
         "id": claim.id,
         "quote": claim.quote,
@@ -123,6 +123,7 @@ def _claim_data(one: Decided) -> dict[str, Any]:
         "theorem": claim.theorem,
         "verdict": one.verdict,
         "expected": claim.expected,
+        "length": len(deciding[1].witness.calls) if deciding and deciding[1].witness else None,
         "states": one.states,
         "parts": [_part_data(part, found) for part, found in zip(claim.parts, one.findings, strict=True)],
     }

@@ -80,7 +80,17 @@ def coverage_data(checked: Checked) -> dict[str, Any]:
         }
         for kind, counts in sorted(coverage.results.items())
     }
-    return {"kernel": system.name, "calls": calls, "events": {name: coverage.events[e] for name, e in EVENTS.items()}}
+    search = checked.search
+    return {
+        "kernel": system.name,
+        "closed": search.closed,
+        "states": search.states,
+        "transitions": search.transitions,
+        "depth": search.depth,
+        "never": never_happened(system, coverage),
+        "calls": calls,
+        "events": {name: coverage.events[event] for name, event in EVENTS.items()},
+    }
 
 
 def _errno(call: Call, result: int) -> str:

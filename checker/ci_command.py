@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""vmacheck ci: the jobs of a file, held against what is expected."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from checker.ci import Report, Runner
+from checker.jobs import DEFAULT_FILE, Job, read_jobs
+from checker.progress import ProgressLine
+from checker.update import update
+from checker.vm import unknown
+from counterexamples.ci_report import ci_data, ci_text
+
+ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
+
+
+def ci_command(options: argparse.Namespace) -> int:
+    """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if that is only that something is not decided."""
+    jobs = chosen(read_jobs(Path(options.file)), options.job)
+    with ProgressLine() as progress:
+        runner = Runner(len(os.sched_getaffinity(0)), not options.no_cache, progress.say)
+        reports = runner.run(jobs)
+    if options.update:
+        changes = update(reports)
+        print("\n".join(changes or ["every expectation is met: nothing to update"]))
+        return SURPRISE if any(report.error for report in reports) else ALL_AS_EXPECTED
+    print("\n".join(ci_text(reports)))
+    for option, write in WRITERS.items():
+        path = getattr(options, option)
+        if path is not None:
+            Path(path).write_text(write(reports), encoding="utf-8")
+    return exit_code(reports)
+
+
+def chosen(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
+    """The jobs with these names, or all. Raises UnknownName."""
+    known = [job.name for job in jobs]
+    for name in names:
+        if name not in known:
+            raise unknown("job", name, known)
+    return [job for job in jobs if not names or job.name in names]
+
+
+def exit_code(reports: Sequence[Report]) -> int:
+    """By what is not as expected: 3 if a verdict is incomplete instead, 4 if it is vacuous; anything else is 1."""
+    words = {word for report in reports for word in report.surprises}
+    if words - {"incomplete", "vacuous"}:
+        return SURPRISE
+    return INCOMPLETE if "incomplete" in words else VACUOUS if words else ALL_AS_EXPECTED
+
+
+def _json(reports: Sequence[Report]) -> str:
+    return json.dumps(ci_data(reports), indent=1) + "\n"
+
+
+WRITERS: dict[str, Callable[[Sequence[Report]], str]] = {"json": _json}
+
+
+def add_ci(commands: Any) -> None:
+    """Add the command to the command line."""
+    one = commands.add_parser("ci", help="the jobs of vmacheck.toml, held against what is expected of them")
+    add = one.add_argument
+    add("file", nargs="?", default=DEFAULT_FILE, metavar="FILE", help=f"the job file (default {DEFAULT_FILE})")
+    add("--job", action="append", default=[], metavar="NAME", help="only this job (may be repeated)")
+    add("--update", action="store_true", help="write what was found into the job file, as what is expected")
+    add("--no-cache", action="store_true", help="carry out jobs whose inputs did not change, too")
+    add("--json", metavar="FILE", help="also write everything as JSON")
+    one.set_defaults(command=ci_command)

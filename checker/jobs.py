@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The job file, vmacheck.toml: what to check, and what is expected of it.
+
+    include = ["other.toml"]              # job files whose jobs come first; paths are relative to the file
+    [defaults]                            # keys of a scope, for every job that can have them and does not
+    [job.NAME]                            # one of: kernel, compare, claims, prove (with kernel), equivalent
+    [job.NAME.expect]                     # what is expected where it is not the best there is
+
+Errors name the file and the line.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from checker import segments, threads, vm
+from checker.compare import BY
+from checker.rounds import LEAST_MEMORY
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
+from model.interleaving import ONLY_OF_THREADS
+from model.mm import MAX_MAP_COUNT
+from model.operations import OPERATIONS, PROTECTIONS
+from properties import PROPERTIES
+
+DEFAULT_FILE = "vmacheck.toml"
+ORDER = ("prove", "equivalent", "compare", "claims", "kernel")  # what a job is about, by the first of these that it has
+WANTED = {
+    "kernel": ("holds", "violated", "incomplete", "vacuous"),
+    "compare": ("equal", "a_worse", "b_worse", "incomparable", "incomplete"),
+    "claims": ("holds", "refuted", "holds within bound", "open", "not checked here"),
+    "prove": ("proved", "refuted", "unproved", "incomplete", "vacuous"),
+    "equivalent": ("equal", "different", "incomplete"),
+}
+WITH_COUNTEREXAMPLE = {"violated", "refuted", "holds", "holds within bound"}
+SEARCHED = ("pages", "prot", "ops", "noreserve", "max_map_count", "max_pgoff", "depth", "max_states")
+PROVED = ("vmas", "ops", "max_map_count", "timeout")
+KEYS = {
+    "kernel": ("kernel", "properties", *SEARCHED, "segments", "threads", "every_step", "memory", "states"),
+    "compare": ("compare", "by", *SEARCHED, "states"),
+    "claims": ("claims",),
+    "prove": ("prove", "kernel", *PROVED, "depth", "prot", "noreserve"),
+    "equivalent": ("equivalent", *PROVED),
+}
+COMMON = ("what", "expect")
+SCOPE_KEYS = frozenset(SEARCHED + PROVED + ("segments", "threads", "every_step", "memory", "by"))
+NUMBERS = (
+    "pages",
+    "max_map_count",
+    "max_pgoff",
+    "depth",
+    "max_states",
+    "segments",
+    "threads",
+    "vmas",
+    "timeout",
+    "states",
+)
+FLAGS = ("noreserve", "every_step")
+LISTS = ("prot", "ops", "properties")
+SIZE = re.compile(r"([0-9]{1,9})([KMGT])")
+
+
+class JobError(ValueError):
+    """Something is wrong with a job file; the message names the file and the line."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of a property, a claim, or a job: the verdict, and what is pinned of its counterexamples."""
+
+    verdict: str
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: what it is about, the values of its keys with the defaults, and where it stands.
+
+    expected: by property or claim; of other jobs, by "". A name that is missing is expected to hold.
+    """
+
+    name: str
+    kind: str
+    values: Mapping[str, Any]
+    expected: Mapping[str, Expectation]
+    path: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self.path}:{self.line}"
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The kernels that it names."""
+        if self.kind in ("compare", "equivalent"):
+            return tuple(self.values[self.kind][:2])
+        return (self.values["kernel"],) if "kernel" in self.values else ()
+
+    def scope(self) -> Scope:
+        """The scope that it asks for. Raises ScopeError."""
+        values = self.values
+        order = [*OPERATIONS, *ONLY_OF_THREADS]
+        return Scope(
+            values.get("pages", DEFAULT_PAGES),
+            in_order(values.get("prot", DEFAULT_PROTECTIONS), PROTECTIONS),
+            in_order(values.get("ops", DEFAULT_OPERATIONS), order),
+            values.get("noreserve", False),
+            values.get("max_map_count", MAX_MAP_COUNT),
+            values.get("max_pgoff"),
+            values.get("segments"),
+            values.get("threads", 0),
+            values.get("every_step", False),
+        )
+
+    def properties(self) -> list[str]:
+        """The properties that it checks."""
+        if "properties" in self.values:
+            return list(dict.fromkeys(self.values["properties"]))
+        return threads.property_names(self.scope()) if self.values.get("threads") else vm.property_names()
+
+    def builder(self) -> Callable[[str, Scope, Sequence[str]], Any]:
+        """What makes a system of a kernel in its scope."""
+        if self.values.get("threads"):
+            return threads.build
+        return segments.build if self.values.get("segments") is not None else vm.build
+
+    def command(self) -> list[str]:
+        """The words after vmacheck that do the same, but for how it is carried out and printed."""
+        words = {
+            "kernel": lambda: ["check", self.values["kernel"]],
+            "compare": lambda: ["compare", *self.values["compare"]],
+            "claims": lambda: ["claims", *([] if self.values["claims"] == "all" else self.values["claims"])],
+            "prove": lambda: ["prove", self.values["kernel"], self.values["prove"]],
+            "equivalent": lambda: ["prove", "--equivalent", *self.values["equivalent"]],
+        }[self.kind]()
+        for key, value in self.values.items():
+            option = f"--{key.replace('_', '-')}"
+            if key == "properties":
+                words += [word for name in dict.fromkeys(value) for word in ("-p", name)]
+            elif key in SCOPE_KEYS and value is not False:
+                words += [option] if value is True else [option, ",".join(value) if key in LISTS else str(value)]
+        return words
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def lines_of(text: str) -> dict[tuple[str, ...], int]:
+    """The line of each table and key that stands at the beginning of a line, by its path."""
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line)
+        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w.-]|\s(?=\s*[.=]))+?)\s*=", line)
+        path = _path(header[1]) if header else (*table, *_path(key[1])) if key else ()
+        if header and path:
+            table = path
+        for length in range(1, len(path) + 1):
+            found.setdefault(path[:length], number)
+    return found
+
+
+def _path(key: str) -> tuple[str, ...]:
+    try:
+        inner: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    path = []
+    while isinstance(inner, dict):
+        ((name, inner),) = inner.items()
+        path.append(name)
+    return tuple(path)
+
+
+class _File:
+    """A job file as it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+            self.data = tomllib.loads(text)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise JobError(f"{path}: {reason}") from None
+        except tomllib.TOMLDecodeError as error:
+            at = re.search(r"\(at line (\d+), column \d+\)", str(error))
+            line = f":{at[1]}" if at else ""
+            raise JobError(f"{path}{line}: {str(error).split(' (at ')[0]}") from None
+        except RecursionError:
+            raise JobError(f"{path}: nested too deeply") from None
+        self.lines = lines_of(text)
+
+    def line(self, *place: str) -> int:
+        """The line of the innermost of these names that has one."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self.lines:
+                return self.lines[place[:length]]
+        return 1
+
+    def fail(self, why: str, *place: str) -> JobError:
+        """The error that says so, with the line."""
+        job = f"job '{place[1]}': " if place[:1] == ("job",) and len(place) > 1 else ""
+        return JobError(f"{self.path}:{self.line(*place)}: {job}{why}")
+
+    def table(self, value: Any, what: str, *place: str) -> dict[str, Any]:
+        """The value, which has to be a table."""
+        if not isinstance(value, dict):
+            raise self.fail(f"{what} is not a table", *place)
+        return value
+
+    def check_known(self, name: str, known: Collection[str], *place: str) -> None:
+        """Raise JobError if there is no key of that name."""
+        if name not in known:
+            raise self.fail(f"unknown key '{name}'; {_instead(name, known)}", *place, name)
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+
+
+def read_jobs(path: Path) -> list[Job]:
+    """The jobs of a file, those of included files first. Raises JobError."""
+    jobs: dict[str, Job] = {}
+    _read(path, [], jobs)
+    if not jobs:
+        raise JobError(f"{path}: there are no jobs in it")
+    return list(jobs.values())
+
+
+def _read(path: Path, above: list[Path], jobs: dict[str, Job]) -> None:
+    file = _File(path)
+    for name in file.data:
+        file.check_known(name, ("include", "defaults", "job"))
+    include = file.data.get("include", [])
+    if not isinstance(include, list) or not all(isinstance(word, str) for word in include):
+        raise file.fail("include is not a list of file names", "include")
+    for word in include:
+        other = path.parent / word
+        if other.resolve() in [one.resolve() for one in (*above, path)]:
+            raise file.fail(f"{word} includes itself", "include")
+        if not other.is_file():
+            raise file.fail(f"there is no file {word}", "include")
+        _read(other, [*above, path], jobs)
+    defaults = file.table(file.data.get("defaults", {}), "defaults", "defaults")
+    for key, value in defaults.items():
+        file.check_known(key, sorted(SCOPE_KEYS), "defaults")
+        _check_value(file, key, value, "defaults", key)
+    for name, table in file.table(file.data.get("job", {}), "job", "job").items():
+        if name in jobs:
+            raise file.fail(f"there is a job of that name in {jobs[name].where}", "job", name)
+        jobs[name] = _job(file, name, file.table(table, "it", "job", name), defaults)
+
+
+def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]) -> Job:
+    place = ("job", name)
+    kind = next((key for key in ORDER if key in table), None)
+    everything = dict.fromkeys(key for keys in KEYS.values() for key in (*keys, *COMMON))
+    for key in table:
+        file.check_known(key, everything, *place)
+    if kind is None:
+        raise file.fail("it says nothing to do: give kernel, compare, claims, prove or equivalent", *place)
+    for key, value in table.items():
+        if key not in (*KEYS[kind], *COMMON):
+            raise file.fail(f"{key} does not go with {kind}", *place, key)
+        _check_value(file, key, value, *place, key)
+    if kind == "prove" and "kernel" not in table:
+        raise file.fail("prove needs a kernel", *place, "prove")
+    values = {key: value for key, value in table.items() if key not in COMMON}
+    clash = {"segments": {"pages"}, "pages": {"segments"}}
+    taken = {other for key in values for other in clash.get(key, ())}
+    inherited = {key: value for key, value in defaults.items() if key in KEYS[kind] and key not in taken}
+    job = Job(name, kind, {**inherited, **values}, {}, file.path, file.line(*place))
+    _check_names(file, job)
+    for key in ("kernel", "compare", "equivalent"):
+        if key in job.values:
+            values[key] = _from_here(file.path.parent, values[key])
+    job = Job(name, kind, {**inherited, **values}, {}, file.path, job.line)
+    return Job(name, kind, job.values, _expected(file, job, table.get("expect", {})), file.path, job.line)
+
+
+def _from_here(folder: Path, names: Any) -> Any:
+    """Names of kernels, with their files' paths from where the job file is."""
+    if isinstance(names, list):
+        return [*(_from_here(folder, name) for name in names[:2]), *names[2:]]
+    base, patches, paths = vm.split_name(names)
+    if folder == Path() or not paths:
+        return names
+    return "+".join([base, *patches, *(str(folder / path) for path in paths)])
+
+
+def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
+    """Raise JobError if the value is none that the key can have."""
+
+    def strings(count: int | None = None) -> bool:
+        good = isinstance(value, list) and value and all(isinstance(word, str) and word for word in value)
+        return bool(good) and count in (None, len(value))
+
+    is_good, wanted = {
+        **dict.fromkeys(NUMBERS, (type(value) is int and 0 <= value < 1 << 31, "a number")),
+        **dict.fromkeys(FLAGS, (isinstance(value, bool), "true or false")),
+        **dict.fromkeys(LISTS, (strings(), 'a list of words, as in ["R", "RW"]')),
+        **dict.fromkeys(("kernel", "prove", "what"), (isinstance(value, str) and value != "", "a name")),
+        "memory": (isinstance(value, str) and SIZE.fullmatch(value) is not None, 'a size, as in "4G" or "700M"'),
+        "by": (isinstance(value, str) and value in BY, f"one of {', '.join(BY)}"),
+        "compare": (strings(2), "a list of two kernels"),
+        "equivalent": (strings(3), "a list of two kernels and a function"),
+        "claims": (value == "all" or strings(), '"all" or a list of claims'),
+        "expect": (isinstance(value, dict), "a table"),
+    }[key]
+    if not is_good:
+        raise file.fail(f"{key} is not {wanted}", *place)
+    if key == "memory" and memory_of(value) < LEAST_MEMORY:
+        raise file.fail(f"memory is less than the {LEAST_MEMORY >> 20}M that any search needs", *place)
+
+
+def memory_of(text: str) -> int:
+    """A size in bytes."""
+    found = SIZE.fullmatch(text)
+    assert found is not None
+    return int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
+
+
+def _check_names(file: _File, job: Job) -> None:
+    """Raise JobError for names that there are not, and for a scope that cannot be."""
+    place = ("job", job.name)
+    try:
+        for kernel in job.kernels:
+            vm.split_name(kernel)
+    except vm.UnknownName as error:
+        raise file.fail(str(error), *place, "kernel" if "kernel" in job.values else job.kind) from None
+    if job.kind in ("kernel", "compare", "prove"):
+        try:
+            job.scope()
+        except ScopeError as error:
+            option = re.search(r"--([a-z-]+)", str(error))
+            key = option[1].replace("-", "_") if option else ""
+            raise file.fail(str(error), *place, *([key] if key in job.values else [])) from None
+    for key in ("max_map_count", "depth", "max_states", "timeout"):
+        if job.values.get(key) == 0:
+            raise file.fail(f"{key} is 0; it has to be at least 1", *place, key)
+    known = threads.KNOWN if job.values.get("threads") else PROPERTIES
+    for name in (*job.values.get("properties", ()), *([job.values["prove"]] if job.kind == "prove" else [])):
+        if name not in known:
+            key = "prove" if job.kind == "prove" else "properties"
+            raise file.fail(f"unknown property '{name}'; {_instead(name, known)}", *place, key)
+    if job.kind in ("prove", "equivalent"):
+        from checker.prove import FOLLOWED  # noqa: PLC0415  (z3 is slow to import)
+
+        for operation in job.values.get("ops", ()):
+            if "depth" not in job.values and operation not in FOLLOWED:
+                raise file.fail(f"prove does not follow {operation}; it follows {', '.join(FOLLOWED)}", *place, "ops")
+    if job.kind == "claims" and job.values["claims"] != "all":
+        for name in job.values["claims"]:
+            if name not in claim_verdicts():
+                raise file.fail(f"unknown claim '{name}'; {_instead(name, claim_verdicts())}", *place, "claims")
+
+
+def claim_verdicts() -> dict[str, str]:
+    """What is expected of each claim, unless a job says otherwise."""
+    from checker.seed_claims import CLAIMS  # noqa: PLC0415  (slow to import)
+
+    return {claim.id: claim.expected for claim in CLAIMS}
+
+
+# ---- expectations --------------------------------------------------------------------------------
+
+
+def names_of(job: Job) -> list[str]:
+    """What the job gives a verdict on: properties, claims, or itself, as ""."""
+    if job.kind == "kernel":
+        return job.properties()
+    if job.kind == "claims":
+        return list(claim_verdicts()) if job.values["claims"] == "all" else list(dict.fromkeys(job.values["claims"]))
+    return [""]
+
+
+def best(job: Job, name: str) -> str:
+    """What is expected where the job says nothing."""
+    return claim_verdicts()[name] if job.kind == "claims" else WANTED[job.kind][0]
+
+
+def _expected(file: _File, job: Job, table: dict[str, Any]) -> dict[str, Expectation]:
+    place = ("job", job.name, "expect")
+    if job.kind not in ("kernel", "claims"):
+        return {"": _expectation(file, job, table, *place)} if table else {}
+    known = names_of(job)
+    for name, value in table.items():
+        if name not in known:
+            what = "claim" if job.kind == "claims" else "property"
+            raise file.fail(
+                f"expects something of '{name}', which is no {what} of it; {_instead(name, known)}", *place, name
+            )
+        file.table(value, f"what is expected of {name}", *place, name)
+    return {name: _expectation(file, job, value, *place, name) for name, value in table.items()}
+
+
+def _expectation(file: _File, job: Job, table: dict[str, Any], *place: str) -> Expectation:
+    sides = ("a_worse", "b_worse") if job.kind == "compare" else () if job.kind == "equivalent" else ("length",)
+    for key in table:
+        file.check_known(key, ("verdict", *sides, "reason"), *place)
+    verdict, reason = table.get("verdict"), table.get("reason")
+    if verdict not in WANTED[job.kind]:
+        wrong = f"'{verdict}' is no verdict" if verdict is not None else "no verdict is given"
+        raise file.fail(f"{wrong}; there are {', '.join(WANTED[job.kind])}", *place, "verdict")
+    if reason is not None and not isinstance(reason, str):
+        raise file.fail("reason is not a text", *place, "reason")
+    lengths = {side: table[side] for side in sides if side in table}
+    for side, length in lengths.items():
+        if type(length) is not int or length < 1:
+            raise file.fail(f"{side} is not a number of calls", *place, side)
+        possible = (
+            verdict in (side, "incomparable", "incomplete")
+            if job.kind == "compare"
+            else (
+                verdict in WITH_COUNTEREXAMPLE
+                and (verdict != "holds" or job.kind == "claims" or _is_sometimes(place[-1]))
+            )
+        )
+        if not possible:
+            raise file.fail(f"{side} goes with no verdict '{verdict}'", *place, side)
+    return Expectation(verdict, lengths, reason)
+
+
+def _is_sometimes(name: str) -> bool:
+    return name in PROPERTIES and PROPERTIES[name].kind == "sometimes"

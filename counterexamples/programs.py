@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counterexamples and witnesses as JSON has them, as steps that can be drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checker import vm
+from checker.ci import Outcome, Report
+from checker.scope import Scope
+from counterexamples.interleaving import Process, ThreadStep, replay_text, thread_film
+from counterexamples.picture import film
+from counterexamples.replay import Page, Step, Vma, replay
+from counterexamples.reproduce import c_text, program_of
+from counterexamples.side_by_side import side_by_side
+from model.interleaving import is_interleaving, parse_interleaving
+from model.operations import TraceError
+from model.traces import parse_trace
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A program on one kernel: what it shows, its text, and its steps, of one process or of threads."""
+
+    shows: str
+    kernel: str
+    trace: str
+    pages: int
+    steps: tuple[Any, ...]
+
+    @property
+    def is_threaded(self) -> bool:
+        """Is it an interleaving?"""
+        return bool(self.steps) and isinstance(self.steps[0], ThreadStep)
+
+    def film(self) -> list[str]:
+        """A line a step."""
+        return (thread_film if self.is_threaded else film)(self.steps, self.pages)
+
+    def c_program(self) -> str | None:
+        """The program in C, or None if none can be made to follow it."""
+        try:
+            return c_text(program_of(self.kernel, parse_trace(self.trace), self.shows))
+        except TraceError:
+            return None
+
+
+def shown(report: Report, outcome: Outcome) -> list[Shown]:
+    """The programs of an outcome, each on the kernel or the kernels that it is about."""
+    found = []
+    for side, program in outcome.programs.items():
+        if report.job.kind == "claims":
+            found += [
+                _replayed(what_it_shows(report, outcome, side), kernel, program) for kernel in program["kernels"][:2]
+            ]
+            continue
+        for kernel, steps in _sides(report, program):
+            found.append(_from_data(what_it_shows(report, outcome, side), kernel, program["operations"], steps))
+    return found
+
+
+def what_it_shows(report: Report, outcome: Outcome, side: str) -> str:
+    """What a program of an outcome shows, in words."""
+    job = report.job
+    if job.kind == "claims":
+        return f"{outcome.name}: {outcome.reason}"
+    if job.kind == "compare":
+        a, b = job.kernels if side == "a_worse" else job.kernels[::-1]
+        return f"{a} is worse than {b}, by {job.values.get('by', 'vmas')}"
+    happens = "happens" if outcome.verdict == "holds" else "is violated"
+    return f"{outcome.name or job.values.get('prove', '')} {happens} on {job.kernels[0]}"
+
+
+def films(programs: Sequence[Shown]) -> list[str]:
+    """The programs drawn: the same on two kernels side by side, others below each other."""
+    lines: list[str] = []
+    rest = list(programs)
+    while rest:
+        first = rest.pop(0)
+        lines += [*([""] if lines else []), f"     {first.shows}"]
+        if rest and (rest[0].shows, rest[0].trace) == (first.shows, first.trace) and not first.is_threaded:
+            second = rest.pop(0)
+            calls = first.trace.split("; ")
+            lines += side_by_side([(one.kernel, one.film()) for one in (first, second)], calls)
+        else:
+            lines += first.film()
+    return lines
+
+
+def _sides(report: Report, program: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    kernels = report.job.kernels
+    if report.job.kind == "compare":
+        return [(kernels[0], program["steps"]), (kernels[1], program["steps_b"])]
+    return [(kernels[0], program["steps"])]
+
+
+def _replayed(shows: str, kernel: str, witness: Mapping[str, Any]) -> Shown:
+    trace, pages = "; ".join(witness["operations"]), witness["pages"]
+    steps: Sequence[Any]
+    if is_interleaving(trace):
+        steps = replay_text(kernel, pages, parse_interleaving(trace))
+    else:
+        calls = parse_trace(trace)
+        steps = replay(vm.build(kernel, Scope(pages), calls=calls), calls)
+    return Shown(shows, kernel, trace, pages, tuple(steps))
+
+
+def _from_data(shows: str, kernel: str, operations: Sequence[str], data: Sequence[Mapping[str, Any]]) -> Shown:
+    trace = "; ".join(operations)
+    calls: Sequence[Any] = parse_interleaving(trace) if is_interleaving(trace) else parse_trace(trace)
+    make = _thread_step if data and "threads" in data[0] else _step
+    steps = tuple(make(call, step) for call, step in zip(calls, data, strict=False))  # one may stop the kernel
+    return Shown(shows, kernel, trace, max((call.end for call in calls), default=1), steps)
+
+
+def _step(call: Any, data: Mapping[str, Any]) -> Step:
+    return Step(call, data["result"], _vmas(data["vmas"]), _pages(data["pages"]))
+
+
+def _thread_step(call: Any, data: Mapping[str, Any]) -> ThreadStep:
+    names = sorted({"p0", *(vma["process"] for vma in data["vmas"])})
+    processes = tuple(
+        Process(name, _vmas(data["vmas"], process=name), _pages(data["pages"], process=name)) for name in names
+    )
+    return ThreadStep(call, data["result"], processes, tuple(data["threads"]))
+
+
+def _own(data: Sequence[Mapping[str, Any]], process: str | None) -> list[dict[str, Any]]:
+    mine = [one for one in data if process is None or one["process"] == process]
+    return [{key: value for key, value in one.items() if key != "process"} for one in mine]
+
+
+def _vmas(data: Sequence[Mapping[str, Any]], process: str | None = None) -> tuple[Vma, ...]:
+    return tuple(Vma(**{**one, "flags": tuple(one["flags"])}) for one in _own(data, process))
+
+
+def _pages(data: Sequence[Mapping[str, Any]], process: str | None = None) -> tuple[Page, ...]:
+    return tuple(Page(**one) for one in _own(data, process))
