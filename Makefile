@@ -8,7 +8,7 @@ READY = .venv/ready
 .PHONY: check test test-kernels proofs large bench lint types readme clean
 
 check: $(READY)
-	@$(BIN)/vmacheck
+	@$(BIN)/vmacheck ci
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadfile

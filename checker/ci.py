@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a job. error: why there is no answer. cached: the answer was kept from a run with the same inputs."""
+    """What came of a job. error: why there is no answer. cached: it was kept from a run with the same inputs."""
 
     job: Job
     answer: Mapping[str, Any]

@@ -4,7 +4,6 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,10 @@ from checker.progress import ProgressLine
 from checker.update import update
 from checker.vm import unknown
 from counterexamples.ci_report import ci_data, ci_text
+from counterexamples.github import annotations, summary
+from counterexamples.junit import junit_text
+from counterexamples.page import page_html
+from counterexamples.sarif import sarif_text
 
 ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
 
@@ -34,6 +37,11 @@ def ci_command(options: argparse.Namespace) -> int:
         path = getattr(options, option)
         if path is not None:
             Path(path).write_text(write(reports), encoding="utf-8")
+    if options.github:
+        print("\n".join(annotations(reports)), end="\n" * any(report.surprises for report in reports))
+        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(summary(reports))
     return exit_code(reports)
 
 
@@ -58,7 +66,12 @@ def _json(reports: Sequence[Report]) -> str:
     return json.dumps(ci_data(reports), indent=1) + "\n"
 
 
-WRITERS: dict[str, Callable[[Sequence[Report]], str]] = {"json": _json}
+WRITERS: dict[str, Callable[[Sequence[Report]], str]] = {
+    "json": _json,
+    "junit": junit_text,
+    "sarif": sarif_text,
+    "html": page_html,
+}
 
 
 def add_ci(commands: Any) -> None:
@@ -70,4 +83,8 @@ def add_ci(commands: Any) -> None:
     add("--update", action="store_true", help="write what was found into the job file, as what is expected")
     add("--no-cache", action="store_true", help="carry out jobs whose inputs did not change, too")
     add("--json", metavar="FILE", help="also write everything as JSON")
+    add("--junit", metavar="FILE", help="also write the verdicts as JUnit XML")
+    add("--sarif", metavar="FILE", help="also write what is violated as SARIF, with the traces")
+    add("--html", metavar="FILE", help="also write a page with everything: verdicts, pictures, programs, coverage")
+    add("--github", action="store_true", help="also print annotations for GitHub Actions, and write the step's summary")
     one.set_defaults(command=ci_command)

@@ -52,7 +52,7 @@ class Hasher:
 
 @cache
 def of_the_checker() -> str:
-    """A hash of the checker: its files and the model's tables, and the packages; not of the functions that are linked."""
+    """A hash of the checker: its files, the model's tables, and the packages; not of the functions that are linked."""
     root = HERE.parent
     hasher = Hasher()
     hasher.add(platform.python_version(), *(f"{name} {metadata.version(name)}" for name in TOOLS))

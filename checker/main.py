@@ -469,7 +469,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except RecursionError:
         fail("a patch or a trace is nested too deeply")
-    except INPUT_ERRORS as error:
+    except (*INPUT_ERRORS, JobError) as error:
         fail(str(error))
     except OutOfBounds as error:
         fail(f"the kernel's functions lead to a state that the scope has no room for: {error}")

@@ -15,8 +15,8 @@ MARK = "!"  # behind a verdict that is not the expected one
 
 
 def ci_text(reports: Sequence[Report]) -> list[str]:
-    """Verdicts, of checks that differ in the kernel as a table, then everything that is not as expected with its counterexample, then the sum of it."""
-    tables = [group for group in _alike(reports) if len(group) > 1]
+    """Verdicts, of checks alike but for the kernel as a table; what is not as expected, drawn; and the sum of it."""
+    tables = [group for group in alike(reports) if len(group) > 1]
     lines = [line for group in tables for line in (*_table(group), "")]
     in_tables = {report.job.name for group in tables for report in group}
     lines += [f"{job_words(report.job)}: {_whole(report)}" for report in reports if report.job.name not in in_tables]
@@ -24,10 +24,12 @@ def ci_text(reports: Sequence[Report]) -> list[str]:
     details = [line for report in reports for line in surprises_text(report)]
     if details:
         lines += [LEGEND, "", *details]
-    return [*lines, *_sum(reports)]
+    kept = sum(report.cached for report in reports)
+    kept_text = [f"answered from the cache: {kept} of {len(reports)} (--no-cache to force)"] if kept else []
+    return [*lines, sum_text(reports), *kept_text]
 
 
-def _alike(reports: Sequence[Report]) -> list[list[Report]]:
+def alike(reports: Sequence[Report]) -> list[list[Report]]:
     """Checks that differ in their kernel only, together."""
     groups: dict[tuple[str, ...], list[Report]] = {}
     for report in reports:
@@ -101,14 +103,12 @@ def _asides(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _sum(reports: Sequence[Report]) -> list[str]:
+def sum_text(reports: Sequence[Report]) -> str:
+    """How many jobs and verdicts there are, and how many of what is not as expected."""
     verdicts = sum(len(report.outcomes) for report in reports)
     surprises = Counter(word for report in reports for word in report.surprises)
-    kept = sum(report.cached for report in reports)
-    head = f"{count(len(reports), 'job')}, {count(verdicts, 'verdict')}: "
     what = listing([f"{number} {word}" for word, number in sorted(surprises.items())]) or "every verdict is as expected"
-    kept_text = [f"answered from the cache: {kept} of {len(reports)} (--no-cache to force)"] if kept else []
-    return [head + what, *kept_text]
+    return f"{count(len(reports), 'job')}, {count(verdicts, 'verdict')}: {what}"
 
 
 # ---- data ----------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where in the source a counterexample comes from.
+
+Of a kernel with files of the user's: the function in them without which, with the kernel's own in its place, the
+counterexample is none. Where no one function is that, and of kernels without files: the function that the last call
+enters the kernel by.
+"""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from checker import vm
+from checker.ci import Report
+from checker.confirm import is_said
+from checker.interpreted import Machine
+from checker.layout import Broken
+from checker.link import Function, LinkError, Program, read
+from checker.scope import Scope
+from checker.system import OOPS, System
+from counterexamples.programs import Shown
+from model import unistd
+from model.operations import Call
+from model.traces import parse_trace
+from properties import PROPERTIES
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file; function: which one begins there, or None if it is another kind of line."""
+
+    path: str
+    line: int
+    function: str | None = None
+
+
+def of_job(report: Report) -> Place:
+    """Where the job is in its file."""
+    return Place(str(report.job.path), report.job.line)
+
+
+def place_of(report: Report, name: str, shown: Sequence[Shown]) -> Place:
+    """The place that is responsible for what was found of a property; the job's own if that is not known."""
+    first = next(iter(shown), None)
+    if first is None or first.is_threaded or report.job.kind not in ("kernel", "prove"):
+        return of_job(report)
+    found = responsible(first, name or report.job.values.get("prove", ""))
+    return found or entry(first, -1) or of_job(report)
+
+
+def responsible(shown: Shown, name: str) -> Place | None:
+    """The function of a user's file that the violation hangs on, if there is exactly one."""
+    base, patches, paths = vm.split_name(shown.kernel)
+    if not paths or name not in PROPERTIES:
+        return None
+    calls = parse_trace(shown.trace)
+    system = vm.build(shown.kernel, Scope(shown.pages), [name], calls=calls)
+    under = vm.program_of("+".join([base, *patches]), system.program.constants)
+    guilty = []
+    for path in paths:
+        for function in read(path, path.read_text(encoding="utf-8"), {})[0].values():
+            own = under.functions.get(function.name)
+            if own is not None and not _is_violated(_with(system, own), name, calls):
+                guilty.append(Place(str(path), function.node.lineno, function.name))
+    return guilty[0] if len(guilty) == 1 else None
+
+
+def _with(system: System, own: Function) -> System:
+    functions = {**system.program.functions, own.name: own}
+    return replace(system, program=Program(functions, system.program.constants))
+
+
+def _is_violated(system: System, name: str, calls: Sequence[Call]) -> bool:
+    """Does carrying out the calls violate the property somewhere?"""
+    try:
+        machine = Machine(system)
+        before, after = machine.new(), machine.new()
+        for call in calls:
+            result = machine.step(before, call, after)
+            if not is_said(machine, name, before, call, result, after):
+                return True
+            if result == OOPS:
+                return False
+            machine.key(after)
+            before, after = after, before
+    except (Broken, LinkError):  # the kernel's own functions do not go with the rest of the file
+        return True
+    return False
+
+
+def entry(shown: Shown, number: int) -> Place | None:
+    """The function that the number-th call of a program enters the kernel by."""
+    if shown.is_threaded:
+        return None
+    call = parse_trace(shown.trace)[number]
+    names = {value: name for name, value in vars(unistd).items() if name.startswith("NR_")}
+    program = vm.program_of(shown.kernel, {})
+    for node in program.functions["system_call"].node.body:
+        if isinstance(node, ast.If) and any(names[call.nr] == getattr(part, "id", "") for part in ast.walk(node.test)):
+            callee = next(part.func.id for part in ast.walk(node.body[0]) if isinstance(part, ast.Call))  # type: ignore[attr-defined]
+            function = program.functions[callee]
+            return Place(_shortest(function.file), function.node.lineno, callee)
+    return None
+
+
+def _shortest(path: str) -> str:
+    """The path, from here if it is below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
