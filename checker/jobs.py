@@ -158,7 +158,7 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line)
-        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w.-]|\s(?=\s*[.=]))+?)\s*=", line)
+        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]|\s*\.\s*)+)\s*=", line)
         path = _path(header[1]) if header else (*table, *_path(key[1])) if key else ()
         if header and path:
             table = path
@@ -192,8 +192,8 @@ class _File:
             raise JobError(f"{path}: {reason}") from None
         except tomllib.TOMLDecodeError as error:
             at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-            line = f":{at[1]}" if at else ""
-            raise JobError(f"{path}{line}: {str(error).split(' (at ')[0]}") from None
+            line = int(at[1]) if at else max(1, text.count("\n"))  # else at the end of the document
+            raise JobError(f"{path}:{line}: {str(error).split(' (at ')[0]}") from None
         except RecursionError:
             raise JobError(f"{path}: nested too deeply") from None
         self.lines = lines_of(text)
@@ -272,6 +272,8 @@ def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]
         if key not in (*KEYS[kind], *COMMON):
             raise file.fail(f"{key} does not go with {kind}", *place, key)
         _check_value(file, key, value, *place, key)
+    if "segments" in table and "pages" in table:
+        raise file.fail("segments and pages do not go together", *place, "segments")
     if kind == "prove" and "kernel" not in table:
         raise file.fail("prove needs a kernel", *place, "prove")
     values = {key: value for key, value in table.items() if key not in COMMON}

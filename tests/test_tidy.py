@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "model": {"model"},
     "properties": {"model", "properties"},
     "checker": {"checker"},
-    "counterexamples": {"model", "checker", "counterexamples"},
+    "counterexamples": {"model", "properties", "checker", "counterexamples"},
 }
 JOINTS = {
     "checker/main.py",
@@ -47,6 +47,9 @@ JOINTS = {
     "checker/equivalence.py",
     "checker/generalise.py",
     "checker/proving.py",
+    "checker/jobs.py",
+    "checker/inputs.py",
+    "checker/ci_command.py",
 }
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
