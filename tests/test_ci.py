@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from checker import ci
-from checker.ci import Expectation, Runner, surprise_of
+from checker.ci import Runner, surprise_of
 from checker.inputs import digest
-from checker.jobs import JobError, lines_of, read_jobs
+from checker.jobs import Expectation, JobError, lines_of, read_jobs
 from tests.helpers import vmacheck
 
 ROOT = Path(__file__).parent.parent

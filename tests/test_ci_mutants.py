@@ -13,9 +13,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MUTANTS = Path(__file__).parent / "mutants"
 KERNELS = ("anonmm", "rmap39", "andrea-aa", "rmap40", "linux-2.6.8")
-RULES = ("pages_match_flat_reference", "calls_miss_no_merge", "first_write_takes_neighbours_anon_vma")
-RULES += ("kernel_bug_is_never_hit", "rmap_finds_every_page", "page_index_is_linear", "anon_vma_is_write_once")
-RULES += ("anon_vmas_are_freed_with_their_last_vma", "nothing_refers_to_a_freed_anon_vma")
+RULES: tuple[str, ...] = (
+    "pages_match_flat_reference",
+    "calls_miss_no_merge",
+    "first_write_takes_neighbours_anon_vma",
+    "kernel_bug_is_never_hit",
+    "rmap_finds_every_page",
+    "page_index_is_linear",
+    "anon_vma_is_write_once",
+    "anon_vmas_are_freed_with_their_last_vma",
+    "nothing_refers_to_a_freed_anon_vma",
+)
 ALL = set(KERNELS) | {"moves", "locks"}
 REFERENCE, MERGE, SHARE, _, RMAP, INDEX, _, FREED, STALE = RULES
 
