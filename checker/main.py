@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import segments, threads, vm
+from checker import own, segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.ci_command import add_ci
@@ -89,10 +89,13 @@ def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     known, kernels, build = what_to_check(scope)
-    names, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    words, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    names = [own.split(word)[1] for word in words]
+    if len(set(names)) < len(names):
+        fail("two properties have the same name")
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
-    systems = [build(kernel, scope, names) for kernel in kernels]
+    systems = [build(kernel, scope, words) for kernel in kernels]
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
     workers = workers or processors()
@@ -405,7 +408,9 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
-    one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
+    one.add_argument(
+        "-p", "--property", action="append", default=[], metavar="PROPERTY", help="or FILE.py:NAME (default: all)"
+    )
     _add_scope(one)
     one.add_argument("--threads", type=_positive, metavar="T", help="faults in steps, in so many threads")
     one.add_argument("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")

@@ -47,6 +47,7 @@ JOINTS = {
     "checker/equivalence.py",
     "checker/generalise.py",
     "checker/proving.py",
+    "checker/own.py",
     "checker/jobs.py",
     "checker/inputs.py",
     "checker/ci_command.py",
