@@ -25,6 +25,7 @@ MAY_IMPORT = {
 }
 JOINTS = {
     "checker/main.py",
+    "checker/options.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
