@@ -19,12 +19,13 @@ from checker.checkpoint import CheckpointError, Job
 from checker.ci_command import add_ci
 from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
+from checker.coverage_command import add_coverage
 from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
-from checker.options import add_max_map_count, add_scope, number, positive, scope_of, split_words
+from checker.options import add_max_map_count, add_scope, add_threads, number, positive, scope_of, split_words
 from checker.progress import ProgressLine
 from checker.real import add_real
 from checker.rounds import LEAST_MEMORY, MOST_WORKERS
@@ -358,8 +359,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
     add_scope(one)
-    one.add_argument("--threads", type=positive, metavar="T", help="faults in steps, in so many threads")
-    one.add_argument("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
+    add_threads(one)
     one.add_argument("--segments", type=number, metavar="S", help="instead of --pages: any number, in S vmas and holes")
     _add_means(one)
     one.set_defaults(command=check_command)
@@ -393,6 +393,7 @@ def parser() -> argparse.ArgumentParser:
     _add_proving(commands)
     add_real(commands)
     add_ci(commands)
+    add_coverage(commands)
 
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])

@@ -51,6 +51,13 @@ def add_max_map_count(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-map-count", type=number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
 
 
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Add the options for faults in steps."""
+    add = command.add_argument
+    add("--threads", type=positive, metavar="T", help="faults in steps, in so many threads")
+    add("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
+
+
 def scope_of(options: argparse.Namespace) -> Scope:
     """The scope that the options choose. Raises ScopeError."""
     segments = getattr(options, "segments", None)

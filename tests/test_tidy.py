@@ -26,6 +26,7 @@ MAY_IMPORT = {
 JOINTS = {
     "checker/main.py",
     "checker/options.py",
+    "checker/coverage_command.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
