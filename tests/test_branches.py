@@ -120,7 +120,7 @@ def test_a_walk_that_was_cut_says_so(option, value):
 
 
 def test_offsets_that_are_not_followed():
-    _, data = vmacheck_json("coverage", "rmap40", "--pages", "3", "--ops", "mmap,mremap", "--max-pgoff", "2")
+    _, data = vmacheck_json("coverage", "rmap40", "--pages", "3", "--ops", "mmap,write,mremap", "--max-pgoff", "2")
     assert data["reason"] == "offsets beyond --max-pgoff were not followed"
 
 
