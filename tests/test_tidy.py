@@ -25,6 +25,8 @@ MAY_IMPORT = {
 }
 JOINTS = {
     "checker/main.py",
+    "checker/options.py",
+    "checker/coverage_command.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
