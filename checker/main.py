@@ -22,6 +22,7 @@ from checker.compiled import assembly_of
 from checker.coverage_command import add_coverage
 from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
+from checker.graph_command import add_graph
 from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -398,6 +399,7 @@ def parser() -> argparse.ArgumentParser:
     _add_proving(commands)
     add_real(commands)
     add_ci(commands)
+    add_graph(commands)
     add_coverage(commands)
 
     three = commands.add_parser("list", help="what there is")
