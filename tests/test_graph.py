@@ -59,7 +59,9 @@ def test_steps_at_which_a_property_fails():
 
 def test_a_property_of_a_users_own(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text('@always\ndef one_vma(mm):\n    """There is one vma at most."""\n    return mm.map_count < 2\n')
+    path.write_text(
+        'from properties import always\n\n\n@always()\ndef one_vma(mm):\n    """There is one vma at most."""\n    return mm.map_count < 2\n'
+    )
     code, out, _ = vmacheck("graph", "rmap40", "--pages", "2", "-p", f"{path}:one_vma")
     assert code == 0
     assert '[label="-|o\\nfails one_vma", style="rounded", color=red, penwidth=3];' in out
