@@ -28,6 +28,8 @@ JOINTS = {
     "checker/options.py",
     "checker/coverage_command.py",
     "checker/graph_command.py",
+    "checker/testing.py",
+    "checker/strategies.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
