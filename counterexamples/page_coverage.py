@@ -44,7 +44,8 @@ def _branches_html(report: Report) -> list[str]:
         lines.append('<div class="scroll"><table><thead><tr><th>where</th><th>function</th><th>what</th><th></th></tr>')
         lines.append("</thead><tbody>")
         for one, what, source in rows:
-            place = f'<td class="mono">{escape(one["file"])}:{one["line"]}</td><td class="mono">{escape(one["function"])}</td>'
-            lines.append(f'<tr>{place}<td>{escape(what)}</td><td class="mono">{escape(source)}</td></tr>')
+            place = f'<tr><td class="mono">{escape(one["file"])}:{one["line"]}</td>'
+            lines.append(f'{place}<td class="mono">{escape(one["function"])}</td><td>{escape(what)}</td>')
+            lines.append(f'<td class="mono">{escape(source)}</td></tr>')
         lines.append("</tbody></table></div>")
     return lines
