@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A trace as a film strip: a picture a step, of vmas as boxes, for pages and slides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from counterexamples.replay import Step, Vma
@@ -23,12 +23,12 @@ def film_svg(title: str, steps: Sequence[Step], pages: int) -> str:
         f' font-family="monospace" font-size="13">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        *_hatches(steps),
-        *(_text(LEFT + (page + 0.5) * CELL, TOP - 10, str(page), "middle", "gray") for page in range(pages)),
+        *hatches(_letters(steps)),
+        *(text_at(LEFT + (page + 0.5) * CELL, TOP - 10, str(page), "middle", "gray") for page in range(pages)),
     ]
     for number, step in enumerate(steps, 1):
         parts += _step(number, step, pages, TOP + (number - 1) * ROW)
-    parts.append(_text(10, height - 14, NOTE, "start", "black", 11))
+    parts.append(text_at(10, height - 14, NOTE, "start", "black", 11))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -37,7 +37,8 @@ def _letters(steps: Sequence[Step]) -> list[str]:
     return sorted(found, key=lambda word: (len(word), word))
 
 
-def _colour(anon_vma: str | None) -> int | None:
+def colour(anon_vma: str | None) -> int | None:
+    """The number of the colour of an anon_vma."""
     if anon_vma is None:
         return None
     number = 0
@@ -46,27 +47,29 @@ def _colour(anon_vma: str | None) -> int | None:
     return (number - 1) % len(COLOURS)
 
 
-def _hatches(steps: Sequence[Step]) -> list[str]:
+def hatches(letters: Iterable[str | None], prefix: str = "") -> list[str]:
+    """The fills of boxes with these anon_vmas, for url(#...): the prefix, h, and the number of the colour."""
     patterns = []
-    for number in sorted({_colour(letter) or 0 for letter in _letters(steps)}):
+    for number in sorted({colour(letter) or 0 for letter in letters if letter}):
         gap, angle = HATCHES[number]
         line = f'<path d="M0 0V{gap}" stroke="black" stroke-opacity="0.35"/>' if gap else ""
         size = gap or 8
         patterns.append(
-            f'<pattern id="h{number}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"'
+            f'<pattern id="{prefix}h{number}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"'
             f' patternTransform="rotate({angle})"><rect width="{size}" height="{size}" fill="{COLOURS[number]}"/>'
             f"{line}</pattern>"
         )
     return [f"<defs>{''.join(patterns)}</defs>"] if patterns else []
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start", fill: str = "black", size: int | None = None) -> str:
+def text_at(x: float, y: float, words: str, anchor: str = "start", fill: str = "black", size: int | None = None) -> str:
+    """Words at a place."""
     larger = f' font-size="{size}"' if size else ""
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{fill}"{larger}>{escape(words)}</text>'
 
 
 def _step(number: int, step: Step, pages: int, top: int) -> list[str]:
-    parts = [_text(10, top + 25, f"{number:2}  {step.call}")]
+    parts = [text_at(10, top + 25, f"{number:2}  {step.call}")]
     parts.append(
         f'<rect x="{LEFT}" y="{top + 5}" width="{pages * CELL}" height="{ROW - 14}" fill="none" stroke="silver"'
         ' stroke-dasharray="2 3"/>'
@@ -77,16 +80,16 @@ def _step(number: int, step: Step, pages: int, top: int) -> list[str]:
         x, y = LEFT + (page.page + 0.5) * CELL, top + ROW - 15
         parts.append(f'<circle cx="{x:g}" cy="{y}" r="3.5" fill="black" stroke="white"/>')
     if isinstance(step.result, str):
-        parts.append(_text(LEFT + pages * CELL + 12, top + 25, step.result, fill="#B00000"))
+        parts.append(text_at(LEFT + pages * CELL + 12, top + 25, step.result, fill="#B00000"))
     return parts
 
 
 def _vma(vma: Vma, top: int) -> list[str]:
-    x, width, number = LEFT + vma.start * CELL, (vma.end - vma.start) * CELL, _colour(vma.anon_vma)
+    x, width, number = LEFT + vma.start * CELL, (vma.end - vma.start) * CELL, colour(vma.anon_vma)
     fill = "#F4F4F4" if number is None else f"url(#h{number})"
     words = " ".join(filter(None, (vma.prot, vma.anon_vma)))
     place = f'x="{x + 2}" y="{top + 5}" width="{width - 4}" height="{ROW - 14}"'
     half = 4.5 * len(words)
     plate = f'x="{x + width / 2 - half:g}" y="{top + 9}" width="{2 * half:g}" height="16"'
     boxes = [f'<rect {place} rx="5" fill="{fill}" stroke="black"/>', f'<rect {plate} fill="white"/>']
-    return [*boxes, _text(x + width / 2, top + 22, words, "middle")]
+    return [*boxes, text_at(x + width / 2, top + 22, words, "middle")]

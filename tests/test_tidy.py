@@ -27,6 +27,7 @@ JOINTS = {
     "checker/main.py",
     "checker/options.py",
     "checker/coverage_command.py",
+    "checker/graph_command.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
@@ -56,7 +57,7 @@ JOINTS = {
 }
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
-    "networkx": {"checker/growth.py"},
+    "networkx": {"checker/growth.py", "counterexamples/graph.py", "tests/test_graph.py"},
     "z3": {"checker/solver.py", "tests/test_solver.py"},
     "numpy": {
         f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
