@@ -145,4 +145,4 @@ class _States:
 def _scope(
     pages: int, prot: Sequence[str], ops: Sequence[str], noreserve: bool, max_map_count: int = MAX_MAP_COUNT
 ) -> Scope:
-    return scope_of(pages, prot, ops, None, None, False, noreserve, max_map_count, None)
+    return scope_of({"pages": pages, "prot": prot, "ops": ops, "noreserve": noreserve, "max_map_count": max_map_count})

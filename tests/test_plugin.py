@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """assert_holds and assert_violated, as functions and as fixtures of pytest's."""
 
+import re
 import subprocess
 import sys
 
@@ -81,6 +82,7 @@ def test_a_users_own(tmp_path):
         (("rmap40", BUG), {"pages": 0}, ScopeError, "it can be 1 to 256"),
         (("rmap40", BUG), {"prot": "Q"}, ScopeError, "unknown protection 'Q'"),
         (("rmap40", BUG), {"pages": 2, "segments": 2}, ScopeError, "segments is about any number of pages"),
+        (("rmap40", BUG), {"page": 2}, TypeError, "there is no option page; there are pages, "),
         (("rmap40", BUG), {"run": "walked"}, ScopeError, "it can be compiled or interpreted"),
     ],
 )
@@ -99,23 +101,28 @@ def test_good(assert_holds, assert_violated):
 
 def test_bad(assert_holds):
     assert_holds("rmap39", "{SHARE}", pages=2)
+
+
+def test_wrong(assert_holds):
+    assert_holds("rmap40", "{BUG}", ops="fly")
 """
 
 
 def test_fixtures(pytester):
     pytester.makepyfile(TESTS)
     result = pytester.runpytest()
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
         [
             f'>       assert_holds("rmap39", "{SHARE}", pages=2)',
             f"E       AssertionError: {SHARE} is violated on rmap39 by 5 calls",
             "E         * write(0) * A *",
             "test_fixtures.py:7: AssertionError",
+            "E       checker.scope.ScopeError: --ops: unknown operation 'fly'; there are *",
         ]
     )
     # where in the checker it was raised is of no use to who reads it
-    assert "testing.py" not in result.stdout.str()
+    assert not re.search(r"(testing|scope|options)\.py:", result.stdout.str())
 
 
 def test_fixtures_are_listed(pytester):
