@@ -109,6 +109,6 @@ def write_itf(folder: Path, results: Iterable[Result]) -> list[Path]:
 
 def _unused(folder: Path, name: str, used: Sequence[Path]) -> Path:
     """A name that file systems allow, and that is no other counterexample's."""
-    safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).lstrip(".-")[-LONGEST:]
+    safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name.replace("+./", "+")).lstrip(".-")[-LONGEST:]
     numbers = [safe, *(f"{safe}-{number}" for number in range(2, len(used) + 2))]
     return next(path for path in (folder / f"{one}{SUFFIX}" for one in numbers) if path not in used)

@@ -149,6 +149,13 @@ def test_names_that_a_file_system_allows(tmp_path):
     assert not any(path.name.startswith((".", "-")) for path in written)
 
 
+def test_a_patch_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def find_mergeable_anon_vma(mm, vma):\n    return NULL\n")
+    (path,) = write_itf(tmp_path / "out", checked("linux-2.6.8+./mine.py", SHARE, pages=2).results)
+    assert path.name == f"linux-2.6.8+mine.py.{SHARE}.itf.json"
+
+
 def test_bad_input(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
