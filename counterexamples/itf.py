@@ -93,16 +93,28 @@ def itf_text(kernel: str, name: str | None, steps: Sequence[Step] | Sequence[Thr
     return json.dumps(itf_data(kernel, name, steps), indent=1) + "\n"
 
 
+Trace = tuple[str, str, Sequence[Any]]  # a kernel, the property that is violated, and the steps
+
+
 def write_itf(folder: Path, results: Iterable[Result]) -> list[Path]:
     """A file for each counterexample among the results, in a folder, which is made if need be. Raises OSError."""
+    return write_traces(folder, filter(None, map(_trace_of, results)))
+
+
+def _trace_of(result: Result) -> Trace | None:
+    if result.calls is None or result.claim.sometimes:
+        return None
+    steps = (replay_threads if is_threaded(result.system) else replay)(result.system, result.calls)
+    return result.system.name, result.claim.name, steps
+
+
+def write_traces(folder: Path, traces: Iterable[Trace]) -> list[Path]:
+    """A file for each trace, in a folder, which is made if need be. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
-    for result in results:
-        if result.calls is None or result.claim.sometimes:
-            continue
-        steps = (replay_threads if is_threaded(result.system) else replay)(result.system, result.calls)
-        path = _unused(folder, f"{result.system.name}.{result.claim.name}", paths)
-        path.write_text(itf_text(result.system.name, result.claim.name, steps), encoding="utf-8")
+    for kernel, name, steps in traces:
+        path = _unused(folder, f"{kernel}.{name}", paths)
+        path.write_text(itf_text(kernel, name, steps), encoding="utf-8")
         paths.append(path)
     return paths
 
