@@ -56,6 +56,7 @@ ONLY_IN = {
         f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
     },
     "ray": {"checker/cluster.py", "tests/test_ray.py"},
+    "rich": {"counterexamples/terminal.py"},
 }
 
 
