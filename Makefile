@@ -10,7 +10,9 @@ READY = .venv/ready
 check: $(READY)
 	@$(BIN)/vmacheck ci
 
+# with what tests/schemas.sh fetches, if it can: schemas (to .schemas), and a browser
 test: lint types
+	@sh tests/schemas.sh
 	$(BIN)/pytest -n 2 --dist loadfile
 
 # Debian's 6.1 and 6.12 kernels in QEMU, which it installs and downloads (to .kernels) if apt-get is there
@@ -53,4 +55,4 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf .venv .kernels *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .kernels .schemas *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

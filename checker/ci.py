@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Jobs carried out, each in a process of its own, and their answers held against what is expected of them."""
 
+import hashlib
 import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ GOOD = ("holds", "proved", "equal", "holds within bound")
 NOT_DECIDED = {"incomplete": "incomplete", "unproved": "incomplete", "open": "incomplete", "vacuous": "vacuous"}
 USUAL_MEMORY = 1 << 30  # bytes that a job without a limit is taken to need, in deciding how many run at once
 USAGE = 2
+FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which every branch that is ever taken is looked for
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a job. error: why there is no answer. cached: it was kept from a run with the same inputs."""
+    """What came of a job. error: why there is no answer. cached: it was kept from a run with the same inputs.
+
+    branches: what `vmacheck coverage` says of the job's kernel, if it was asked.
+    """
 
     job: Job
     answer: Mapping[str, Any]
@@ -59,6 +64,7 @@ class Report:
     drift: str | None = None
     cached: bool = False
     error: str | None = None
+    branches: Mapping[str, Any] | None = None
 
     @property
     def surprises(self) -> list[str]:
@@ -175,10 +181,13 @@ def available_memory() -> int:
 
 
 class Runner:
-    """Carries out jobs, so many at a time as there are processors and memory, and keeps their answers."""
+    """Carries out jobs, so many at a time as there are processors and memory, and keeps their answers.
 
-    def __init__(self, processors: int, use_cache: bool, say: Callable[[str], None]) -> None:
-        self.processors, self.use_cache, self.say = processors, use_cache, say
+    branches: also ask which branches of a checked kernel are never taken, in an address space of a few pages.
+    """
+
+    def __init__(self, processors: int, use_cache: bool, say: Callable[[str], None], branches: bool = False) -> None:
+        self.processors, self.use_cache, self.say, self.branches = processors, use_cache, say, branches
         self.budget = Budget(available_memory())
         self.children: set[subprocess.Popen[str]] = set()
         self.ended = False
@@ -186,40 +195,55 @@ class Runner:
     def run(self, jobs: Sequence[Job]) -> list[Report]:
         """The reports, in the order of the jobs. Raises JobError for one that cannot be carried out."""
         keys = [digest(job) for job in jobs]
-        answers = [kept_answer(key) if self.use_cache else None for key in keys]
-        missing = sum(answer is None for answer in answers)
+        missing = sum(self._kept(key) is None for key in keys)
         at_once = max(1, min(self.processors, missing))
         workers = max(1, self.processors // at_once)
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(self.processors) as pool:
             try:
-                futures = [
-                    pool.submit(self._one, job, key, answer, workers)
-                    for job, key, answer in zip(jobs, keys, answers, strict=True)
-                ]
+                futures = [pool.submit(self._one, job, key, workers) for job, key in zip(jobs, keys, strict=True)]
                 return [future.result() for future in futures]
             finally:
                 self.ended = True
                 for child in list(self.children):
                     child.kill()
 
-    def _one(self, job: Job, key: str, answer: dict[str, Any] | None, workers: int) -> Report:
-        if answer is not None:
-            return judged(job, answer, True)
+    def _kept(self, key: str) -> dict[str, Any] | None:
+        return kept_answer(key) if self.use_cache else None
+
+    def _one(self, job: Job, key: str, workers: int) -> Report:
         needed = memory_of(job.values["memory"]) if "memory" in job.values else USUAL_MEMORY
+        words = [*job.command(), *(["--workers", str(workers)] if job.kind == "kernel" else [])]
+        answer, cached = self._answer(job, words, key, needed)
+        if isinstance(answer, str):
+            return Report(job, {}, (), error=answer)
+        report = judged(job, answer, cached)
+        more = coverage_command(job) if self.branches else None
+        if more is None:
+            return report
+        branches, _ = self._answer(job, more, hashlib.sha256(f"{key} {more}".encode()).hexdigest(), USUAL_MEMORY)
+        return report if isinstance(branches, str) else replace(report, branches=branches)
+
+    def _answer(self, job: Job, words: Sequence[str], key: str, needed: int) -> tuple[dict[str, Any] | str, bool]:
+        """The answer of a command as JSON has it, or why there is none; and whether it is one that was kept."""
+        kept = self._kept(key)
+        if kept is not None:
+            return kept, True
         self.budget.take(needed)
         try:
             if self.ended:
-                return Report(job, {}, (), error="it was not carried out")
+                return "it was not carried out", False
             self.say(f"{job.name} ...")
-            return self._carried_out(job, key, workers)
+            answer = self._carried_out(job, words)
         finally:
             self.budget.give_back(needed)
+        if not isinstance(answer, str):
+            keep_answer(key, answer)
+        return answer, False
 
-    def _carried_out(self, job: Job, key: str, workers: int) -> Report:
-        words = [sys.executable, "-P", "-m", "checker.main", *job.command(), "--format", "json"]
-        if job.kind == "kernel":
-            words += ["--workers", str(workers)]
-        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    def _carried_out(self, job: Job, words: Sequence[str]) -> dict[str, Any] | str:
+        """The answer of a command in a process of its own, or why there is none. Raises JobError for bad input."""
+        command = [sys.executable, "-P", "-m", "checker.main", *words, "--format", "json"]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
         self.children.add(child)
         out, err = child.communicate()
         self.children.discard(child)
@@ -230,6 +254,17 @@ class Runner:
         except json.JSONDecodeError:
             how = f"was ended by signal {-child.returncode}" if child.returncode < 0 else f"exited {child.returncode}"
             last = err.strip().splitlines()[-1:] or [""]
-            return Report(job, {}, (), error=f"its process {how}{': ' if last[0] else ''}{last[0]}")
-        keep_answer(key, answer)
-        return judged(job, answer, False)
+            return f"its process {how}{': ' if last[0] else ''}{last[0]}"
+        return answer
+
+
+def coverage_command(job: Job) -> list[str] | None:
+    """The command that says which branches of the job's kernel are never taken; None if that is not known of it."""
+    if job.kind != "kernel" or "segments" in job.values:
+        return None
+    few = FEW_PAGES_IN_THREADS if job.values.get("threads") else FEW_PAGES
+    pages = min(few, job.values.get("pages", few))
+    kept = ("prot", "ops", "noreserve", "max_map_count", "max_pgoff", "depth", "max_states", "threads", "every_step")
+    values = {key: value for key, value in job.values.items() if key in kept}
+    smaller = replace(job, values={"kernel": job.values["kernel"], "pages": pages, **values})
+    return ["coverage", *smaller.command()[1:]]

@@ -26,7 +26,8 @@ def ci_command(options: argparse.Namespace) -> int:
     """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if that is only that something is not decided."""
     jobs = chosen(read_jobs(Path(options.file)), options.job)
     with ProgressLine() as progress:
-        runner = Runner(len(os.sched_getaffinity(0)), not options.no_cache, progress.say)
+        processors = len(os.sched_getaffinity(0))
+        runner = Runner(processors, not options.no_cache, progress.say, options.html is not None)
         reports = runner.run(jobs)
     if options.update:
         changes = update(reports)

@@ -68,13 +68,18 @@ def _new_slots(array: Array, struct: type) -> Slots:
 
 
 class Machine:
-    """A system that can be stepped: makes states, carries out calls on them, and knows their keys."""
+    """A system that can be stepped: makes states, carries out calls on them, and knows their keys.
 
-    def __init__(self, system: System) -> None:
+    code makes code of a function, if it is not to be as it was written.
+    """
+
+    def __init__(self, system: System, code: Callable[[Function], CodeType] | None = None) -> None:
         layout = system.layout
         self._state = struct_class(system.name, [field.name for field in layout.numbers], list(layout.arrays))
         with AST_LOCK:
-            self.functions = executable(system.program.reachable(system.roots()), system.program.constants)
+            self.functions = executable(
+                system.program.reachable(system.roots()), system.program.constants, code or _code
+            )
         self._fields = list(layout.key_fields())
         tuple_of = ", ".join(f"s.{place}" for place in self._fields)
         # the fields of the key as they are, with nothing renamed

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checker import segments, threads, vm
+from checker import own, segments, threads, vm
 from checker.compare import BY
 from checker.rounds import LEAST_MEMORY
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
@@ -158,7 +158,7 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line)
-        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w.-]|\s(?=\s*[.=]))+?)\s*=", line)
+        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]|\s*\.\s*)+)\s*=", line)
         path = _path(header[1]) if header else (*table, *_path(key[1])) if key else ()
         if header and path:
             table = path
@@ -192,8 +192,8 @@ class _File:
             raise JobError(f"{path}: {reason}") from None
         except tomllib.TOMLDecodeError as error:
             at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-            line = f":{at[1]}" if at else ""
-            raise JobError(f"{path}{line}: {str(error).split(' (at ')[0]}") from None
+            line = int(at[1]) if at else max(1, text.count("\n"))  # else at the end of the document
+            raise JobError(f"{path}:{line}: {str(error).split(' (at ')[0]}") from None
         except RecursionError:
             raise JobError(f"{path}: nested too deeply") from None
         self.lines = lines_of(text)
@@ -272,6 +272,8 @@ def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]
         if key not in (*KEYS[kind], *COMMON):
             raise file.fail(f"{key} does not go with {kind}", *place, key)
         _check_value(file, key, value, *place, key)
+    if "segments" in table and "pages" in table:
+        raise file.fail("segments and pages do not go together", *place, "segments")
     if kind == "prove" and "kernel" not in table:
         raise file.fail("prove needs a kernel", *place, "prove")
     values = {key: value for key, value in table.items() if key not in COMMON}
@@ -283,6 +285,10 @@ def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]
     for key in ("kernel", "compare", "equivalent"):
         if key in job.values:
             values[key] = _from_here(file.path.parent, values[key])
+    if "properties" in values and file.path.parent != Path():
+        values["properties"] = [
+            str(file.path.parent / word) if own.split(word)[0] else word for word in values["properties"]
+        ]
     job = Job(name, kind, {**inherited, **values}, {}, file.path, job.line)
     return Job(name, kind, job.values, _expected(file, job, table.get("expect", {})), file.path, job.line)
 
@@ -349,7 +355,7 @@ def _check_names(file: _File, job: Job) -> None:
             raise file.fail(f"{key} is 0; it has to be at least 1", *place, key)
     known = threads.KNOWN if job.values.get("threads") else PROPERTIES
     for name in (*job.values.get("properties", ()), *([job.values["prove"]] if job.kind == "prove" else [])):
-        if name not in known:
+        if name not in known and (job.kind == "prove" or own.split(name)[0] is None):
             key = "prove" if job.kind == "prove" else "properties"
             raise file.fail(f"unknown property '{name}'; {_instead(name, known)}", *place, key)
     if job.kind in ("prove", "equivalent"):
@@ -377,7 +383,7 @@ def claim_verdicts() -> dict[str, str]:
 def names_of(job: Job) -> list[str]:
     """What the job gives a verdict on: properties, claims, or itself, as ""."""
     if job.kind == "kernel":
-        return job.properties()
+        return [own.split(word)[1] for word in job.properties()]
     if job.kind == "claims":
         return list(claim_verdicts()) if job.values["claims"] == "all" else list(dict.fromkeys(job.values["claims"]))
     return [""]

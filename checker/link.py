@@ -128,12 +128,7 @@ def linked_with(program: Program, files: Iterable[Path]) -> Program:
 
 def linked_over(program: Program, path: Path) -> Program:
     """The program with a user's file linked over it. Raises LinkError with the line at fault."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise LinkError(f"{path}: {reason}") from None
-    functions, constants = read(path, text, program.constants, strict=True)
+    functions, constants = read(path, read_text(path), program.constants, strict=True)
     if not functions and not constants:
         raise LinkError(f"{path}: defines no function")
     _check_replacements(program, functions)
@@ -148,6 +143,15 @@ def linked_over(program: Program, path: Path) -> Program:
     linked.check()
     linked.reachable(linked.functions)
     return linked
+
+
+def read_text(path: Path) -> str:
+    """What is in a user's file. Raises LinkError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise LinkError(f"{path}: {reason}") from None
 
 
 def _check_reserved(path: Path, functions: Mapping[str, Function], constants: Mapping[str, int]) -> None:
@@ -197,33 +201,38 @@ def _check_replacements(program: Program, functions: Mapping[str, Function]) -> 
             raise LinkError(f"{function}: {function.name} is a constant of the kernel, not a function")
 
 
-def read(
-    path: Path, text: str, known: Mapping[str, int], strict: bool = False
-) -> tuple[dict[str, Function], dict[str, int]]:
-    """The functions and the integer constants that a file defines.
-
-    With strict, anything else at the top level but a docstring and imports from model is an error.
-    """
+def parsed(text: str, path: Path) -> ast.Module:
+    """The syntax tree of a file's text. Raises LinkError with the line at fault."""
     try:
-        tree = _parsed(text, str(path))
+        return _parsed(text, str(path))
     except MemoryError:
         raise LinkError(f"{path}: nested too deeply") from None
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise LinkError(f"{path}{line}: {reason}") from None
+
+
+def read(
+    path: Path, text: str, known: Mapping[str, int], strict: bool = False, decorated: bool = False
+) -> tuple[dict[str, Function], dict[str, int]]:
+    """The functions and the integer constants that a file defines.
+
+    With strict, anything else at the top level but a docstring and imports from model is an error; decorated: but for
+    what marks properties.
+    """
     functions: dict[str, Function] = {}
     constants: dict[str, int] = {}
-    for node in tree.body:
+    for node in parsed(text, path).body:
         if isinstance(node, ast.FunctionDef):
-            if strict and node.decorator_list:
+            if strict and not decorated and node.decorator_list:
                 raise LinkError(f"{path}:{node.lineno}: {node.name}: decorators are not allowed")
             if strict and node.name in functions:
                 raise LinkError(f"{path}:{node.lineno}: {node.name} is defined twice")
             functions[node.name] = Function(_plain(node), str(path), trusted=not strict)
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]
-        elif strict and not _is_harmless(node):
+        elif strict and not _is_harmless(node, ("model", "properties") if decorated else ("model",)):
             why = "only functions, integer constants and imports from model are allowed here"
             raise LinkError(f"{path}:{node.lineno}: {why}")
     return functions, constants
@@ -262,7 +271,7 @@ def _constant(node: ast.stmt, known: Mapping[str, int]) -> tuple[str, int] | Non
     return node.targets[0].id, int(value)
 
 
-def _is_harmless(node: ast.stmt) -> bool:
+def _is_harmless(node: ast.stmt, packages: tuple[str, ...]) -> bool:
     if isinstance(node, ast.ImportFrom):
-        return (node.module or "").split(".")[0] == "model"
+        return (node.module or "").split(".")[0] in packages
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -13,23 +13,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import segments, threads, vm
+from checker import own, segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.ci_command import add_ci
 from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
+from checker.coverage_command import add_coverage
 from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
+from checker.options import add_max_map_count, add_scope, add_threads, number, positive, scope_of, split_words
 from checker.progress import ProgressLine
 from checker.real import add_real
 from checker.rounds import LEAST_MEMORY, MOST_WORKERS
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
-from checker.subset import LARGEST
 from checker.system import System
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.live import KernelError
@@ -91,10 +92,13 @@ def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     known, kernels, build = what_to_check(scope)
-    names, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    words, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    names = [own.split(word)[1] for word in words]
+    if len(set(names)) < len(names):
+        fail("two properties have the same name")
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
-    systems = [build(kernel, scope, names) for kernel in kernels]
+    systems = [build(kernel, scope, words) for kernel in kernels]
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
     workers = workers or processors()
@@ -217,8 +221,8 @@ def prove_command(options: argparse.Namespace) -> int:
     """vmacheck prove: ask Z3."""
     from checker.proving import prove_command as command  # noqa: PLC0415  (z3 is slow to import)
 
-    protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(_words(options.prot), PROTECTIONS)
-    operations = in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS])
+    protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(split_words(options.prot), PROTECTIONS)
+    operations = in_order(split_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS])
     scope = Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count)
     return EXIT_CODES[command(options, scope)]
 
@@ -300,49 +304,11 @@ def list_command(options: argparse.Namespace) -> int:
     return HOLDS
 
 
-def scope_of(options: argparse.Namespace) -> Scope:
-    """The scope that the options choose. Raises ScopeError."""
-    segments = getattr(options, "segments", None)
-    if segments is not None and options.pages is not None:
-        raise ScopeError("--segments is about any number of pages, and --pages about one")
-    return Scope(
-        DEFAULT_PAGES if options.pages is None else options.pages,
-        in_order(_words(options.prot), PROTECTIONS),
-        in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS]),
-        options.noreserve,
-        options.max_map_count,
-        options.max_pgoff,
-        segments,
-        getattr(options, "threads", None) or 0,
-        getattr(options, "every_step", False),
-    )
-
-
 # ---- options -------------------------------------------------------------------------------------
 
 
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")]
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]+", text):
-        raise argparse.ArgumentTypeError(f"invalid int value: '{text}'")
-    value = int(text)
-    if value > LARGEST:
-        raise argparse.ArgumentTypeError(f"{value} is larger than {LARGEST}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = _number(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
-
-
 def _workers(text: str) -> int:
-    value = _positive(text)
+    value = positive(text)
     if value > MOST_WORKERS:
         raise argparse.ArgumentTypeError(f"{value} is more than {MOST_WORKERS}")
     return value
@@ -356,17 +322,6 @@ def _memory(text: str) -> int:
     if value < LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"{text} is less than the {LEAST_MEMORY >> 20}M that any search needs")
     return value
-
-
-def _add_scope(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--pages", type=_number, metavar="N", help=f"pages in the address space (default {DEFAULT_PAGES})")
-    add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
-    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
-    add("--noreserve", action="store_true", help="also mmap with NORESERVE")
-    add("--max-pgoff", type=_number, metavar="K", help="follow offsets up to page K (mremap grows them)")
-    add("--depth", type=_positive, metavar="D", help="stop at programs of D calls")
-    add("--max-states", type=_positive, metavar="N", help="stop at N states")
 
 
 def _add_means(command: argparse.ArgumentParser) -> None:
@@ -383,8 +338,8 @@ def _add_proving(commands: Any) -> None:
     add = seven.add_argument
     add("names", nargs="*", metavar="NAME", help="KERNEL PROPERTY, or KERNEL_A KERNEL_B FUNCTION")
     add("--equivalent", action="store_true", help="is FUNCTION the same in both kernels, wherever calls come to it?")
-    add("--vmas", type=_number, metavar="V", help="from any state of up to V vmas (default 3)")
-    add("--depth", type=_positive, metavar="D", help="instead: all programs of up to D calls")
+    add("--vmas", type=number, metavar="V", help="from any state of up to V vmas (default 3)")
+    add("--depth", type=positive, metavar="D", help="instead: all programs of up to D calls")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--prot", metavar="P,...", help="with --depth: default R,RW (without, every protection is meant)")
     add("--noreserve", action="store_true", help="with --depth: also mmap with NORESERVE")
@@ -396,15 +351,15 @@ def _add_proving(commands: Any) -> None:
     add("against", metavar="PROPERTY", help="or, with --by, another kernel, than which the first is worse")
     add("trace", nargs="?", metavar="TRACE", help="a program that shows it; - reads standard input (default: search)")
     add("--by", choices=["vmas", "layout", "result"], help="what to compare two kernels by")
-    add("--pages", type=_number, default=4, metavar="N", help="pages of the search for shorter programs (default 4)")
+    add("--pages", type=number, default=4, metavar="N", help="pages of the search for shorter programs (default 4)")
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW, and those of TRACE")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default: four, and those of TRACE")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
     eight.set_defaults(command=minimise_command, max_pgoff=None)
     for command in (seven, eight):
         add = command.add_argument
-        add("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
-        add("--timeout", type=_positive, default=60, metavar="S", help="seconds for each question to Z3 (default 60)")
+        add("--max-map-count", type=number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+        add("--timeout", type=positive, default=60, metavar="S", help="seconds for each question to Z3 (default 60)")
         add("--format", choices=["text", "json"], default="text")
 
 
@@ -415,13 +370,12 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
-    one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
-    _add_scope(one)
-    one.add_argument("--threads", type=_positive, metavar="T", help="faults in steps, in so many threads")
-    one.add_argument("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
     one.add_argument(
-        "--segments", type=_number, metavar="S", help="instead of --pages: any number, in S vmas and holes"
+        "-p", "--property", action="append", default=[], metavar="PROPERTY", help="or FILE.py:NAME (default: all)"
     )
+    add_scope(one)
+    add_threads(one)
+    one.add_argument("--segments", type=number, metavar="S", help="instead of --pages: any number, in S vmas and holes")
     _add_means(one)
     one.add_argument("--svg", metavar="FILE", help="also draw the counterexamples")
     one.set_defaults(command=check_command)
@@ -430,13 +384,13 @@ def parser() -> argparse.ArgumentParser:
     four.add_argument("a", metavar="KERNEL_A")
     four.add_argument("b", metavar="KERNEL_B")
     four.add_argument("--by", choices=list(BY), default="vmas", help="what to compare (default vmas)")
-    _add_scope(four)
+    add_scope(four)
     four.set_defaults(command=compare_command)
 
     two = commands.add_parser("run", help="carry out a trace, every step drawn")
     two.add_argument("kernel", metavar="KERNEL")
     two.add_argument("trace", metavar="TRACE", help="calls separated by ';' or newlines; - reads standard input")
-    two.add_argument("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
+    two.add_argument("--pages", type=positive, metavar="N", help="default: as many as the trace names")
     two.add_argument(
         "--every-step", action="store_true", help="of a trace of threads: steps are the smallest there are"
     )
@@ -450,19 +404,20 @@ def parser() -> argparse.ArgumentParser:
     six = commands.add_parser("tradeoff", help="what sharing costs and saves: the worst case of each kernel")
     six.add_argument("kernel", nargs="*", metavar="KERNEL", help="default: every policy, with the importer fix")
     six.add_argument("--svg", metavar="FILE", help="also plot it")
-    _add_scope(six)
+    add_scope(six)
     six.set_defaults(command=tradeoff_command)
 
     _add_proving(commands)
     add_real(commands)
     add_ci(commands)
+    add_coverage(commands)
 
     three = commands.add_parser("list", help="what there is")
     three.add_argument("what", choices=["kernels", "properties", "operations", "claims"])
     three.set_defaults(command=list_command)
 
     for command in (one, two, four, six):
-        command.add_argument("--max-map-count", type=_number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+        add_max_map_count(command)
     for command in (one, two, three, four, five, six):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checker import rounds, vm
+from checker import own, rounds, vm
 from checker.check import Checked, judge
 from checker.interpreted import CallRecord, Machine
 from checker.layout import Layout
@@ -34,7 +34,7 @@ FEW_STATES = 100_000
 
 def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
-    for path in vm.split_name(name)[2]:
+    for path in (*vm.split_name(name)[2], *own.paths_of(properties)):
         raise ScopeError(f"--segments: whether pages are alike to {path} is not known; give --pages")
     if counts_pages(name):
         raise ScopeError(f"--segments: {name} decides by how many pages there are; give --pages")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from checker import vm
+from checker import own, vm
 from checker.layout import Layout
 from checker.link import Program, check_unchanging, linked_with, read
 from checker.prune import without_kinds
@@ -42,6 +42,8 @@ def build(
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
     base, _, paths = vm.split_name(name)
+    for path in own.paths_of(properties):
+        raise ScopeError(f"--threads: {path}: properties of your own are about one process; leave --threads out")
     if not scope.every_step:
         for path in paths:
             check_steps_are_left_alone(path)

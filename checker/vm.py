@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from checker import own
 from checker.codegen import check_fields
 from checker.layout import Layout
 from checker.link import Program, check_unchanging, link, linked_over, linked_with, read
@@ -111,9 +112,16 @@ def property_names() -> list[str]:
 
 
 def claims_for(names: Sequence[str], known: Mapping[str, Property] = PROPERTIES) -> tuple[Claim, ...]:
-    """The claims with these names, and their premises. Raises UnknownName."""
+    """The claims with these names, and their premises; FILE.py:NAME is one of a user's file.
+
+    Raises UnknownName, and LinkError for such a file.
+    """
     found: dict[str, Claim] = {}
-    for name in names:
+    for word in names:
+        name = word
+        if own.split(word)[0] is not None:
+            name, mine = own.named(word)
+            known = {**known, **mine}
         if name not in known:
             raise unknown("property", name, list(known))
         prop = known[name]
@@ -173,12 +181,14 @@ def build(
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES)
+    for path in own.paths_of(properties):
+        program = own.linked(program, path)
     if measures:
         program = linked_with(program, [COST])
     program.check()
     check_unchanging(program, [*(claim.name for claim in claims), *measures])
     layout = Layout.of(state.layout(bounds))
-    if split_name(name)[2]:
+    if split_name(name)[2] or own.paths_of(properties):
         check_fields(program, layout, Call._fields)
     calls = scope.calls() if calls is None else calls
     program = without_kinds(program, "nr", absent_numbers(calls))

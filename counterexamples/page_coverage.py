@@ -23,4 +23,28 @@ def coverage_html(report: Report) -> list[str]:
     for name, number in coverage["events"].items():
         times = f"{number:,}" if number else '<span class="v open">never</span>'
         lines.append(f"<tr><td>{escape(name)}</td><td>{times}</td></tr>")
-    return [*lines, "</tbody></table></div></details>"]
+    return [*lines, "</tbody></table></div>", *_branches_html(report), "</details>"]
+
+
+def _branches_html(report: Report) -> list[str]:
+    """The branches that no program of a few pages takes."""
+    found = report.branches
+    if found is None:
+        return []
+    arms, functions = found["arms"], found["functions"]
+    pages = found["scope"]["pages"]
+    lines = [
+        f"<p>Of the model's {arms['total']:,} branches {arms['reached']:,} are taken by programs of {pages} pages,"
+    ]
+    lines[-1] += f" of its {functions['total']} functions {functions['reached']} are called."
+    lines[-1] += "</p>" if found["closed"] else f" That is incomplete: {escape(found['reason'])}.</p>"
+    rows = [(one, "never called", f"{one['arms']} branches") for one in found["never_called"]]
+    rows += [(one, one["what"], one["source"]) for one in found["unreached"]]
+    if rows:
+        lines.append('<div class="scroll"><table><thead><tr><th>where</th><th>function</th><th>what</th><th></th></tr>')
+        lines.append("</thead><tbody>")
+        for one, what, source in rows:
+            place = f'<td class="mono">{escape(one["file"])}:{one["line"]}</td><td class="mono">{escape(one["function"])}</td>'
+            lines.append(f'<tr>{place}<td>{escape(what)}</td><td class="mono">{escape(source)}</td></tr>')
+        lines.append("</tbody></table></div>")
+    return lines

@@ -6,9 +6,11 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from checker.jobs import Expectation
 from tests.helpers import KERNELS, vmacheck, vmacheck_json
 
 PLAIN = "adjacent_vmas_share_anon_vma"
@@ -27,8 +29,10 @@ def test_the_default_job_sees_what_it_expects():
 def test_the_default_job_notices_another_verdict(monkeypatch):
     from checker import expected
 
-    table = {"rmap40": {"rmap_finds_every_page": "violated 4", PLAIN: "violated 4"}}
-    monkeypatch.setattr(expected, "_table", lambda: table)
+    jobs = expected._jobs()
+    other = {**jobs["rmap40"].expected, PLAIN: Expectation("violated", {"length": 4})}
+    table = {"rmap40": replace(jobs["rmap40"], expected=other)}
+    monkeypatch.setattr(expected, "_jobs", lambda: table)
     code, out, _ = vmacheck("check", "-p", PLAIN, "-p", LOCAL, "-p", "rmap_finds_every_page")
     assert code == 1
     assert out.splitlines()[-1] == f"unexpected: {PLAIN} on rmap40: violated 5, not violated 4"

@@ -21,10 +21,12 @@ MAY_IMPORT = {
     "model": {"model"},
     "properties": {"model", "properties"},
     "checker": {"checker"},
-    "counterexamples": {"model", "checker", "counterexamples"},
+    "counterexamples": {"model", "properties", "checker", "counterexamples"},
 }
 JOINTS = {
     "checker/main.py",
+    "checker/options.py",
+    "checker/coverage_command.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
@@ -47,6 +49,10 @@ JOINTS = {
     "checker/equivalence.py",
     "checker/generalise.py",
     "checker/proving.py",
+    "checker/own.py",
+    "checker/jobs.py",
+    "checker/inputs.py",
+    "checker/ci_command.py",
 }
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What several commands have in common: the options that choose a scope."""
+
+import argparse
+import re
+
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
+from checker.subset import LARGEST
+from model.interleaving import ONLY_OF_THREADS
+from model.mm import MAX_MAP_COUNT
+from model.operations import OPERATIONS, PROTECTIONS
+
+
+def split_words(text: str) -> list[str]:
+    """The words between commas."""
+    return [word.strip() for word in text.split(",")]
+
+
+def number(text: str) -> int:
+    """A number that is not too large."""
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"invalid int value: '{text}'")
+    value = int(text)
+    if value > LARGEST:
+        raise argparse.ArgumentTypeError(f"{value} is larger than {LARGEST}")
+    return value
+
+
+def positive(text: str) -> int:
+    """A number of at least 1."""
+    value = number(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def add_scope(command: argparse.ArgumentParser) -> None:
+    """Add the options that choose a scope, and where a search stops."""
+    add = command.add_argument
+    add("--pages", type=number, metavar="N", help=f"pages in the address space (default {DEFAULT_PAGES})")
+    add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
+    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
+    add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--max-pgoff", type=number, metavar="K", help="follow offsets up to page K (mremap grows them)")
+    add("--depth", type=positive, metavar="D", help="stop at programs of D calls")
+    add("--max-states", type=positive, metavar="N", help="stop at N states")
+
+
+def add_max_map_count(command: argparse.ArgumentParser) -> None:
+    """Add the option for the kernel's limit on vmas."""
+    command.add_argument("--max-map-count", type=number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
+
+
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Add the options for faults in steps."""
+    add = command.add_argument
+    add("--threads", type=positive, metavar="T", help="faults in steps, in so many threads")
+    add("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
+
+
+def scope_of(options: argparse.Namespace) -> Scope:
+    """The scope that the options choose. Raises ScopeError."""
+    segments = getattr(options, "segments", None)
+    if segments is not None and options.pages is not None:
+        raise ScopeError("--segments is about any number of pages, and --pages about one")
+    return Scope(
+        DEFAULT_PAGES if options.pages is None else options.pages,
+        in_order(split_words(options.prot), PROTECTIONS),
+        in_order(split_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS]),
+        options.noreserve,
+        options.max_map_count,
+        options.max_pgoff,
+        segments,
+        getattr(options, "threads", None) or 0,
+        getattr(options, "every_step", False),
+    )
