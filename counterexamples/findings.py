@@ -37,7 +37,7 @@ Written by `python -m counterexamples.findings`. Each finding is a trace, on the
 program, NAME.c, that carries the trace out and says whether it saw what the model says, with a control wherever leaving
 something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To see it yourself: `cc NAME.c && ./a.out`.
 
-"yes", of a model kernel: the trace violates the same property there; or, of a finding that violates none, it ends with
+"yes", of a model kernel: the trace violates the same property there or, if the finding violates none, it ends with
 the same address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is
 about no program sees: the kernel merges as the model does, and may still do right what the model does wrong.
 """
@@ -53,7 +53,7 @@ class Finding:
     kernel: str
     trace: str
     says: str
-    property: str
+    violates: str
     is_hidden: bool
 
     @property
@@ -131,9 +131,9 @@ def _on_models(finding: Finding) -> list[str]:
         return ["yes" if model == finding.kernel else "" for model in models]
     calls = parse_trace(finding.trace)
     pages = max(call.room for call in calls)
-    if finding.property:
-        found = [Oracle(Violation((model,), finding.property), pages).first_at(calls) for model in models]
-        return ["no" if first is None else "yes" for first in found]
+    if finding.violates:
+        oracles = [Oracle(Violation((model,), finding.violates), pages) for model in models]
+        return ["no" if oracle.first_at(calls) is None else "yes" for oracle in oracles]
     own = cells_of(steps_on(finding.kernel, calls, pages)[-1].vmas, pages)
     return ["yes" if cells_of(steps_on(model, calls, pages)[-1].vmas, pages) == own else "no" for model in models]
 
