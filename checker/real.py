@@ -183,12 +183,30 @@ def conform_command(options: argparse.Namespace) -> int:
         options.noreserve,
     )
     real = name_of_kernel(options.kernel_image)
+    if options.random is not None:
+        return conform_at_random(options, scope, real)
     found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
     else:
         print("\n".join(conform_text(found, real)))
     return int(bool(found.differences))
+
+
+def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> int:
+    """vmacheck conform --random."""
+    if options.kernel_image != LIVE:
+        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+    try:
+        from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise KernelError("--random needs the package hypothesis: install vmacheck[random]") from None
+    tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
+    if options.format == "json":
+        print(json.dumps({"schema": SCHEMA, **longer_data(tried, real)}, indent=1))
+    else:
+        print("\n".join(longer_text(tried, real)))
+    return int(bool(tried.ways))
 
 
 def _positive(text: str) -> int:
@@ -244,5 +262,8 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--random", type=_positive, metavar="N", help="instead of all sequences: N at random, shrunk where they differ")
+    add("--length", type=_positive, default=20, metavar="L", help="with --random: of up to L calls (default 20)")
+    add("--seed", type=_positive, default=1, metavar="S", help="with --random: the same sequences for the same seed")
     add("--format", choices=["text", "json"], default="text")
     three.set_defaults(command=conform_command)

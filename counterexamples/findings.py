@@ -37,9 +37,9 @@ Written by `python -m counterexamples.findings`. Each finding is a trace, on the
 program, NAME.c, that carries the trace out and says whether it saw what the model says, with a control wherever leaving
 something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To see it yourself: `cc NAME.c && ./a.out`.
 
-"yes", of a model kernel: the trace violates the same property there or, if the finding violates none, it ends with
-the same address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is
-about no program sees: the kernel merges as the model does, and may still do right what the model does wrong.
+"yes", of a model kernel: the trace violates the same property there, or, if it violates none, ends with the same
+address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is about no
+program sees: the kernel merges as the model does, and may still do right what the model does wrong.
 """
 REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing ever
 goes wrong, so there is nothing to show."""

@@ -54,8 +54,10 @@ JOINTS = {
     "checker/inputs.py",
     "checker/ci_command.py",
 }
+PROPERTY_TESTS = ("codegen", "rounds", "solver", "symbolic", "traces")
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
+    "hypothesis": {"counterexamples/longer.py", *(f"tests/test_{name}.py" for name in PROPERTY_TESTS)},
     "networkx": {"checker/growth.py"},
     "z3": {"checker/solver.py", "tests/test_solver.py"},
     "numpy": {
