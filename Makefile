@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: check test test-kernels proofs large bench lint types readme clean
+.PHONY: check test test-kernels gallery proofs large bench lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck ci
@@ -19,6 +19,11 @@ test: lint types
 test-kernels: $(READY)
 	sh tests/kernels.sh
 	$(BIN)/pytest -m kernels -rs
+
+# the gallery anew, with what its programs say on those kernels and on the running one
+gallery: $(READY)
+	sh tests/kernels.sh
+	$(BIN)/python -m counterexamples.findings .kernels/vmlinuz-*
 
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
 proofs: $(READY)

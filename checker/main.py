@@ -38,8 +38,10 @@ from counterexamples.itf import itf_text, write_itf
 from counterexamples.live import KernelError
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
-from counterexamples.report import SCHEMA, check_data, check_text, step_data
+from counterexamples.report import SCHEMA, check_data, check_svg, check_text, step_data
 from counterexamples.side_by_side import compare_data, compare_text
+from counterexamples.svg import film_svg
+from counterexamples.terminal import show
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
 from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
 from model.kernels import KERNELS, PATCHES
@@ -114,9 +116,11 @@ def check_command(options: argparse.Namespace) -> int:
     if options.format == "json":
         print(json.dumps(check_data(checks, scope, limits), indent=1))
     else:
-        print("\n".join(check_text(checks, scope)))
+        show(check_text(checks, scope))
         if is_seed_job:
             print("\n".join(surprises or ["every verdict is as expected"]))
+    if options.svg is not None:
+        Path(options.svg).write_text(check_svg(checks), encoding="utf-8")
     if is_seed_job:
         return VIOLATED if surprises else HOLDS
     return exit_code(checks)
@@ -255,16 +259,22 @@ def run_command(options: argparse.Namespace) -> int:
     if options.format == "itf":
         print(itf_text(options.kernel, None, steps), end="")
         return HOLDS
+    if options.svg is not None:
+        Path(options.svg).write_text(
+            film_svg(f"{'; '.join(map(str, calls))} on {options.kernel}", steps, pages), "utf-8"
+        )
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
         return HOLDS
-    print("\n".join([*film(steps, pages), "", f"     {pages_line(steps[-1])}", "", LEGEND]))
+    show([*film(steps, pages), "", f"     {pages_line(steps[-1])}", "", LEGEND])
     return HOLDS
 
 
 def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
     """vmacheck run, of threads and processes."""
+    if options.svg is not None:
+        fail("--svg: there are no pictures of threads")
     pages = options.pages or max(1, *(call.end for call in calls))
     if pages > MAX_PAGES:
         fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
@@ -378,6 +388,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--segments", type=number, metavar="S", help="instead of --pages: any number, in S vmas and holes")
     _add_means(one)
     one.add_argument("--itf", metavar="DIR", help="also write counterexamples as .itf.json files")
+    one.add_argument("--svg", metavar="FILE", help="also draw the counterexamples")
     one.set_defaults(command=check_command)
 
     four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")
@@ -394,6 +405,7 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument(
         "--every-step", action="store_true", help="of a trace of threads: steps are the smallest there are"
     )
+    two.add_argument("--svg", metavar="FILE", help="also draw it")
     two.set_defaults(command=run_command)
 
     five = commands.add_parser("claims", help="what the seed says, sentence by sentence: each decided")

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands that ask real kernels: reproduce, replay."""
+"""The commands that ask real kernels: reproduce, replay, conform."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, in_order
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, in_order
 from counterexamples.against import (
     LIVE,
     against_data,
+    against_svg,
     against_text,
     batch_text,
     compare_with_real,
@@ -22,7 +23,9 @@ from counterexamples.against import (
 from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
 from counterexamples.report import SCHEMA
-from counterexamples.reproduce import OUTCOMES, STYLES, c_text, program_of, try_out
+from counterexamples.report import count as counted
+from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out
+from counterexamples.terminal import show
 from model.interleaving import is_interleaving
 from model.operations import OPERATIONS, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
@@ -41,6 +44,11 @@ def calls_of(text: str) -> list[Call]:
     return calls
 
 
+def text_of(trace: str) -> str:
+    """The trace; if it is -, what is on standard input."""
+    return read("-") if trace == "-" else trace
+
+
 def read(name: str) -> str:
     """What is in the file, or on standard input if it is called -. Raises KernelError."""
     try:
@@ -53,49 +61,66 @@ def read(name: str) -> str:
 # ---- reproduce -----------------------------------------------------------------------------------
 
 
-def counterexamples_in(data: Any, kernel: str = "", name: str = "") -> Iterator[tuple[str, str, list[str]]]:
-    """Each counterexample of a result that was written as JSON: kernel, property and operations."""
+class Found(NamedTuple):
+    """A counterexample of a result: on which kernel, of what, in how many pages (None: as many as it needs)."""
+
+    kernel: str
+    property: str
+    pages: int | None
+    operations: Sequence[str]
+
+
+def counterexamples_in(data: Any, around: Found) -> Iterator[Found]:
+    """Each counterexample of a result that was written as JSON. around: what is known where the data is."""
     if isinstance(data, dict):
-        kernel, name = str(data.get("kernel", data.get("a", kernel))), str(data.get("property", name))
+        scope = data.get("scope")
+        pages = data.get("pages", scope.get("pages", around.pages) if isinstance(scope, dict) else around.pages)
+        around = Found(
+            str(data.get("kernel", data.get("a", around.kernel))),
+            str(data.get("property", around.property)),
+            pages if isinstance(pages, int) and 0 < pages <= MAX_PAGES else None,
+            (),
+        )
         operations = data.get("operations")
         if isinstance(operations, list) and all(isinstance(word, str) for word in operations):
-            yield kernel, name, operations
-        else:
-            for value in data.values():
-                yield from counterexamples_in(value, kernel, name)
-    elif isinstance(data, list):
-        for value in data:
-            yield from counterexamples_in(value, kernel, name)
+            yield around._replace(operations=operations)
+            return
+    if isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from counterexamples_in(value, around)
 
 
-def chosen(options: argparse.Namespace) -> tuple[str, str, list[Call]]:
-    """The kernel, what the trace shows, and the trace that the options name. Raises KernelError and TraceError."""
+def chosen(options: argparse.Namespace) -> Program:
+    """The trace that the options name, carried out by the model. Raises KernelError and TraceError."""
     if (options.trace is None) == (options.source is None):
         raise KernelError("give a TRACE, or --from a result")
     if options.source is None:
-        return options.expect or EXPECTED, "", calls_of(read("-") if options.trace == "-" else options.trace)
+        return program_of(options.expect or EXPECTED, calls_of(text_of(options.trace)), pages=options.pages)
     try:
-        found = list(counterexamples_in(json.loads(read(options.source))))
+        found = list(counterexamples_in(json.loads(read(options.source)), Found("", "", None, ())))
     except json.JSONDecodeError as error:
         raise KernelError(f"{options.source}:{error.lineno}: not JSON: {error.msg}") from None
     if not found:
         raise KernelError(f"{options.source} has no counterexample")
     if options.id > len(found):
-        raise KernelError(f"--id is {options.id}; {options.source} has {len(found)} counterexamples")
-    kernel, name, operations = found[options.id - 1]
-    claim = PROPERTIES[name].claim if name in PROPERTIES else ""
-    shows = f"{name} is violated on {kernel}: {claim}".removesuffix(".") if claim else ""
-    return options.expect or kernel or EXPECTED, shows, calls_of("; ".join(operations))
+        raise KernelError(f"--id is {options.id}; {options.source} has {counted(len(found), 'counterexample')}")
+    one = found[options.id - 1]
+    claim = PROPERTIES[one.property].claim if one.property in PROPERTIES else ""
+    shows = f"{one.property} is violated on {one.kernel}: {claim}".removesuffix(".") if claim else ""
+    calls = calls_of("; ".join(one.operations))
+    pages = options.pages or (one.pages if max(call.end for call in calls) <= (one.pages or 0) else None)
+    return program_of(options.expect or one.kernel or EXPECTED, calls, shows, pages)
 
 
 def reproduce_command(options: argparse.Namespace) -> int:
     """vmacheck reproduce: a C program, compiled and run before it is written."""
-    kernel, shows, calls = chosen(options)
-    program = program_of(kernel, calls, shows)
-    status, said = try_out(c_text(program), "program.c")
+    if options.harness and options.style != "kselftest":
+        raise KernelError("--harness is for --style kselftest")
+    if options.harness and not (options.harness / HARNESS.name).is_file():
+        raise KernelError(f"there is no {options.harness / HARNESS.name}")
+    program = chosen(options)
     text = c_text(program, options.style)
-    if options.style == "kselftest" and options.harness:
-        status, said = try_out(text, "test.c", options.harness)
+    status, said = try_out(text, "program.c", options.harness)
     if options.output is None:
         print(text, end="")
     else:
@@ -103,24 +128,35 @@ def reproduce_command(options: argparse.Namespace) -> int:
             Path(options.output).write_text(text)
         except OSError as error:
             raise KernelError(f"{options.output}: {error.strerror}") from None
-    said = "".join(f"{line}\n" for line in said.splitlines()[:-1]) if status in (0, 1) else said
-    where = sys.stderr if options.output is None else sys.stdout
-    print(f"{said}{OUTCOMES[status]} on {name_of_kernel(LIVE)}", file=where)
-    return status if status in (0, 1) else 2
+    lines = said.splitlines()
+    if options.style == "program" and status in (0, 1):
+        lines = [*lines[:-1], f"{lines[-1]} on {name_of_kernel(LIVE)}"]
+    else:
+        lines.append(f"{OUTCOMES[status]} on {name_of_kernel(LIVE)}")
+    print("\n".join(lines), file=sys.stderr if options.output is None else sys.stdout)
+    return status
 
 
 # ---- replay --------------------------------------------------------------------------------------
+
+
+def traces_in(name: str) -> Iterator[list[Call]]:
+    """The traces of a file, a line each. Raises KernelError, and TraceError with the line."""
+    for number, line in enumerate(read(name).splitlines(), 1):
+        if line.split("#")[0].strip():
+            try:
+                yield calls_of(line)
+            except TraceError as error:
+                raise TraceError(f"{name}:{number}: {error}") from None
 
 
 def replay_command(options: argparse.Namespace) -> int:
     """vmacheck replay: a trace, or a file of them, on a model kernel and on a real one."""
     if (options.trace is None) == (options.batch is None):
         raise KernelError("give a TRACE, or a --batch of them")
-    if options.batch is not None:
-        texts = [line for line in read(options.batch).splitlines() if line.split("#")[0].strip()]
-        traces = [calls_of(text) for text in texts]
-    else:
-        traces = [calls_of(read("-") if options.trace == "-" else options.trace)]
+    if options.batch is not None and options.svg is not None:
+        raise KernelError("--svg is for one TRACE")
+    traces = list(traces_in(options.batch)) if options.batch is not None else [calls_of(text_of(options.trace))]
     sized = [(calls, options.pages or max(call.room for call in calls)) for calls in traces]
     batch = compare_with_real(options.against, options.kernel, sized)
     if options.format == "json":
@@ -129,7 +165,9 @@ def replay_command(options: argparse.Namespace) -> int:
     elif options.batch is not None:
         print("\n".join(batch_text(options.against, options.kernel, batch)))
     else:
-        print("\n".join(against_text(options.against, options.kernel, batch[0])))
+        show(against_text(options.against, options.kernel, batch[0]))
+    if options.svg is not None:
+        Path(options.svg).write_text(against_svg(options.against, options.kernel, batch[0]), encoding="utf-8")
     return int(any(one.first is not None for one in batch))
 
 
@@ -145,12 +183,30 @@ def conform_command(options: argparse.Namespace) -> int:
         options.noreserve,
     )
     real = name_of_kernel(options.kernel_image)
+    if options.random is not None:
+        return conform_at_random(options, scope, real)
     found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
     else:
         print("\n".join(conform_text(found, real)))
     return int(bool(found.differences))
+
+
+def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> int:
+    """vmacheck conform --random."""
+    if options.kernel_image != LIVE:
+        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+    try:
+        from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+    except ImportError:
+        raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
+    tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
+    if options.format == "json":
+        print(json.dumps({"schema": SCHEMA, **longer_data(tried, real)}, indent=1))
+    else:
+        print("\n".join(longer_text(tried, real)))
+    return int(bool(tried.ways))
 
 
 def _positive(text: str) -> int:
@@ -171,9 +227,8 @@ def add_real(commands: Any) -> None:
     add("--expect", metavar="KERNEL", help=f"the model to compare with (default: that of the result, or {EXPECTED})")
     add("-o", dest="output", metavar="FILE.c", help="where to write it (default: standard output)")
     add("--style", choices=STYLES, default="program", help="a program, or tests for the kernel's own harness")
-    add(
-        "--harness", type=Path, metavar="DIR", help="with --style kselftest: try it out with the harness in this folder"
-    )
+    add("--harness", type=Path, metavar="DIR", help="with --style kselftest: try it out with the kernel's own, in DIR")
+    add("--pages", type=_positive, metavar="N", help="default: those of the result, or as many as the trace names")
     one.set_defaults(command=reproduce_command)
 
     two = commands.add_parser("replay", help="a trace on a model kernel and on a real one, side by side")
@@ -188,6 +243,7 @@ def add_real(commands: Any) -> None:
     )
     add("--against", default=EXPECTED, metavar="KERNEL", help=f"the model (default {EXPECTED})")
     add("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
+    add("--svg", metavar="FILE", help="also draw both, side by side")
     add("--format", choices=["text", "json"], default="text")
     two.set_defaults(command=replay_command)
 
@@ -206,5 +262,8 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--random", type=_positive, metavar="N", help="instead of all sequences: N at random, shrunk where they differ")
+    add("--length", type=_positive, default=20, metavar="L", help="with --random: of up to L calls (default 20)")
+    add("--seed", type=_positive, default=1, metavar="S", help="with --random: the same sequences for the same seed")
     add("--format", choices=["text", "json"], default="text")
     three.set_defaults(command=conform_command)

@@ -12,6 +12,7 @@ from counterexamples.picture import LEGEND, picture
 from counterexamples.qemu import release_of, replay_booted
 from counterexamples.replay import Step
 from counterexamples.reproduce import steps_on
+from counterexamples.svg import Strip, strips_svg
 from model.operations import Call
 
 LIVE = "live"
@@ -101,6 +102,17 @@ def against_data(model: str, kernel: str, compared: Compared) -> dict[str, Any]:
 
 def _vma_data(vma: Any) -> dict[str, Any]:
     return {word: value for word, value in asdict(vma).items() if word in ("start", "end", "prot")}
+
+
+def against_svg(model: str, kernel: str, compared: Compared) -> str:
+    """Both, drawn side by side."""
+    title = "; ".join(map(str, compared.calls))
+    real = [
+        Step(call, seen.shown, vmas_in(seen.cells), ())
+        for call, seen in zip(compared.calls, compared.seen, strict=True)
+    ]
+    columns = ((model, compared.steps), (name_of_kernel(kernel), real))
+    return strips_svg(title, [Strip("", columns, compared.pages, compared.first)])
 
 
 def batch_text(model: str, kernel: str, batch: Sequence[Compared]) -> list[str]:

@@ -90,19 +90,25 @@ class Model:
         return self.known[state, call]
 
 
-def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
-    """Compare every sequence of up to so many calls, shortest first.
-
-    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
-    """
-    found = Conformed(kernel, scope, depth)
+def asked_for(scope: Scope, left_out: Counter[str]) -> tuple[list[Call], list[str]]:
+    """The calls of a scope that a program can ask for, and as runner.c reads them."""
     calls, texts = [], []
     for call in scope.calls():
         try:
             texts.append(encode(1, call))
             calls.append(call)
         except TraceError:
-            found.left_out[NAMES[call.nr]] += 1
+            left_out[NAMES[call.nr]] += 1
+    return calls, texts
+
+
+def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
+    """Compare every sequence of up to so many calls, shortest first.
+
+    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
+    """
+    found = Conformed(kernel, scope, depth)
+    calls, texts = asked_for(scope, found.left_out)
     model = Model(kernel, scope, calls)
     level: list[tuple[tuple[int, ...], int]] = [((), model.first)]
     for _ in range(depth):
@@ -116,7 +122,7 @@ def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
                 if (after.shown, after.cells) == (seen.shown, seen.cells):
                     following.append((sequence, after.state))
                 else:
-                    _note(found, model, sequence, state, after, seen)
+                    note(found, model, sequence, state, after, seen)
         found.compared.append(compared)
         found.agreed += len(following)
         level = following
@@ -139,7 +145,8 @@ def _line(pages: int, texts: Sequence[str]) -> str:
     return f"{pages} 0 {' '.join(texts)}"
 
 
-def _note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
+def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
+    """Note a sequence that differs at its last call, which is carried out in the state."""
     calls = tuple(model.calls[call] for call in sequence)
     what = difference_of(calls[-1], model.vmas(state), model.vmas(after.state), after, seen)
     if what in found.differences:

@@ -7,7 +7,7 @@ from html import escape
 from checker.scope import ScopeError
 from counterexamples.graph import Edge, Node, StateGraph
 from counterexamples.replay import Vma
-from counterexamples.svg import colour, hatches, text_at
+from counterexamples.svg import colour_of, hatches, text_at
 
 MOST_DRAWN = 150
 CELL, BOX, ROW, GAP, MARGIN, TOP = 26, 24, 38, 150, 24, 58
@@ -175,7 +175,7 @@ def _words(vma: Vma) -> str:
 
 
 def _vma(vma: Vma, x: float, y: float, prefix: str) -> list[str]:
-    number, cells = colour(vma.anon_vma), vma.end - vma.start
+    number, cells = colour_of(vma.anon_vma), vma.end - vma.start
     fill = "#EEEEEE" if number is None else f"url(#{prefix}h{number})"
     letter = vma.anon_vma or ("o" if "W" in vma.prot else "-")
     letter = letter if "W" in vma.prot else letter.lower()

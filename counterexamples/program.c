@@ -23,17 +23,31 @@
 @end KSELFTEST
 
 #define PAGES @PAGES@
-#define SPACE ((char *)0x100000000000UL) /* nothing else is ever mapped near it */
 
 static long page_size;
+static char *space;
 static int maps;
+@if PAGEMAP
+static int pagemap;
+@end PAGEMAP
 @if PROGRAM
-static int different;
+static int different, wrong;
 @end PROGRAM
 
 static char *at(long page)
 {
-	return SPACE + page * page_size;
+	return space + page * page_size;
+}
+
+/* Room for PAGES pages in between of two that nothing merges with, and that nothing can grow over. */
+static int carve_out(void)
+{
+	char *start = mmap(NULL, (PAGES + 2) * page_size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		return -1;
+	space = start + page_size;
+	return munmap(space, PAGES * page_size);
 }
 
 @if RESULT
@@ -47,7 +61,7 @@ static long result(long returned)
 /* the page that an address is, or a negative errno */
 static long page_of(void *address)
 {
-	return address == MAP_FAILED ? -errno : ((char *)address - SPACE) / page_size;
+	return address == MAP_FAILED ? -errno : ((char *)address - space) / page_size;
 }
 
 @end PAGE_OF
@@ -67,7 +81,7 @@ static long map_file(int file, long offset, long page, long pages, int prot, int
 
 	if (!*fd) {
 		*fd = memfd_create("file", 0);
-		if (*fd < 0 || ftruncate(*fd, (offset + 2 * PAGES) * page_size))
+		if (*fd < 0 || ftruncate(*fd, @FILE_PAGES@ * page_size))
 			exit(2);
 	}
 	return page_of(mmap(at(page), pages * page_size, prot, MAP_PRIVATE | MAP_FIXED | flags, *fd, offset * page_size));
@@ -96,11 +110,29 @@ static long resize(long page, long old_pages, long new_pages)
 static long set_policy(long page, long pages, int mode)
 {
 	unsigned long node = 1; /* the first */
+	long returned = result(syscall(SYS_mbind, at(page), pages * page_size, mode, mode ? &node : NULL, mode ? 8UL : 0UL, 0));
 
-	return result(syscall(SYS_mbind, at(page), pages * page_size, mode, mode ? &node : NULL, mode ? 8UL : 0UL, 0));
+	if (returned == -ENOSYS) {
+		printf("skipped: this kernel has no memory policies\n");
+		exit(@SKIPPED@);
+	}
+	return returned;
 }
 
 @end MBIND
+@if NORESERVE
+static int never_overcommits(void)
+{
+	char mode = '0';
+	int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY);
+
+	if (fd >= 0 && read(fd, &mode, 1) != 1)
+		mode = '0';
+	close(fd);
+	return mode == '2';
+}
+
+@end NORESERVE
 @if ACCESS
 static sigjmp_buf fault;
 
@@ -134,7 +166,6 @@ static long load(long page)
 static const char *layout(void)
 {
 	static char text[1 << 18], found[64 * PAGES];
-	unsigned long space = (unsigned long)SPACE;
 	ssize_t got, length = 0;
 	char *end = found;
 	int inside = 0;
@@ -148,25 +179,60 @@ static const char *layout(void)
 		char prot[5];
 
 		if (sscanf(line, "%lx-%lx %4s", &from, &to, prot) == 3) {
-			inside = from >= space && to <= space + PAGES * page_size;
+			inside = from >= (unsigned long)at(0) && to <= (unsigned long)at(PAGES);
 			if (inside)
-				end += sprintf(end, "%s%ld-%ld:%.3s", end == found ? "" : " ", (long)(from - space) / page_size,
-					       (long)(to - space) / page_size, prot);
-		} else if (inside && !strncmp(line, "VmFlags:", 8)) {
-			for (const char *flag = "lo\0sr\0rr\0"; *flag; flag += 3)
+				end += sprintf(end, "%s%ld-%ld:%.3s", end == found ? "" : " ",
+					       (long)(from - (unsigned long)space) / page_size,
+					       (long)(to - (unsigned long)space) / page_size, prot);
+		}
+@if SMAPS
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			for (const char *flag = "@FLAGS@"; *flag; flag += 3)
 				if (strstr(line + 8, flag))
 					end += sprintf(end, ",%s", flag);
-		}
+@end SMAPS
 	}
 	return found;
 }
 
+@if PAGEMAP
+/* "0 2": the pages that are the process's own, there or swapped out, from /proc/self/pagemap */
+static const char *own_pages(void)
+{
+	static char found[8 * PAGES];
+	char *end = found;
+
+	found[0] = 0;
+	for (long page = 0; page < PAGES; page++) {
+		unsigned long long bits;
+		off_t where = (unsigned long)at(page) / page_size * sizeof(bits);
+
+		if (pread(pagemap, &bits, sizeof(bits), where) != sizeof(bits))
+			continue;
+		/* swapped; or present (63), mapped by nobody else (56), which the page of zeroes is not, and of no file (61) */
+		if (bits >> 62 & 1 || ((bits >> 63 & 1) && (bits >> 56 & 1) && !(bits >> 61 & 1)))
+			end += sprintf(end, "%s%ld", end == found ? "" : " ", page);
+	}
+	return found;
+}
+
+@end PAGEMAP
 @if KSELFTEST
+@if PAGEMAP
+#define STEP(call, returns, leaves, pages)		\
+	do {						\
+		EXPECT_EQ(returns, call);		\
+		EXPECT_STREQ(leaves, layout());		\
+		EXPECT_STREQ(pages, own_pages());	\
+	} while (0)
+@end PAGEMAP
+@if NO_PAGEMAP
 #define STEP(call, returns, leaves)		\
 	do {					\
 		EXPECT_EQ(returns, call);	\
 		EXPECT_STREQ(leaves, layout());	\
 	} while (0)
+@end NO_PAGEMAP
 
 FIXTURE(space)
 {
@@ -176,12 +242,20 @@ FIXTURE(space)
 FIXTURE_SETUP(space)
 {
 	page_size = sysconf(_SC_PAGESIZE);
+@if NORESERVE
+	if (never_overcommits())
+		SKIP(return, "MAP_NORESERVE is ignored here: /proc/sys/vm/overcommit_memory is 2");
+@end NORESERVE
 	maps = open("@MAPS@", O_RDONLY);
 	if (maps < 0)
 		SKIP(return, "there is no @MAPS@");
-	self->start = mmap(SPACE, PAGES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	ASSERT_EQ((void *)SPACE, self->start);
-	ASSERT_EQ(0, munmap(SPACE, PAGES * page_size));
+@if PAGEMAP
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	if (pagemap < 0)
+		SKIP(return, "there is no /proc/self/pagemap");
+@end PAGEMAP
+	ASSERT_EQ(0, carve_out());
+	self->start = space;
 @if ACCESS
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
@@ -209,33 +283,71 @@ TEST_F(space, control)
 TEST_HARNESS_MAIN
 @end KSELFTEST
 @if PROGRAM
+@if HAS_CONTROL
+/* what is at each page of a layout, whatever is one vma there and what is two */
+static void by_page(const char *layout, char what[PAGES][16])
+{
+	long from, to;
+
+	memset(what, 0, PAGES * sizeof(*what));
+	for (const char *word = layout; word && *word; word = strchr(word, ' ')) {
+		char flags[16];
+
+		word += *word == ' ';
+		if (sscanf(word, "%ld-%ld:%15[^ ]", &from, &to, flags) != 3)
+			return;
+		for (long page = from; page < to; page++)
+			strcpy(what[page], flags);
+	}
+}
+
+static int vmas(void)
+{
+	int found = 0;
+
+	for (const char *word = layout(); word; word = strchr(word + 1, ' '))
+		found += *word != 0;
+	return found;
+}
+
+@end HAS_CONTROL
+@if PAGEMAP
+#define STEP(call, returns, leaves, pages) step(__LINE__, #call, call, returns, leaves, pages)
+
+static void step(int line, const char *call, long returned, long returns, const char *leaves, const char *pages)
+@end PAGEMAP
+@if NO_PAGEMAP
 #define STEP(call, returns, leaves) step(__LINE__, #call, call, returns, leaves)
 
 static void step(int line, const char *call, long returned, long returns, const char *leaves)
+@end NO_PAGEMAP
 {
 	const char *left = layout();
 
 	if (returned != returns) {
 		printf("line %d: %s returned %ld, and not %ld\n", line, call, returned, returns);
-		different = 1;
+		different = wrong = 1;
 	}
 	if (strcmp(left, leaves)) {
-		printf("line %d: %s left %s, and not %s\n", line, call, left, leaves);
+@if HAS_CONTROL
+		char one[PAGES][16], two[PAGES][16];
+
+		by_page(left, one);
+		by_page(leaves, two);
+		wrong |= memcmp(one, two, sizeof(one)) != 0;
+@end HAS_CONTROL
+		printf("line %d: %s left %s, and not %s\n", line, call, *left ? left : "nothing", *leaves ? leaves : "nothing");
 		different = 1;
 	}
+@if PAGEMAP
+	left = own_pages();
+	if (strcmp(left, pages)) {
+		printf("line %d: %s left pages {%s}, and not {%s}\n", line, call, left, pages);
+		different = wrong = 1;
+	}
+@end PAGEMAP
 }
 
-@if HAS_CONTROL
-static int vmas(void)
-{
-	int found = 0;
-
-	for (const char *at = layout(); at; at = strchr(at + 1, ' '))
-		found += *at != 0;
-	return found;
-}
-
-@end HAS_CONTROL
 static void trace(void)
 {
 @TRACE@
@@ -251,17 +363,28 @@ static void control(void)
 int main(void)
 {
 	int reproduced;
-	void *space;
 
 	page_size = sysconf(_SC_PAGESIZE);
+@if NORESERVE
+	if (never_overcommits()) {
+		printf("skipped: MAP_NORESERVE is ignored here: /proc/sys/vm/overcommit_memory is 2\n");
+		return 77;
+	}
+@end NORESERVE
 	maps = open("@MAPS@", O_RDONLY);
 	if (maps < 0) {
 		printf("skipped: there is no @MAPS@\n");
 		return 77;
 	}
-	space = mmap(SPACE, PAGES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (space != SPACE || munmap(SPACE, PAGES * page_size)) {
-		printf("could not be set up: %p is taken\n", (void *)SPACE);
+@if PAGEMAP
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	if (pagemap < 0) {
+		printf("skipped: there is no /proc/self/pagemap\n");
+		return 77;
+	}
+@end PAGEMAP
+	if (carve_out()) {
+		printf("could not be set up: there is no room for %d pages\n", PAGES + 2);
 		return 2;
 	}
 @if ACCESS
@@ -272,12 +395,12 @@ int main(void)
 @if HAS_CONTROL
 	/* what counts is what is kept apart, and that it is for this cause: not which neighbour got the page between */
 	reproduced = vmas() == @APART@;
-	munmap(SPACE, PAGES * page_size);
+	munmap(space, PAGES * page_size);
 	control();
-	reproduced &= vmas() == @TOGETHER@;
+	reproduced &= vmas() == @TOGETHER@ && !wrong;
 @end HAS_CONTROL
 @if NO_CONTROL
-	reproduced = !different;
+	reproduced = !different && !wrong;
 @end NO_CONTROL
 	printf("%sreproduced%s\n", reproduced ? "" : "not ", reproduced && different ? ", but for these differences" : "");
 	return !reproduced;

@@ -13,8 +13,9 @@ from checker.threads import is_threaded
 from counterexamples.interleaving import replay_threads, thread_film, thread_step_data
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import STOPPED, Page, Step, Vma, pages_of, replay
+from counterexamples.svg import Strip, strips_svg
 from model.kernels import EVENTS
-from model.operations import Call, result_text
+from model.operations import Call, TraceError, result_text
 
 SCHEMA = 1
 CASE = "vma_merge case "
@@ -101,6 +102,20 @@ def check_data(checks: Sequence[Checked], scope: Scope, limits: Limits) -> dict[
     """The whole answer of `vmacheck check` as JSON has it."""
     results = [result_data(result, scope, limits) for checked in checks for result in checked.results]
     return {"schema": SCHEMA, "results": results, "coverage": [coverage_data(checked) for checked in checks]}
+
+
+def check_svg(checks: Sequence[Checked]) -> str:
+    """Every counterexample and witness, drawn. Raises TraceError if there is none, or one of threads."""
+    found: dict[str, Strip] = {}
+    for result in (result for checked in checks for result in checked.results if result.calls):
+        if is_threaded(result.system):
+            raise TraceError("--svg: there are no pictures of threads")
+        title = f"{result.claim.name} {'happens' if result.claim.sometimes else 'is violated'} on {result.system.name}"
+        steps = replay(result.system, result.calls or ())
+        found[title] = Strip(title, (("", steps),), pages_of(result.system))
+    if not found:
+        raise TraceError("--svg: there is no counterexample to draw")
+    return strips_svg("; ".join(found), list(found.values()))
 
 
 # ---- text ----------------------------------------------------------------------------------------

@@ -2,16 +2,17 @@
 """A trace as a C program that carries it out, looks at every step, and says whether it saw what a model kernel says."""
 
 import re
+import shutil
 import subprocess
 import tempfile
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from checker import vm
 from checker.scope import Scope
-from counterexamples.live import KernelError, compile_program, encode
+from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
 from counterexamples.picture import LEGEND, picture
 from counterexamples.replay import Step, Vma, replay
 from model import mm
@@ -30,11 +31,15 @@ from model.unistd import (
 )
 
 TEMPLATE = Path(__file__).with_name("program.c")
+HARNESS = Path(__file__).with_name("kselftest_harness.h")
+KSFT_SKIP = 4
+PATIENCE = 60  # seconds that a program may take
 STYLES = ("program", "kselftest")
 OUTCOMES = {0: "reproduced", 1: "not reproduced", 2: "could not be set up", 77: "skipped"}
 ACCESSES = (NR_read, NR_write)
 WITH_FLAGS = (NR_mlock, NR_munlock, NR_madvise)  # calls whose effect only VmFlags of smaps show
 SMAPS = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
+ACCOUNT = {"ACCOUNT": "ac"}
 WIDTH = 100
 
 
@@ -51,8 +56,27 @@ class Program:
     shows: str
 
 
-def program_of(kernel: str, calls: Sequence[Call], shows: str = "") -> Program:
+@dataclass(frozen=True)
+class Sees:
+    """What a program looks at beside maps: flags, by their names, as smaps has them; which pages are its own."""
+
+    flags: Mapping[str, str]
+    pages: bool
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> "Sees":
+        """What matters to these calls: memory that moves or is dropped is seen by its pages only."""
+        flags = SMAPS if any(call.nr in WITH_FLAGS for call in calls) else {}
+        moves = any(
+            call.nr == NR_mremap or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED) for call in calls
+        )
+        return cls({**flags, **(ACCOUNT if any(map(_is_noreserve, calls)) else {})}, moves)
+
+
+def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int | None = None) -> Program:
     """The trace, as the model kernel carries it out, with the control that shows its cause.
+
+    pages: of the address space, where it is not to have room for every call.
 
     Raises TraceError for what no program can ask of a kernel, UnknownName and LinkError.
     """
@@ -60,24 +84,56 @@ def program_of(kernel: str, calls: Sequence[Call], shows: str = "") -> Program:
         raise TraceError("the trace has no operations")
     for number, call in enumerate(calls, 1):
         encode(number, call)
-    pages = max(call.room for call in calls)
+    pages = pages or max(call.room for call in calls)
     steps = steps_on(kernel, calls, pages)
     cause = ""
     control: tuple[Step, ...] = ()
-    for what, numbers in causes(calls):
-        without = tuple(call for call in calls if call.nr not in numbers)
-        found = steps_on(kernel, without, pages) if without else ()
-        if found and len(found[-1].vmas) < len(steps[-1].vmas):
+    for what, without in causes(calls):
+        found = _carried_out(kernel, without, pages)
+        if found and _is_control(found[-1].vmas, steps[-1].vmas, pages):
             cause, control = what, found
             break
     return Program(kernel, tuple(calls), pages, steps, control, cause, shows)
 
 
-def causes(calls: Sequence[Call]) -> list[tuple[str, tuple[int, ...]]]:
-    """What can have kept vmas apart: the accesses; else the calls that change something else than protections."""
+def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
+    """What can have kept vmas apart, with the calls that are left without it: the accesses first, then calls or flags
+    that change something else than protections, then all of mprotect, then any one call."""
     kinds = [("accesses", ACCESSES), ("calls of madvise", (NR_madvise,)), ("calls of mlock", (NR_mlock, NR_munlock))]
     kinds += [("calls of mbind", (NR_mbind,)), ("calls of mprotect", (NR_mprotect,))]
-    return [(what, numbers) for what, numbers in kinds if any(call.nr in numbers for call in calls)]
+    for what, numbers in kinds:
+        if any(call.nr in numbers for call in calls):
+            yield what, tuple(call for call in calls if call.nr not in numbers)
+    if any(map(_is_noreserve, calls)):
+        flags = ~mm.MAP_NORESERVE
+        yield "NORESERVE", tuple(c._replace(flags=c.flags & flags) if c.nr == NR_mmap else c for c in calls)
+    for number, call in enumerate(calls):
+        yield f"call {call}", (*calls[:number], *calls[number + 1 :])
+
+
+def _is_control(control: Sequence[Vma], trace: Sequence[Vma], pages: int) -> bool:
+    """Is the same mapped and allowed everywhere, in fewer vmas? Else what was left out did something of its own."""
+    return len(control) < len(trace) and _by_page(control, pages) == _by_page(trace, pages)
+
+
+def _by_page(vmas: Sequence[Vma], pages: int) -> list[tuple[str, str | None, int] | None]:
+    found: list[tuple[str, str | None, int] | None] = [None] * pages
+    for vma in vmas:
+        for page in range(vma.start, vma.end):
+            found[page] = (vma.prot, vma.file, vma.pgoff + page - vma.start if vma.file else 0)
+    return found
+
+
+def _carried_out(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:
+    """The steps of the model, or none if there are no calls, or one stops it."""
+    try:
+        return steps_on(kernel, calls, pages) if calls else ()
+    except TraceError:
+        return ()
+
+
+def _is_noreserve(call: Call) -> bool:
+    return call.nr == NR_mmap and bool(call.flags & mm.MAP_NORESERVE)
 
 
 def steps_on(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:
@@ -95,20 +151,24 @@ def steps_on(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]
 
 def c_text(program: Program, style: str = "program") -> str:
     """The C file."""
-    with_flags = any(call.nr in WITH_FLAGS for call in program.calls)
+    sees = Sees.of(program.calls)
     source = TEMPLATE.read_text()
     words = {
         "HEADER": header(program),
         "APART": str(len(program.steps[-1].vmas)),
         "TOGETHER": str(len(program.control[-1].vmas) if program.control else 0),
         "PAGES": str(program.pages),
-        "MAPS": "/proc/self/smaps" if with_flags else "/proc/self/maps",
+        "MAPS": "/proc/self/smaps" if sees.flags else "/proc/self/maps",
+        "FLAGS": "".join(f"{flag}\\0" for flag in sees.flags.values()),
+        "SKIPPED": "77" if style == "program" else "4",
         "FILES": str(max(1, *(call.file for call in program.calls))),
-        "TRACE": _body(program.steps, program.pages, with_flags),
-        "CONTROL": _body(program.control, program.pages, with_flags),
+        "FILE_PAGES": str(max(call.pgoff for call in program.calls) + 2 * program.pages),
+        "TRACE": _body(program.steps, program.pages, sees),
+        "CONTROL": _body(program.control, program.pages, sees),
     }
     parts = {name.upper(): name == style for name in STYLES}
     parts |= {"HAS_CONTROL": bool(program.control), "NO_CONTROL": not program.control, **_needs(program.calls)}
+    parts |= {"SMAPS": bool(sees.flags), "PAGEMAP": sees.pages, "NO_PAGEMAP": not sees.pages}
     for part, wanted in parts.items():
         source = _choose(source, part, wanted)
     for word, text in words.items():
@@ -125,6 +185,7 @@ def _needs(calls: Sequence[Call]) -> dict[str, bool]:
     needs["RESULT"] |= needs["MBIND"]
     needs["PAGE_OF"] = needs["MAP"] or needs["MAP_FILE"] or needs["MOVE"] or needs["RESIZE"]
     needs["ACCESS"] = needs["STORE"] or needs["LOAD"]
+    needs["NORESERVE"] = any(map(_is_noreserve, calls))
     return needs
 
 
@@ -142,45 +203,75 @@ def _choose(source: str, name: str, wanted: bool) -> str:
 
 def header(program: Program) -> str:
     """What the file shows and what it cannot, as the lines of a comment."""
-    words = [*_wrapped(f"{program.shows}." if program.shows else ""), "", *_wrapped("; ".join(map(str, program.calls)))]
     model = (
         f"The picture behind each call is the address space after it on the model kernel {program.kernel}: {LEGEND}."
     )
-    words += ["", *_wrapped(model), ""]
-    if any(vma.anon_vma for step in program.steps for vma in step.vmas):
-        words += _wrapped(
-            "A program sees where a vma starts and ends and what it allows, and so whether vmas were merged. It does"
-            " not see anon_vmas, nor what the mapping of a page points at: of these there are only the effects here."
-        )
-    else:
-        words += _wrapped("A program sees where a vma starts and ends and what it allows.")
-    if program.control:
-        ends = picture(program.control[-1].vmas, program.pages)
-        apart, together = len(program.steps[-1].vmas), len(program.control[-1].vmas)
-        text = (
-            f"The control is the same without the {program.cause}, which ends as {ends}. Reproduced is that the first"
-        )
-        words += [
-            "",
-            *_wrapped(f"{text} ends with as many vmas as it should, {apart}, and the control too, {together}."),
-        ]
-    else:
-        text = (
-            "There is no control: no kind of call can be left out for fewer vmas in the end. What counts is every step."
-        )
-        words += ["", *_wrapped(text)]
-    words += ["", "Exit status: 0 reproduced, 1 not reproduced, 2 could not be set up, 77 skipped."]
-    while words and not words[0]:
-        words.pop(0)
+    parts = [f"{program.shows}." if program.shows else "", "; ".join(map(str, program.calls)), model]
+    parts += [_what_is_seen(program), _what_is_hidden(program.steps[-1]), _what_counts(program)]
+    parts.append("Exit status: 0 reproduced, 1 not reproduced, 2 could not be set up, 77 skipped.")
+    words = [line for part in parts if part for line in ("", *_wrapped(part))][1:]
     return "\n".join(f" * {word}".rstrip() for word in words)
+
+
+def _what_is_seen(program: Program) -> str:
+    sees = Sees.of(program.calls)
+    more = [f", with {', '.join(sees.flags.values())} of its VmFlags" if sees.flags else ""]
+    more.append(", and which pages are its own" if sees.pages else "")
+    text = f"A program sees where a vma starts and ends and what it allows{''.join(more)}"
+    if any(vma.anon_vma for step in program.steps for vma in step.vmas):
+        text += (
+            ", and so whether vmas were merged. It does not see anon_vmas, nor what the mapping of a page points at: of"
+            " these there are only the effects here"
+        )
+    return f"{text}."
+
+
+def _what_is_hidden(last: Step) -> str:
+    """What the model ends with and no program sees: pages that hang from something that their vma is not on."""
+    of_page = {page: vma.anon_vma for vma in last.vmas for page in range(vma.start, vma.end)}
+    lost = [page for page in last.pages if page.freed or (page.anon_vma and page.anon_vma != of_page.get(page.page))]
+    if not lost:
+        return ""
+    pages = " and ".join(str(page.page) for page in lost)
+    what = "was freed" if lost[0].freed else "its vma is not on"
+    return (
+        f"Here the mapping of page {pages} points at an anon_vma that {what}, and no program sees that, nor does this"
+        " one. It sees the layout that goes with it. A kernel that"
+        " has this layout can still have handed the anon_vma over. What can be seen of a lost page, by those who have"
+        " swap and time: it never leaves memory (its bit 62 in /proc/self/pagemap stays 0, after MADV_PAGEOUT, too)."
+    )
+
+
+def _what_counts(program: Program) -> str:
+    if not program.control:
+        return (
+            "There is no control: nothing can be left out that leaves the same mapped and allowed in fewer vmas. What"
+            " counts is every step."
+        )
+    ends = picture(program.control[-1].vmas, program.pages)
+    apart, together = len(program.steps[-1].vmas), len(program.control[-1].vmas)
+    return (
+        f"The control is the same without {_the(program.cause)}, which ends as {ends}. Reproduced is that every call"
+        " returns what it should and the same is mapped and allowed after it, and that the first ends with as many vmas"
+        f" as it should, {apart}, and the control too, {together}. Which of two neighbours a page between them is"
+        " merged with is said, but does not count."
+    )
+
+
+def _the(cause: str) -> str:
+    return cause if cause == "NORESERVE" else f"the {cause}"
 
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _body(steps: Sequence[Step], pages: int, with_flags: bool) -> str:
-    texts = [f'STEP({c_call(s.call)}, {_c_result(s)}, "{layout(s.vmas, with_flags)}");' for s in steps]
+def _body(steps: Sequence[Step], pages: int, sees: Sees) -> str:
+    texts = []
+    for step in steps:
+        words = [c_call(step.call), _c_result(step), f'"{layout(step.vmas, sees.flags)}"']
+        words += [f'"{" ".join(str(page.page) for page in step.pages)}"'] if sees.pages else []
+        texts.append(f"STEP({', '.join(words)});")
     width = max(map(len, texts), default=0)
     pictures = [picture(step.vmas, pages) for step in steps]
     return "\n".join(f"\t{text:{width}} /* {drawn} */" for text, drawn in zip(texts, pictures, strict=True))
@@ -190,13 +281,13 @@ def _c_result(step: Step) -> str:
     return f"-{step.result}" if isinstance(step.result, str) else str(step.result)
 
 
-def layout(vmas: Sequence[Vma], with_flags: bool) -> str:
-    """The address space as the C file spells it: start-end:prot, in pages, and flags that smaps shows."""
+def layout(vmas: Sequence[Vma], flags: Mapping[str, str]) -> str:
+    """The address space as the C file spells it: start-end:prot, in pages, and those flags as smaps shows them."""
     words = []
     for vma in vmas:
         prot = "".join(letter.lower() if letter in vma.prot else "-" for letter in "RWX")
-        flags = [short for name, short in SMAPS.items() if name in vma.flags] if with_flags else []
-        words.append(",".join([f"{vma.start}-{vma.end}:{prot}", *flags]))
+        shown = [short for name, short in flags.items() if name in vma.flags]
+        words.append(",".join([f"{vma.start}-{vma.end}:{prot}", *shown]))
     return " ".join(words)
 
 
@@ -232,27 +323,28 @@ def _c_prot(prot: int) -> str:
 
 
 def try_out(text: str, name: str, harness: Path | None = None, cc: str | None = None) -> tuple[int, str]:
-    """Compile the C file and run it: its exit status, and what it said. Raises KernelError if it cannot be compiled.
+    """Compile the C file with each compiler there is, or with cc, and run it: its exit status, and what it said.
 
-    harness: the folder that has kselftest_harness.h, for a file in that style.
+    harness: the folder that has kselftest_harness.h, for a file in that style. Raises KernelError if it cannot be
+    compiled, or does not come to an end.
     """
+    compilers = [cc] if cc else [found for found in COMPILERS[:2] if shutil.which(found)] or [compiler()]
+    options = ("-isystem", str(harness / "mm")) if harness else ()
     with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
-        source, binary = Path(folder) / name, Path(folder) / "program"
+        (Path(folder) / "mm").mkdir()
+        if harness is None:
+            (Path(folder) / HARNESS.name).symlink_to(HARNESS)
+        source, binary = Path(folder) / "mm" / name, Path(folder) / "program"
         source.write_text(text)
-        compile_program(
-            source,
-            binary,
-            *(
-                (
-                    "-isystem",
-                    str(harness / "mm"),
-                )
-                if harness
-                else ()
-            ),
-            cc=cc,
-        )
-        done = subprocess.run([binary], check=False, capture_output=True, text=True, timeout=60)
-    if done.returncode not in OUTCOMES:
+        for one in compilers:
+            compile_program(source, binary, *options, cc=one)
+        try:
+            done = subprocess.run(
+                [binary], check=False, capture_output=True, text=True, errors="replace", timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            raise KernelError(f"{name} does not come to an end") from None
+    status = 77 if done.returncode == KSFT_SKIP else done.returncode
+    if status not in OUTCOMES:
         raise KernelError(f"{name} ended with {done.returncode}: {(done.stdout + done.stderr).strip()}")
-    return done.returncode, done.stdout + done.stderr
+    return status, done.stdout + done.stderr

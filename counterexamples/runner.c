@@ -13,8 +13,8 @@
  *
  * Standard output has a line for each step that was to be seen: what the call returned, a page number or a negative
  * errno, and a letter for each page: . if nothing is mapped there, else a to h for prot 0 to 7 where a vma starts, and
- * A to H where it goes on. A trace ends with an empty line; "begin" stands before them all, "end" after. Each runs in an address space of its own, which it finds
- * empty: the one of this process, around which nothing else is ever mapped.
+ * A to H where it goes on. A trace ends with an empty line; "begin" stands before them all, "end" after. Each finds its
+ * address space empty: the one of this process, around which nothing else is ever mapped.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,6 +37,7 @@
 #define MOST_PAGES 256
 #define LINE 65536
 #define FILES 4
+#define FILE_PAGES (1L << 20) /* more than an offset of six digits */
 
 static long page_size;
 static long pages;
@@ -81,7 +82,7 @@ static int file_of(long number)
 		return -1;
 	if (files[number - 1] < 0) {
 		files[number - 1] = memfd_create("file", 0);
-		if (files[number - 1] < 0 || ftruncate(files[number - 1], 2 * MOST_PAGES * page_size))
+		if (files[number - 1] < 0 || ftruncate(files[number - 1], FILE_PAGES * page_size))
 			die("memfd_create");
 	}
 	return files[number - 1];
@@ -170,6 +171,20 @@ static void look(char *seen)
 	}
 }
 
+/* A page behind the address space, so that nothing grows out of it. */
+static void put_barrier(void)
+{
+	static long where;
+
+	if (where == pages)
+		return;
+	if (where)
+		munmap(at(where), page_size);
+	where = pages;
+	if (mmap(at(where), page_size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		die("mmap");
+}
+
 static void run_program(char *path)
 {
 	int status;
@@ -200,6 +215,7 @@ static void carry_out_trace(char *line)
 		die("a trace of no pages, or of too many");
 	}
 	munmap(at(0), pages * page_size);
+	put_barrier();
 	while (*(line += strspn(line, " \n"))) {
 		long n[6] = {0};
 		char op = *line++;
@@ -230,6 +246,7 @@ int main(void)
 	struct sigaction action = {.sa_handler = on_fault};
 	FILE *traces = stdin;
 	int is_init = getpid() == 1;
+	pid_t child = 0;
 
 	setvbuf(stdout, out, _IOFBF, sizeof(out));
 	if (is_init) {
@@ -237,16 +254,26 @@ int main(void)
 		traces = fopen("/traces", "r");
 		if (!traces)
 			die("/traces");
+		/* a kernel has a lot to say about the first process, and nothing about another */
+		child = fork();
+		if (child < 0)
+			die("fork");
+		if (child > 0)
+			waitpid(child, NULL, 0);
+	}
+	if (child > 0) {
+		tcdrain(STDOUT_FILENO);
+		reboot(RB_POWER_OFF);
 	}
 	page_size = sysconf(_SC_PAGESIZE);
 	memset(files, -1, sizeof(files));
 	maps = open("/proc/self/maps", O_RDONLY);
 	if (maps < 0)
 		die("/proc/self/maps");
-	if (mmap((void *)ARENA, MOST_PAGES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+	if (mmap((void *)ARENA, (MOST_PAGES + 1) * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
 	    (void *)ARENA)
 		die("the address space for traces is taken");
-	munmap((void *)ARENA, MOST_PAGES * page_size);
+	munmap((void *)ARENA, (MOST_PAGES + 1) * page_size);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 	puts("begin");
@@ -256,10 +283,5 @@ int main(void)
 		else
 			carry_out_trace(line);
 	puts("end");
-	fflush(stdout);
-	if (is_init) {
-		tcdrain(STDOUT_FILENO);
-		reboot(RB_POWER_OFF);
-	}
 	return 0;
 }

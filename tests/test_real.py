@@ -10,7 +10,7 @@ import pytest
 from checker.scope import Scope
 from counterexamples import conform as conforming
 from counterexamples.against import LIVE, on_real
-from counterexamples.live import Seen, cells_of, encode, line_of, replay_live, seen_in, vmas_in
+from counterexamples.live import KernelError, Seen, cells_of, encode, line_of, replay_live, seen_in, vmas_in
 from counterexamples.reproduce import STYLES, c_text, program_of, try_out
 from model.operations import TraceError, all_calls
 from model.traces import parse_trace
@@ -23,20 +23,6 @@ EVERYTHING = (
     " mmap(0,1,R,file=F,off=2); write(0); mremap(0,1,2); mmap(0,2,RW,NORESERVE); munmap(1,1); write(1)"
 )
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-# of kselftest_harness.h, what the tests of this style use
-HARNESS = """
-#define FIXTURE(name) struct name
-#define FIXTURE_SETUP(name) static void name##_setup(struct name *self)
-#define FIXTURE_TEARDOWN(name) static void name##_teardown(struct name *self)
-#define TEST_F(name, test) static void test(void); static void test(void)
-#define SKIP(statement, text) do { statement; } while (0)
-#define ASSERT_EQ(a, b) do { if ((a) != (b)) exit(2); } while (0)
-#define EXPECT_EQ(a, b) do { if ((a) != (b)) exit(1); } while (0)
-#define EXPECT_STREQ(a, b) do { if (strcmp(a, b)) exit(1); } while (0)
-#define TEST_HARNESS_MAIN int main(void) { struct space space; space_setup(&space); trace(); \\
-	space_teardown(&space); return 0; }
-"""
-
 
 # ---- C programs ----------------------------------------------------------------------------------
 
@@ -57,6 +43,69 @@ def test_a_program_with_a_control():
     assert "reproduced = vmas() == 2;" in text
 
 
+CAUSES = [
+    ("mmap(0,1,RW); mmap(1,1,RW,NORESERVE)", "NORESERVE"),
+    ("mmap(0,2,RW); mlock(0,1)", "calls of mlock"),
+    ("mmap(0,2,R); madvise(1,1,RANDOM); read(0)", "calls of madvise"),
+    ("mmap(0,2,R); mbind(1,1,BIND)", "calls of mbind"),
+    ("mmap(0,1,RW); write(0); mremap(0,1->1); mmap(0,1,RW)", "accesses"),
+    ("mmap(0,1,R); mmap(1,1,RW); mprotect(1,1,R); mmap(2,1,R); mprotect(1,1,R)", ""),
+    ("mmap(0,1,RW); mmap(1,1,RWX)", ""),
+    ("mmap(0,3,RW); mprotect(0,1,R); write(1); mprotect(1,1,R)", ""),  # less is allowed with mprotect
+]
+
+
+@pytest.mark.parametrize(("trace", "cause"), CAUSES)
+def test_a_control_has_the_same_mapped_in_fewer_vmas(trace, cause):
+    program = program_of("linux-2.6.8", parse_trace(trace))
+    assert program.cause == cause
+    assert bool(program.control) == bool(cause)
+    if cause:
+        assert len(program.control[-1].vmas) < len(program.steps[-1].vmas)
+
+
+def test_pages_that_moved_or_are_gone_are_seen():
+    trace = "mmap(0,3,RW); write(0); write(1); read(2); madvise(1,1,DONTNEED); mremap(0,1->2)"
+    text = c_text(program_of("linux-2.6.8", parse_trace(trace)))
+    assert try_out(text, "program.c") == (0, "reproduced\n")
+    status, said = try_out(text.replace('"0 1");', '"0 1 2");'), "program.c")
+    assert (status, "left pages {0 1}, and not {0 1 2}" in said) == (1, True)
+
+
+def test_the_header_says_what_cannot_be_seen():
+    text = c_text(program_of("rmap40", parse_trace("mmap(0,3,RW); mprotect(0,1,R); write(1); mprotect(1,1,R)")))
+    assert "Here the mapping of page 1 points at an anon_vma that its vma is not on" in text
+    text = c_text(program_of("linux-2.6.8", parse_trace(SHARING)))
+    assert "not see anon_vmas, nor what the mapping" in text.replace("\n * ", " ")
+    assert "the mapping of page 1" not in text
+
+
+def test_files_have_a_page_at_every_offset():
+    trace = "mmap(0,1,R,file=F,off=3); read(0); mmap(1,1,RW,file=F,off=999990); read(1); write(1)"
+    assert try_out(c_text(program_of("linux-2.6.8", parse_trace(trace))), "program.c") == (0, "reproduced\n")
+    assert vmacheck("replay", trace)[0] == 0
+
+
+def test_the_edge_of_the_address_space_is_the_models(tmp_path):
+    """Nothing grows over it, in a replay and in a program of a counterexample that was found there."""
+    trace = ["mmap(0,1,RW)", "mremap(0,1,2)"]
+    code, out, _ = vmacheck("replay", "; ".join(trace), "--pages", "1")
+    assert (code, out.count("ENOMEM")) == (0, 2)
+    result = {"kernel": "linux-2.6.8", "scope": {"pages": 1}, "counterexample": {"operations": trace}}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    code, out, _ = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+    assert code == 0
+    assert 'STEP(resize(0, 1, 2), -ENOMEM, "0-1:rw-", "");' in out
+
+
+def test_a_program_that_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr("counterexamples.reproduce.PATIENCE", 0.2)
+    with pytest.raises(KernelError, match="does not come to an end"):
+        try_out("int main(void) { for (;;); }", "program.c")
+    with pytest.raises(KernelError, match="ended with -11"):
+        try_out("#include <signal.h>\nint main(void) { return raise(SIGSEGV); }", "program.c")
+
+
 def test_a_program_that_is_wrong_says_so():
     text = c_text(program_of("rmap40", parse_trace(SHARING)))
     status, said = try_out(text.replace("vmas() == 2", "vmas() == 3"), "program.c")
@@ -64,6 +113,10 @@ def test_a_program_that_is_wrong_says_so():
     status, said = try_out(text.replace('"0-2:rw- 2-3:rw-"', '"0-1:rw- 1-3:rw-"'), "program.c")
     assert (status, said.splitlines()[-1]) == (0, "reproduced, but for these differences")
     assert "left 0-2:rw- 2-3:rw-, and not 0-1:rw- 1-3:rw-" in said
+    # nothing but where vmas meet may differ
+    for right, wrong in (('"0-2:rw- 2-3:rw-"', '"0-2:rw- 2-3:r--"'), ("0), 1,", "0), 2,"), ('"0-3:rw-"', '"0-2:rw-"')):
+        status, said = try_out(text.replace(right, wrong), "program.c")
+        assert (status, said.splitlines()[-1]) == (1, "not reproduced")
     text = c_text(program_of("rmap40", parse_trace("mmap(0,1,RW)")))
     status, said = try_out(text.replace("0), 0,", "0), 1,"), "program.c")
     assert (status, said.splitlines()[-1]) == (1, "not reproduced")
@@ -71,13 +124,29 @@ def test_a_program_that_is_wrong_says_so():
 
 @pytest.mark.parametrize("cc", COMPILERS)
 @pytest.mark.parametrize("trace", [SHARING, EVERYTHING, "mmap(0,1,R)"])
-def test_the_other_style_compiles(trace, cc, tmp_path):
-    (tmp_path / "mm").mkdir()
-    (tmp_path / "kselftest_harness.h").write_text(HARNESS)
+def test_the_other_style(trace, cc):
     text = c_text(program_of("linux-2.6.8", parse_trace(trace)), "kselftest")
     assert '#include "../kselftest_harness.h"' in text
-    text = text.replace("TEST_F(space, control)", "__attribute__((unused)) TEST_F(space, control)")
-    assert try_out(text, "test.c", tmp_path, cc=cc) == (0, "")
+    status, said = try_out(text, "test.c", cc=cc)
+    assert (status, said.splitlines()[0]) == (0, "ok space.trace")
+    assert ("ok space.control" in said) == (trace == SHARING)
+
+
+def test_the_other_style_fails():
+    text = c_text(program_of("rmap40", parse_trace(SHARING)), "kselftest")
+    status, said = try_out(text.replace('"0-3:rw-"', '"0-4:rw-"'), "test.c")
+    assert status == 1
+    assert "not ok space.control" in said
+
+
+def test_the_kernels_own_harness(tmp_path):
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "kselftest_harness.h").write_text("#error not this one\n")
+    words = ("reproduce", SHARING, "--style", "kselftest", "--harness")
+    code, out, err = vmacheck(*words, str(tmp_path))
+    assert (code, out, "not this one" in err, err.count("\n")) == (2, "", True, 1)
+    assert vmacheck(*words, "/nowhere")[2] == "vmacheck: there is no /nowhere/kselftest_harness.h\n"
+    assert "--harness is for --style kselftest" in vmacheck("reproduce", SHARING, "--harness", "/")[2]
 
 
 def test_what_is_needed_is_there_and_nothing_else():

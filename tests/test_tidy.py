@@ -57,14 +57,21 @@ JOINTS = {
     "checker/inputs.py",
     "checker/ci_command.py",
 }
+PROPERTY_TESTS = ("codegen", "rounds", "solver", "strategies", "symbolic", "traces")
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py", "counterexamples/graph.py", "tests/test_graph.py"},
+    "hypothesis": {
+        "checker/strategies.py",
+        "counterexamples/longer.py",
+        *(f"tests/test_{name}.py" for name in PROPERTY_TESTS),
+    },
     "z3": {"checker/solver.py", "tests/test_solver.py"},
     "numpy": {
         f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
     },
     "ray": {"checker/cluster.py", "tests/test_ray.py"},
+    "rich": {"counterexamples/terminal.py"},
 }
 
 

@@ -9,10 +9,10 @@
  * one cell a page: . hole, - mapped but not writable, o writable; A and a the same in a vma with
  * anon_vma A; | a vma starts.
  *
- * A program sees where a vma starts and ends and what it allows.
+ * A program sees where a vma starts and ends and what it allows, and which pages are its own.
  *
- * There is no control: no kind of call can be left out for fewer vmas in the end. What counts is every
- * step.
+ * There is no control: nothing can be left out that leaves the same mapped and allowed in fewer vmas.
+ * What counts is every step.
  *
  * Exit status: 0 reproduced, 1 not reproduced, 2 could not be set up, 77 skipped.
  */
@@ -26,21 +26,33 @@
 #include <unistd.h>
 
 #define PAGES 3
-#define SPACE ((char *)0x100000000000UL) /* nothing else is ever mapped near it */
 
 static long page_size;
+static char *space;
 static int maps;
-static int different;
+static int pagemap;
+static int different, wrong;
 
 static char *at(long page)
 {
-	return SPACE + page * page_size;
+	return space + page * page_size;
+}
+
+/* Room for PAGES pages in between of two that nothing merges with, and that nothing can grow over. */
+static int carve_out(void)
+{
+	char *start = mmap(NULL, (PAGES + 2) * page_size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		return -1;
+	space = start + page_size;
+	return munmap(space, PAGES * page_size);
 }
 
 /* the page that an address is, or a negative errno */
 static long page_of(void *address)
 {
-	return address == MAP_FAILED ? -errno : ((char *)address - SPACE) / page_size;
+	return address == MAP_FAILED ? -errno : ((char *)address - space) / page_size;
 }
 
 static long map(long page, long pages, int prot, int flags)
@@ -63,7 +75,6 @@ static long resize(long page, long old_pages, long new_pages)
 static const char *layout(void)
 {
 	static char text[1 << 18], found[64 * PAGES];
-	unsigned long space = (unsigned long)SPACE;
 	ssize_t got, length = 0;
 	char *end = found;
 	int inside = 0;
@@ -77,46 +88,67 @@ static const char *layout(void)
 		char prot[5];
 
 		if (sscanf(line, "%lx-%lx %4s", &from, &to, prot) == 3) {
-			inside = from >= space && to <= space + PAGES * page_size;
+			inside = from >= (unsigned long)at(0) && to <= (unsigned long)at(PAGES);
 			if (inside)
-				end += sprintf(end, "%s%ld-%ld:%.3s", end == found ? "" : " ", (long)(from - space) / page_size,
-					       (long)(to - space) / page_size, prot);
-		} else if (inside && !strncmp(line, "VmFlags:", 8)) {
-			for (const char *flag = "lo\0sr\0rr\0"; *flag; flag += 3)
-				if (strstr(line + 8, flag))
-					end += sprintf(end, ",%s", flag);
+				end += sprintf(end, "%s%ld-%ld:%.3s", end == found ? "" : " ",
+					       (long)(from - (unsigned long)space) / page_size,
+					       (long)(to - (unsigned long)space) / page_size, prot);
 		}
 	}
 	return found;
 }
 
-#define STEP(call, returns, leaves) step(__LINE__, #call, call, returns, leaves)
+/* "0 2": the pages that are the process's own, there or swapped out, from /proc/self/pagemap */
+static const char *own_pages(void)
+{
+	static char found[8 * PAGES];
+	char *end = found;
 
-static void step(int line, const char *call, long returned, long returns, const char *leaves)
+	found[0] = 0;
+	for (long page = 0; page < PAGES; page++) {
+		unsigned long long bits;
+		off_t where = (unsigned long)at(page) / page_size * sizeof(bits);
+
+		if (pread(pagemap, &bits, sizeof(bits), where) != sizeof(bits))
+			continue;
+		/* swapped; or present (63), mapped by nobody else (56), which the page of zeroes is not, and of no file (61) */
+		if (bits >> 62 & 1 || ((bits >> 63 & 1) && (bits >> 56 & 1) && !(bits >> 61 & 1)))
+			end += sprintf(end, "%s%ld", end == found ? "" : " ", page);
+	}
+	return found;
+}
+
+#define STEP(call, returns, leaves, pages) step(__LINE__, #call, call, returns, leaves, pages)
+
+static void step(int line, const char *call, long returned, long returns, const char *leaves, const char *pages)
 {
 	const char *left = layout();
 
 	if (returned != returns) {
 		printf("line %d: %s returned %ld, and not %ld\n", line, call, returned, returns);
-		different = 1;
+		different = wrong = 1;
 	}
 	if (strcmp(left, leaves)) {
-		printf("line %d: %s left %s, and not %s\n", line, call, left, leaves);
+		printf("line %d: %s left %s, and not %s\n", line, call, *left ? left : "nothing", *leaves ? leaves : "nothing");
 		different = 1;
+	}
+	left = own_pages();
+	if (strcmp(left, pages)) {
+		printf("line %d: %s left pages {%s}, and not {%s}\n", line, call, left, pages);
+		different = wrong = 1;
 	}
 }
 
 static void trace(void)
 {
-	STEP(map(1, 2, PROT_READ, 0), 1, "1-3:r--");       /* .|- - */
-	STEP(move(2, 1, 1, 0), 0, "0-1:r-- 1-2:r--");      /* -|- . */
-	STEP(resize(0, 2, 3), -EFAULT, "0-1:r-- 1-2:r--"); /* -|- . */
+	STEP(map(1, 2, PROT_READ, 0), 1, "1-3:r--", "");       /* .|- - */
+	STEP(move(2, 1, 1, 0), 0, "0-1:r-- 1-2:r--", "");      /* -|- . */
+	STEP(resize(0, 2, 3), -EFAULT, "0-1:r-- 1-2:r--", ""); /* -|- . */
 }
 
 int main(void)
 {
 	int reproduced;
-	void *space;
 
 	page_size = sysconf(_SC_PAGESIZE);
 	maps = open("/proc/self/maps", O_RDONLY);
@@ -124,13 +156,17 @@ int main(void)
 		printf("skipped: there is no /proc/self/maps\n");
 		return 77;
 	}
-	space = mmap(SPACE, PAGES * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (space != SPACE || munmap(SPACE, PAGES * page_size)) {
-		printf("could not be set up: %p is taken\n", (void *)SPACE);
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	if (pagemap < 0) {
+		printf("skipped: there is no /proc/self/pagemap\n");
+		return 77;
+	}
+	if (carve_out()) {
+		printf("could not be set up: there is no room for %d pages\n", PAGES + 2);
 		return 2;
 	}
 	trace();
-	reproduced = !different;
+	reproduced = !different && !wrong;
 	printf("%sreproduced%s\n", reproduced ? "" : "not ", reproduced && different ? ", but for these differences" : "");
 	return !reproduced;
 }
