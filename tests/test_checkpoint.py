@@ -85,7 +85,9 @@ def refused(folder, *words):
 # ---- killed ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(0, marks=pytest.mark.large), 1, pytest.param(2, marks=pytest.mark.large)]
+)
 def test_killed_at_random_moments(seed, tmp_path):
     chance = random.Random(seed)
     words = ["check", "rmap40", "linux-2.6.8", "anonmm", "--pages", "3"]
@@ -159,6 +161,7 @@ def killed_at(monkeypatch, number, folder, words):
     return True
 
 
+@pytest.mark.large
 def test_killed_between_any_two_writes(often, monkeypatch, tmp_path):
     words = ("check", "linux-2.6.8", "--pages", "2", "-p", "two_vmas_exist", "-p", PLAIN, "--workers", "1")
     whole, number = vmacheck(*words), 4  # the first three are of job.json
