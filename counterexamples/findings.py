@@ -40,6 +40,8 @@ something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To 
 "yes", of a model kernel: the trace violates the same property there, or, if it violates none, ends with the same
 address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is about no
 program sees: the kernel merges as the model does, and may still do right what the model does wrong.
+
+[distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
 """
 REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing ever
 goes wrong, so there is nothing to show."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Longer sequences than can all be tried: at random, on a model kernel and on the running one, shrunk where they differ.
+"""Longer sequences than can all be tried: at random, on a model kernel and on the running one, shrunk if they differ.
 
 Hypothesis makes the sequences and shrinks them. Each way to differ is looked for until no more of them come up.
 """
@@ -33,7 +33,7 @@ class Tried:
     ways: tuple[Difference, ...]
 
 
-class Differs(Exception):  # noqa: N818  (what hypothesis looks for is not an error)
+class Differs(Exception):
     """A sequence differs in the way that is looked for."""
 
 
