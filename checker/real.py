@@ -182,9 +182,9 @@ def conform_command(options: argparse.Namespace) -> int:
         in_order(options.ops.split(","), OPERATIONS),
         options.noreserve,
     )
-    real = name_of_kernel(options.kernel_image)
     if options.random is not None:
-        return conform_at_random(options, scope, real)
+        return conform_at_random(options, scope)
+    real = name_of_kernel(options.kernel_image)
     found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
@@ -193,7 +193,7 @@ def conform_command(options: argparse.Namespace) -> int:
     return int(bool(found.differences))
 
 
-def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> int:
+def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
     """vmacheck conform --random."""
     if options.kernel_image != LIVE:
         raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
@@ -201,6 +201,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> i
         from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
     except ImportError:
         raise KernelError("--random needs the package hypothesis: install vmacheck[random]") from None
+    real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **longer_data(tried, real)}, indent=1))

@@ -43,7 +43,7 @@ program sees: the kernel merges as the model does, and may still do right what t
 
 [distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
 """
-REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing ever
+REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing
 goes wrong, so there is nothing to show."""
 
 
