@@ -17,7 +17,7 @@ from typing import Any
 from checker import threads, vm
 from checker.guards import with_guards
 from checker.interpreted import Machine
-from checker.link import Function, Program
+from checker.link import Function, Program, read
 from checker.scope import Scope, ScopeError
 from checker.search import Limits, Report
 from checker.system import System
@@ -100,7 +100,11 @@ def unpruned(kernel: str, scope: Scope) -> System:
     if scope.segments is not None:
         raise ScopeError("coverage is about pages; give --pages")
     system = threads.build(kernel, scope, ()) if scope.threads else vm.build(kernel, scope)
-    whole = vm.program_of(kernel, system.program.constants, under=threads.MODEL if scope.threads else ())
+    constants = dict(system.program.constants)
+    for path in vm.split_name(kernel)[2]:
+        for name in read(path, path.read_text(encoding="utf-8"), constants)[1]:
+            constants.pop(name, None)  # a patch's own, which it defines once more
+    whole = vm.program_of(kernel, constants, under=threads.MODEL if scope.threads else ())
     program = Program({**system.program.functions, **whole.functions}, system.program.constants)
     return replace(system, program=program)
 

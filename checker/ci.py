@@ -21,7 +21,8 @@ GOOD = ("holds", "proved", "equal", "holds within bound")
 NOT_DECIDED = {"incomplete": "incomplete", "unproved": "incomplete", "open": "incomplete", "vacuous": "vacuous"}
 USUAL_MEMORY = 1 << 30  # bytes that a job without a limit is taken to need, in deciding how many run at once
 USAGE = 2
-FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which every branch that is ever taken is looked for
+FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which branches are looked for, in the first so many states
+FEW_STATES = 3000
 
 
 @dataclass(frozen=True)
@@ -266,5 +267,6 @@ def coverage_command(job: Job) -> list[str] | None:
     pages = min(few, job.values.get("pages", few))
     kept = ("prot", "ops", "noreserve", "max_map_count", "max_pgoff", "depth", "max_states", "threads", "every_step")
     values = {key: value for key, value in job.values.items() if key in kept}
+    values["max_states"] = min(FEW_STATES, values.get("max_states", FEW_STATES))
     smaller = replace(job, values={"kernel": job.values["kernel"], "pages": pages, **values})
     return ["coverage", *smaller.command()[1:]]

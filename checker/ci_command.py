@@ -15,8 +15,10 @@ from checker.update import update
 from checker.vm import unknown
 from counterexamples.ci_report import ci_data, ci_text
 from counterexamples.github import annotations, summary
+from counterexamples.itf import write_traces
 from counterexamples.junit import junit_text
 from counterexamples.page import page_html
+from counterexamples.programs import counterexamples
 from counterexamples.sarif import sarif_text
 
 ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
@@ -38,6 +40,8 @@ def ci_command(options: argparse.Namespace) -> int:
         path = getattr(options, option)
         if path is not None:
             Path(path).write_text(write(reports), encoding="utf-8")
+    if options.itf is not None:
+        write_traces(Path(options.itf), counterexamples(reports))
     if options.github:
         print("\n".join(annotations(reports)), end="\n" * any(report.surprises for report in reports))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -87,5 +91,6 @@ def add_ci(commands: Any) -> None:
     add("--junit", metavar="FILE", help="also write the verdicts as JUnit XML")
     add("--sarif", metavar="FILE", help="also write what is violated as SARIF, with the traces")
     add("--html", metavar="FILE", help="also write a page with everything: verdicts, pictures, programs, coverage")
+    add("--itf", metavar="DIR", help="also write every counterexample there in the Informal Trace Format")
     add("--github", action="store_true", help="also print annotations for GitHub Actions, and write the step's summary")
     one.set_defaults(command=ci_command)

@@ -22,6 +22,7 @@ from checker.compiled import assembly_of
 from checker.coverage_command import add_coverage
 from checker.crew import ClusterError
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
+from checker.graph_command import add_graph
 from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -33,6 +34,7 @@ from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Sc
 from checker.search import Limits
 from checker.system import System
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
+from counterexamples.itf import itf_text, write_itf
 from counterexamples.live import KernelError
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
@@ -106,6 +108,8 @@ def check_command(options: argparse.Namespace) -> int:
         checks = check_all(systems, names, limits, run, progress.of, workers, job)
     if scope.segments is not None:
         checks = [segments.in_pages(checked, scope) for checked in checks]
+    if options.itf is not None:
+        write_itf(Path(options.itf), [result for checked in checks for result in checked.results])
     is_seed_job = not options.kernel and scope == SEED_SCOPE and limits == Limits()
     is_seed_job = is_seed_job and set(names) <= set(vm.property_names())
     surprises = unexpected(checks) if is_seed_job else []
@@ -252,6 +256,9 @@ def run_command(options: argparse.Namespace) -> int:
         fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
     scope = Scope(pages, max_map_count=options.max_map_count)
     steps = replay(vm.build(options.kernel, scope, calls=calls), calls)
+    if options.format == "itf":
+        print(itf_text(options.kernel, None, steps), end="")
+        return HOLDS
     if options.svg is not None:
         Path(options.svg).write_text(
             film_svg(f"{'; '.join(map(str, calls))} on {options.kernel}", steps, pages), "utf-8"
@@ -272,6 +279,9 @@ def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
     if pages > MAX_PAGES:
         fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
     steps = replay_text(options.kernel, pages, calls, options.max_map_count, options.every_step)
+    if options.format == "itf":
+        print(itf_text(options.kernel, None, steps), end="")
+        return HOLDS
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
@@ -377,6 +387,7 @@ def parser() -> argparse.ArgumentParser:
     add_threads(one)
     one.add_argument("--segments", type=number, metavar="S", help="instead of --pages: any number, in S vmas and holes")
     _add_means(one)
+    one.add_argument("--itf", metavar="DIR", help="also write counterexamples as .itf.json files")
     one.add_argument("--svg", metavar="FILE", help="also draw the counterexamples")
     one.set_defaults(command=check_command)
 
@@ -410,6 +421,7 @@ def parser() -> argparse.ArgumentParser:
     _add_proving(commands)
     add_real(commands)
     add_ci(commands)
+    add_graph(commands)
     add_coverage(commands)
 
     three = commands.add_parser("list", help="what there is")
@@ -418,7 +430,8 @@ def parser() -> argparse.ArgumentParser:
 
     for command in (one, two, four, six):
         add_max_map_count(command)
-    for command in (one, two, three, four, five, six):
+    two.add_argument("--format", choices=["text", "json", "itf"], default="text", help="itf: Informal Trace Format")
+    for command in (one, three, four, five, six):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main
 

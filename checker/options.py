@@ -34,7 +34,7 @@ def positive(text: str) -> int:
     return value
 
 
-def add_scope(command: argparse.ArgumentParser) -> None:
+def add_scope(command: argparse.ArgumentParser, max_states: str = "stop at N states") -> None:
     """Add the options that choose a scope, and where a search stops."""
     add = command.add_argument
     add("--pages", type=number, metavar="N", help=f"pages in the address space (default {DEFAULT_PAGES})")
@@ -43,7 +43,7 @@ def add_scope(command: argparse.ArgumentParser) -> None:
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
     add("--max-pgoff", type=number, metavar="K", help="follow offsets up to page K (mremap grows them)")
     add("--depth", type=positive, metavar="D", help="stop at programs of D calls")
-    add("--max-states", type=positive, metavar="N", help="stop at N states")
+    add("--max-states", type=positive, metavar="N", help=max_states)
 
 
 def add_max_map_count(command: argparse.ArgumentParser) -> None:

@@ -200,7 +200,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
     try:
         from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
     except ImportError:
-        raise KernelError("--random needs the package hypothesis: install vmacheck[random]") from None
+        raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
     real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
     if options.format == "json":

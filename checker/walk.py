@@ -93,14 +93,17 @@ class _Walker:
         first = self.machine.key(self.after)
         self.machine.check_bounds(first)
         self._enter(first, 0, 0, 0)
+        level = range(1)
         while walk.expanded < len(walk.keys) and walk.stopped != "max-states":
             depth = walk.depths[walk.expanded]
             if depth == self.limits.depth:
                 walk.stopped = "depth"
                 return
+            if walk.expanded == level.stop:
+                level = range(walk.expanded, len(walk.keys))
             if report is not None and walk.expanded % 256 == 0:
-                left = len(walk.keys) - walk.expanded
-                report(Progress(len(walk.keys), walk.transitions, depth, left))
+                done = walk.expanded - level.start
+                report(Progress(len(walk.keys), walk.transitions, depth, len(level), done))
             self._expand(walk.expanded)
 
     def _expand(self, state: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checker.ci import AS_EXPECTED, BAD, GOOD, Outcome, Report
 from counterexamples.ci_report import alike, job_words, sum_text
-from counterexamples.page_coverage import coverage_html
+from counterexamples.page_coverage import coverage_html, job_id
 from counterexamples.picture import LEGEND
 from counterexamples.programs import Shown, shown
 from counterexamples.report import count
@@ -79,7 +79,7 @@ def _tables(reports: Sequence[Report]) -> list[str]:
         lines.append(
             f'<p class="soft">{escape(str(group[0].job.scope()))}</p><div class="scroll"><table><thead><tr><th>'
         )
-        lines += [f'</th><th><a href="#{_job_id(report)}">{escape(report.job.name)}</a>' for report in group]
+        lines += [f'</th><th><a href="#{job_id(report)}">{escape(report.job.name)}</a>' for report in group]
         lines.append("</th></tr></thead><tbody>")
         for number, outcome in enumerate(group[0].outcomes):
             cells = "".join(f"<td>{_verdict(report, report.outcomes[number])}</td>" for report in group)
@@ -93,7 +93,7 @@ def _tables(reports: Sequence[Report]) -> list[str]:
         for report in rest:
             cells = " ".join(_verdict(report, outcome) for outcome in report.outcomes)
             cells += f'<span class="v violated surprise">{escape(report.error)}</span>' if report.error else ""
-            name = f'<a href="#{_job_id(report)}">{escape(job_words(report.job))}</a>'
+            name = f'<a href="#{job_id(report)}">{escape(job_words(report.job))}</a>'
             lines.append(f'<tr><td>{name}</td><td class="wide">{cells}</td></tr>')
         lines.append("</tbody></table></div>")
     return lines
@@ -102,17 +102,13 @@ def _tables(reports: Sequence[Report]) -> list[str]:
 # ---- jobs ----------------------------------------------------------------------------------------
 
 
-def _job_id(report: Report) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"job.{report.job.name}")
-
-
 def _job(report: Report) -> list[str]:
     job = report.job
     mark = '<span class="v holds">as expected</span>'
     if report.surprises:
         words = ", ".join(sorted(set(report.surprises)))
         mark = f'<span class="v violated surprise">{escape(words)}</span>'
-    lines = [f'<section class="job" id="{_job_id(report)}"><header><h3>{escape(job.name)}</h3>{mark}']
+    lines = [f'<section class="job" id="{job_id(report)}"><header><h3>{escape(job.name)}</h3>{mark}']
     lines.append('<span class="soft">answered from the cache</span></header>' if report.cached else "</header>")
     if job.values.get("what"):
         lines.append(f"<p>{escape(job.values['what'])}</p>")

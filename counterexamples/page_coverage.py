@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a check went through, as HTML: calls, merge cases, branches that were not taken, the state graph."""
 
+import re
+from dataclasses import replace
 from html import escape
 
 from checker.ci import Report
+from checker.scope import ScopeError
+from counterexamples.graph import graph_of
+from counterexamples.graph_svg import graph_svg
+
+MOST_PAGES = 2  # of a state graph that is drawn
 
 
 def coverage_html(report: Report) -> list[str]:
@@ -23,7 +30,28 @@ def coverage_html(report: Report) -> list[str]:
     for name, number in coverage["events"].items():
         times = f"{number:,}" if number else '<span class="v open">never</span>'
         lines.append(f"<tr><td>{escape(name)}</td><td>{times}</td></tr>")
-    return [*lines, "</tbody></table></div>", *_branches_html(report), "</details>"]
+    return [*lines, "</tbody></table></div>", *_branches_html(report), "</details>", *_graph_html(report)]
+
+
+def _graph_html(report: Report) -> list[str]:
+    """The state graph of the job's kernel in as many pages as there is room to draw it for; nothing if that is none."""
+    job = report.job
+    if job.values.get("threads") or job.values.get("segments"):
+        return []
+    for pages in range(min(job.scope().pages, MOST_PAGES), 0, -1):
+        try:
+            graph = graph_of(job.kernels[0], replace(job.scope(), pages=pages, highest_pgoff=None))
+            drawing = graph_svg(graph, f"graph-{job_id(report)}")
+        except ScopeError:
+            continue
+        summary = f"State graph in {pages} page{'s' * (pages > 1)}: {len(graph.nodes)} states"
+        return [f'<details><summary>{summary}</summary><div class="graph">{drawing}</div></details>']
+    return []
+
+
+def job_id(report: Report) -> str:
+    """The name of the job's place in the page."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"job.{report.job.name}")
 
 
 def _branches_html(report: Report) -> list[str]:
@@ -44,7 +72,8 @@ def _branches_html(report: Report) -> list[str]:
         lines.append('<div class="scroll"><table><thead><tr><th>where</th><th>function</th><th>what</th><th></th></tr>')
         lines.append("</thead><tbody>")
         for one, what, source in rows:
-            place = f'<td class="mono">{escape(one["file"])}:{one["line"]}</td><td class="mono">{escape(one["function"])}</td>'
-            lines.append(f'<tr>{place}<td>{escape(what)}</td><td class="mono">{escape(source)}</td></tr>')
+            place = f'<tr><td class="mono">{escape(one["file"])}:{one["line"]}</td>'
+            lines.append(f'{place}<td class="mono">{escape(one["function"])}</td><td>{escape(what)}</td>')
+            lines.append(f'<td class="mono">{escape(source)}</td></tr>')
         lines.append("</tbody></table></div>")
     return lines

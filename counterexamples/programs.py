@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Counterexamples and witnesses as JSON has them, as steps that can be drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from checker import vm
-from checker.ci import Outcome, Report
+from checker.ci import BAD, Outcome, Report
 from checker.scope import Scope
 from counterexamples.interleaving import Process, ThreadStep, replay_text, thread_film
 from counterexamples.picture import film
@@ -57,6 +57,15 @@ def shown(report: Report, outcome: Outcome) -> list[Shown]:
         for kernel, steps in _sides(report, program):
             found.append(_from_data(what_it_shows(report, outcome, side), kernel, program["operations"], steps))
     return found
+
+
+def counterexamples(reports: Sequence[Report]) -> Iterator[tuple[str, str, Sequence[Any]]]:
+    """Every counterexample to a property: the kernel, the property, and the steps."""
+    for report in reports:
+        for outcome in report.outcomes:
+            if report.job.kind in ("kernel", "prove") and outcome.verdict in BAD:
+                for one in shown(report, outcome):
+                    yield one.kernel, outcome.name or report.job.values["prove"], one.steps
 
 
 def what_it_shows(report: Report, outcome: Outcome, side: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A trace as a film strip: a picture a step, of vmas as boxes, for pages and slides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -43,13 +43,13 @@ def strips_svg(title: str, strips: Sequence[Strip]) -> str:
         f' font-family="monospace" font-size="13">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        *_hatches([step for strip in strips for _, steps in strip.columns for step in steps]),
+        *hatches(_letters([step for strip in strips for _, steps in strip.columns for step in steps])),
     ]
     top = 0
     for strip, more in zip(strips, heights, strict=True):
         parts += _strip(strip, top)
         top += more
-    parts.append(_text(10, height - 14, NOTE, "start", "black", 11))
+    parts.append(text_at(10, height - 14, NOTE, "start", "black", 11))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -61,19 +61,21 @@ def _left(strip: Strip) -> int:
 def _strip(strip: Strip, top: int) -> list[str]:
     parts = []
     if strip.title:
-        parts.append(_text(10, top + 20, strip.title))
+        parts.append(text_at(10, top + 20, strip.title))
         top += HEAD
     for column, (name, steps) in enumerate(strip.columns):
         left = _left(strip) + column * (strip.pages * CELL + BESIDE)
         if name:
-            parts.append(_text(left, top + 10, name, size=11))
-        parts += [_text(left + (p + 0.5) * CELL, top + TOP - 10, str(p), "middle", "gray") for p in range(strip.pages)]
+            parts.append(text_at(left, top + 10, name, size=11))
+        parts += [
+            text_at(left + (p + 0.5) * CELL, top + TOP - 10, str(p), "middle", "gray") for p in range(strip.pages)
+        ]
         for number, step in enumerate(steps, 1):
             row = top + TOP + (number - 1) * ROW
-            parts += [] if column else [_text(10, row + 25, f"{number:2}  {step.call}")]
+            parts += [] if column else [text_at(10, row + 25, f"{number:2}  {step.call}")]
             parts += _step(step, strip.pages, left, row)
             if column and number == strip.differs:
-                parts.append(_text(left + strip.pages * CELL + 12, row + 25, "differs", fill=RED))
+                parts.append(text_at(left + strip.pages * CELL + 12, row + 25, "differs", fill=RED))
     return parts
 
 
@@ -92,21 +94,23 @@ def colour_of(anon_vma: str | None) -> int | None:
     return (number - 1) % len(COLOURS)
 
 
-def _hatches(steps: Sequence[Step]) -> list[str]:
+def hatches(letters: Iterable[str | None], prefix: str = "") -> list[str]:
+    """The fills of boxes with these anon_vmas, for url(#...): the prefix, h, and the number of the colour."""
     patterns = []
-    for number in sorted({colour_of(letter) or 0 for letter in _letters(steps)}):
+    for number in sorted({colour_of(letter) or 0 for letter in letters if letter}):
         gap, angle = HATCHES[number]
         line = f'<path d="M0 0V{gap}" stroke="black" stroke-opacity="0.35"/>' if gap else ""
         size = gap or 8
         patterns.append(
-            f'<pattern id="h{number}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"'
+            f'<pattern id="{prefix}h{number}" width="{size}" height="{size}" patternUnits="userSpaceOnUse"'
             f' patternTransform="rotate({angle})"><rect width="{size}" height="{size}" fill="{COLOURS[number]}"/>'
             f"{line}</pattern>"
         )
     return [f"<defs>{''.join(patterns)}</defs>"] if patterns else []
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start", fill: str = "black", size: int | None = None) -> str:
+def text_at(x: float, y: float, words: str, anchor: str = "start", fill: str = "black", size: int | None = None) -> str:
+    """Words at a place."""
     larger = f' font-size="{size}"' if size else ""
     return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{fill}"{larger}>{escape(words)}</text>'
 
@@ -122,7 +126,7 @@ def _step(step: Step, pages: int, left: int, top: int) -> list[str]:
         x, y = left + (page.page + 0.5) * CELL, top + ROW - 15
         parts.append(f'<circle cx="{x:g}" cy="{y}" r="3.5" fill="black" stroke="white"/>')
     if isinstance(step.result, str):
-        parts.append(_text(left + pages * CELL + 12, top + 12, step.result, fill=RED))
+        parts.append(text_at(left + pages * CELL + 12, top + 12, step.result, fill=RED))
     return parts
 
 
@@ -134,4 +138,4 @@ def _vma(vma: Vma, left: int, top: int) -> list[str]:
     half = 4.5 * len(words)
     plate = f'x="{x + width / 2 - half:g}" y="{top + 9}" width="{2 * half:g}" height="16"'
     boxes = [f'<rect {place} rx="5" fill="{fill}" stroke="black"/>', f'<rect {plate} fill="white"/>']
-    return [*boxes, _text(x + width / 2, top + 22, words, "middle")]
+    return [*boxes, text_at(x + width / 2, top + 22, words, "middle")]

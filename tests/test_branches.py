@@ -77,6 +77,15 @@ def test_a_dead_branch_of_a_patch_is_reported(tmp_path):
     assert {"file": str(path), "line": 8, "function": "lonely", "arms": 0} in data["never_called"]
 
 
+@pytest.mark.parametrize("threads", [0, 1])
+def test_constants_of_a_patch(tmp_path, threads):
+    path = tmp_path / "mine.py"
+    path.write_text("FEW = 1\nLESS = FEW - 1\n\n\ndef mpol_equal(a, b):\n    return a == b or FEW < LESS\n")
+    branches = branches_of(f"rmap40+{path}", Scope(2, operations=("mmap", "write"), threads=threads))
+    never = [(arm.line, arm.what) for arm, _ in branches.unreached() if arm.file == str(path)]
+    assert never == [(6, "operand 2 of 2 never true"), (6, "never false as a whole")]
+
+
 def test_operands_where_they_are_a_value():
     found = unreached("rmap40", 2)
     source = "return anon_vma1 == NULL or anon_vma2 == NULL or anon_vma1 == anon_vma2"

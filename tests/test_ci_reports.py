@@ -83,7 +83,7 @@ def reports(tmp_path_factory):
         patch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
         patch.setenv("SOURCE_DATE_EPOCH", "1085000000")
         words = [word for name in ("json", "junit", "sarif", "html") for word in (f"--{name}", f"out.{name}")]
-        code, out, err = vmacheck("ci", *words, "--github")
+        code, out, err = vmacheck("ci", *words, "--github", "--itf", "traces")
         assert (code, err) == (1, "")
         (folder / "out.text").write_text(out)
     return folder
@@ -208,6 +208,21 @@ def test_json_has_it_all(reports):
     assert [job["as_expected"] for job in data["jobs"]] == [False, False, False, False, True, False]
 
 
+def test_traces(reports):
+    names = sorted(path.name for path in (reports / "traces").iterdir())
+    assert names == [
+        "linux-2.6.8+mine.py.first_write_takes_neighbours_anon_vma.itf.json",
+        "linux-2.6.8+mine.py.page_index_is_linear.itf.json",
+        "linux-2.6.8+mine.py.rmap_finds_every_page.itf.json",
+        "linux-2.6.8.faults_share_with_their_neighbours.itf.json",
+        "rmap40.nothing_refers_to_a_freed_anon_vma.itf.json",
+        "rmap40.rmap_finds_every_page.itf.json",
+    ]
+    data = json.loads((reports / "traces" / names[-1]).read_text())
+    assert data["#meta"]["property"] == "rmap_finds_every_page"
+    assert len(data["states"]) == 5
+
+
 # ---- the page ------------------------------------------------------------------------------------
 
 
@@ -256,4 +271,6 @@ def test_the_page_has_pictures_programs_and_coverage(reports):
     assert text.count("<svg") >= 5
     assert "int main(void)" in text
     assert "vma_merge case 5" in text
+    assert "are taken by programs of 2 pages, of its" in text
+    assert "State graph in 2 pages: " in text
     assert "  6                                   @page_table_lock   A|B" in text

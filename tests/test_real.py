@@ -430,4 +430,4 @@ def test_hypothesis_need_not_be_installed(monkeypatch):
     monkeypatch.delitem(sys.modules, "counterexamples.longer", raising=False)
     code, out, err = vmacheck("conform", "linux-2.6.8", "--random", "3")
     assert (code, out) == (2, "")
-    assert err == "vmacheck: --random needs the package hypothesis: install vmacheck[random]\n"
+    assert err == "vmacheck: --random needs the package hypothesis: install vmacheck[hypothesis]\n"

@@ -27,6 +27,9 @@ JOINTS = {
     "checker/main.py",
     "checker/options.py",
     "checker/coverage_command.py",
+    "checker/graph_command.py",
+    "checker/testing.py",
+    "checker/strategies.py",
     "checker/vm.py",
     "checker/scope.py",
     "checker/segments.py",
@@ -54,11 +57,15 @@ JOINTS = {
     "checker/inputs.py",
     "checker/ci_command.py",
 }
-PROPERTY_TESTS = ("codegen", "rounds", "solver", "symbolic", "traces")
+PROPERTY_TESTS = ("codegen", "rounds", "solver", "strategies", "symbolic", "traces")
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
-    "hypothesis": {"counterexamples/longer.py", *(f"tests/test_{name}.py" for name in PROPERTY_TESTS)},
-    "networkx": {"checker/growth.py"},
+    "networkx": {"checker/growth.py", "counterexamples/graph.py", "tests/test_graph.py"},
+    "hypothesis": {
+        "checker/strategies.py",
+        "counterexamples/longer.py",
+        *(f"tests/test_{name}.py" for name in PROPERTY_TESTS),
+    },
     "z3": {"checker/solver.py", "tests/test_solver.py"},
     "numpy": {
         f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
