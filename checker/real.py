@@ -24,7 +24,7 @@ from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
 from counterexamples.report import SCHEMA
 from counterexamples.report import count as counted
-from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out
+from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out, try_out_booted
 from counterexamples.terminal import show
 from model.interleaving import is_interleaving
 from model.operations import OPERATIONS, PROTECTIONS, Call, TraceError
@@ -114,13 +114,20 @@ def chosen(options: argparse.Namespace) -> Program:
 
 def reproduce_command(options: argparse.Namespace) -> int:
     """vmacheck reproduce: a C program, compiled and run before it is written."""
+    if options.harness and options.kernel != LIVE:
+        raise KernelError("--harness is for the running kernel")
     if options.harness and options.style != "kselftest":
         raise KernelError("--harness is for --style kselftest")
     if options.harness and not (options.harness / HARNESS.name).is_file():
         raise KernelError(f"there is no {options.harness / HARNESS.name}")
     program = chosen(options)
     text = c_text(program, options.style)
-    status, said = try_out(text, "program.c", options.harness)
+    if options.kernel == LIVE:
+        status, said = try_out(text, "program.c", options.harness)
+    else:
+        status, said = try_out_booted(Path(options.kernel), {"program": text})["program"], ""
+        if status not in OUTCOMES:
+            raise KernelError(f"the program ended with {status}")
     if options.output is None:
         print(text, end="")
     else:
@@ -128,13 +135,16 @@ def reproduce_command(options: argparse.Namespace) -> int:
             Path(options.output).write_text(text)
         except OSError as error:
             raise KernelError(f"{options.output}: {error.strerror}") from None
-    lines = said.splitlines()
-    if options.style == "program" and status in (0, 1):
-        lines = [*lines[:-1], f"{lines[-1]} on {name_of_kernel(LIVE)}"]
-    else:
-        lines.append(f"{OUTCOMES[status]} on {name_of_kernel(LIVE)}")
-    print("\n".join(lines), file=sys.stderr if options.output is None else sys.stdout)
+    print(outcome_text(options, status, said), file=sys.stderr if options.output is None else sys.stdout)
     return status
+
+
+def outcome_text(options: argparse.Namespace, status: int, said: str) -> str:
+    """What was said, and then in one line how it ended, on which kernel."""
+    lines, last = said.splitlines(), OUTCOMES[status]
+    if lines and options.style == "program" and status in (0, 1):
+        last = lines.pop()  # which also says if there were differences
+    return "\n".join([*lines, f"{last} on {name_of_kernel(options.kernel)}"])
 
 
 # ---- replay --------------------------------------------------------------------------------------
@@ -226,6 +236,7 @@ def add_real(commands: Any) -> None:
     )
     add("--id", type=_positive, default=1, metavar="N", help="the N-th of them (default 1)")
     add("--expect", metavar="KERNEL", help=f"the model to compare with (default: that of the result, or {EXPECTED})")
+    add("--kernel", default=LIVE, metavar="IMAGE", help="where to run it: live (default), or an image to boot in QEMU")
     add("-o", dest="output", metavar="FILE.c", help="where to write it (default: standard output)")
     add("--style", choices=STYLES, default="program", help="a program, or tests for the kernel's own harness")
     add("--harness", type=Path, metavar="DIR", help="with --style kselftest: try it out with the kernel's own, in DIR")
