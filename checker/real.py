@@ -4,7 +4,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,32 +62,48 @@ def read(name: str) -> str:
 
 
 class Found(NamedTuple):
-    """A counterexample of a result: on which kernel, of what, in how many pages (None: as many as it needs)."""
+    """A counterexample of a result: on which kernel, what it shows, in how many pages (None: as many as it needs)."""
 
     kernel: str
-    property: str
+    shows: str
     pages: int | None
     operations: Sequence[str]
 
 
 def counterexamples_in(data: Any, around: Found) -> Iterator[Found]:
     """Each counterexample of a result that was written as JSON. around: what is known where the data is."""
-    if isinstance(data, dict):
-        scope = data.get("scope")
-        pages = data.get("pages", scope.get("pages", around.pages) if isinstance(scope, dict) else around.pages)
-        around = Found(
-            str(data.get("kernel", data.get("a", around.kernel))),
-            str(data.get("property", around.property)),
-            pages if isinstance(pages, int) and 0 < pages <= MAX_PAGES else None,
-            (),
-        )
-        operations = data.get("operations")
-        if isinstance(operations, list) and all(isinstance(word, str) for word in operations):
-            yield around._replace(operations=operations)
-            return
-    if isinstance(data, dict | list):
-        for value in data.values() if isinstance(data, dict) else data:
+    if isinstance(data, list):
+        for value in data:
             yield from counterexamples_in(value, around)
+    if not isinstance(data, dict):
+        return
+    around = _known_at(data, around)
+    operations = data.get("operations")
+    if isinstance(operations, list) and all(isinstance(word, str) for word in operations):
+        yield around._replace(operations=operations)
+        return
+    for key, value in data.items():
+        one, other = data.get("a"), data.get("b")
+        if key in ("a_worse", "b_worse"):
+            worse, better = (one, other) if key == "a_worse" else (other, one)
+            shows = f"{worse} is worse than {better}, by {data.get('by')}"
+            yield from counterexamples_in(value, around._replace(kernel=str(worse), shows=shows))
+        else:
+            yield from counterexamples_in(value, around)
+
+
+def _known_at(data: Mapping[str, Any], around: Found) -> Found:
+    """What an object of a result says of the counterexamples in it."""
+    kernel, name, scope, kernels = (data.get(word) for word in ("kernel", "property", "scope", "kernels"))
+    if isinstance(kernels, list) and kernels:
+        kernel = kernels[0]
+    pages = data.get("pages", scope.get("pages") if isinstance(scope, dict) else None)
+    shows = str(data.get("says", around.shows))
+    if isinstance(name, str) and name in PROPERTIES:
+        verb = "happens" if data.get("witness") else "is violated"
+        shows = f"{name} {verb} on {kernel}: {PROPERTIES[name].claim.removesuffix('.')}"
+    is_known = isinstance(pages, int) and not isinstance(pages, bool) and 0 < pages <= MAX_PAGES
+    return Found(str(kernel or around.kernel), shows, pages if is_known else around.pages, ())
 
 
 def chosen(options: argparse.Namespace) -> Program:
@@ -105,11 +121,9 @@ def chosen(options: argparse.Namespace) -> Program:
     if options.id > len(found):
         raise KernelError(f"--id is {options.id}; {options.source} has {counted(len(found), 'counterexample')}")
     one = found[options.id - 1]
-    claim = PROPERTIES[one.property].claim if one.property in PROPERTIES else ""
-    shows = f"{one.property} is violated on {one.kernel}: {claim}".removesuffix(".") if claim else ""
     calls = calls_of("; ".join(one.operations))
     pages = options.pages or (one.pages if max(call.end for call in calls) <= (one.pages or 0) else None)
-    return program_of(options.expect or one.kernel or EXPECTED, calls, shows, pages)
+    return program_of(options.expect or one.kernel or EXPECTED, calls, one.shows, pages)
 
 
 def reproduce_command(options: argparse.Namespace) -> int:

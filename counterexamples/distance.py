@@ -19,7 +19,8 @@ HEAD = f"""# How far {KERNEL} is from Linux {{release}}
 
 Written by `python -m counterexamples.distance`. Every sequence of the scope is carried out by both. Each way to differ
 has its count and the first, and so a shortest, sequence that shows it; a sequence is not followed beyond its first
-difference. A test asks the running kernel again about each sequence here, if it is of this release.
+difference. The words behind "less" and "more" say what tells the two vmas apart in the model; in the other kernel it
+may be something else. A test asks the running kernel again about each sequence here, if it is of this release.
 """
 
 

@@ -179,6 +179,40 @@ def test_from_a_result(tmp_path):
     assert (code, out) == (0, text)
 
 
+def test_from_other_results(tmp_path):
+    """Of two kernels that are compared, the worse one; of a claim, the first that it is about."""
+
+    def header(number, *words):
+        (tmp_path / "result.json").write_text(vmacheck(*words, "--format", "json")[1])
+        code, out, _ = vmacheck("reproduce", "--from", str(tmp_path / "result.json"), "--id", str(number))
+        assert code in (0, 1)
+        return " ".join(out.split("*/")[0].replace(" * ", " ").split())
+
+    compare = ("compare", "andrea+importer", "rmap40+importer", "--pages", "3")
+    for number, worse, better in ((1, "andrea", "rmap40"), (2, "rmap40", "andrea")):
+        text = header(number, *compare)
+        assert f"{worse}+importer is worse than {better}+importer, by vmas." in text
+        assert f"on the model kernel {worse}+importer" in text
+    text = header(1, "claims", "C11")
+    assert "andrea+importer can have more vmas than rmap39+importer." in text
+    text = header(1, "check", "rmap40", "--pages", "3", "-p", "first_write_meets_faulted_neighbour")
+    assert "first_write_meets_faulted_neighbour happens on rmap40" in text
+
+
+@pytest.mark.parametrize("text", ["7", "[]", '{"operations": [1]}', '{"kernel": 5, "pages": true}', "null", '"x"'])
+def test_results_of_another_shape(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    code, out, err = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_results_with_traces_of_another_shape(tmp_path):
+    for kernel, operations in (("rmap40", ["mmap("]), ("x", ["mmap(0,1,R)"]), ("rmap40", []), ("rmap40", ["brk(1)"])):
+        (tmp_path / "result.json").write_text(json.dumps({"kernel": kernel, "operations": operations, "pages": -1}))
+        code, out, err = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+
+
 # ---- replays -------------------------------------------------------------------------------------
 
 
