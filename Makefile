@@ -24,6 +24,7 @@ test-kernels: $(READY)
 gallery: $(READY)
 	sh tests/kernels.sh
 	$(BIN)/python -m counterexamples.findings .kernels/vmlinuz-*
+	$(BIN)/python -m counterexamples.distance
 
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
 proofs: $(READY)

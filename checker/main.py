@@ -286,7 +286,7 @@ def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
         return HOLDS
-    print("\n".join([*thread_film(steps, pages), "", LEGEND]))
+    show([*thread_film(steps, pages), "", LEGEND])
     return HOLDS
 
 

@@ -4,7 +4,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
 from counterexamples.report import SCHEMA
 from counterexamples.report import count as counted
-from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out
+from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out, try_out_booted
 from counterexamples.terminal import show
 from model.interleaving import is_interleaving
 from model.operations import OPERATIONS, PROTECTIONS, Call, TraceError
@@ -62,32 +62,48 @@ def read(name: str) -> str:
 
 
 class Found(NamedTuple):
-    """A counterexample of a result: on which kernel, of what, in how many pages (None: as many as it needs)."""
+    """A counterexample of a result: on which kernel, what it shows, in how many pages (None: as many as it needs)."""
 
     kernel: str
-    property: str
+    shows: str
     pages: int | None
     operations: Sequence[str]
 
 
 def counterexamples_in(data: Any, around: Found) -> Iterator[Found]:
     """Each counterexample of a result that was written as JSON. around: what is known where the data is."""
-    if isinstance(data, dict):
-        scope = data.get("scope")
-        pages = data.get("pages", scope.get("pages", around.pages) if isinstance(scope, dict) else around.pages)
-        around = Found(
-            str(data.get("kernel", data.get("a", around.kernel))),
-            str(data.get("property", around.property)),
-            pages if isinstance(pages, int) and 0 < pages <= MAX_PAGES else None,
-            (),
-        )
-        operations = data.get("operations")
-        if isinstance(operations, list) and all(isinstance(word, str) for word in operations):
-            yield around._replace(operations=operations)
-            return
-    if isinstance(data, dict | list):
-        for value in data.values() if isinstance(data, dict) else data:
+    if isinstance(data, list):
+        for value in data:
             yield from counterexamples_in(value, around)
+    if not isinstance(data, dict):
+        return
+    around = _known_at(data, around)
+    operations = data.get("operations")
+    if isinstance(operations, list) and all(isinstance(word, str) for word in operations):
+        yield around._replace(operations=operations)
+        return
+    for key, value in data.items():
+        one, other = data.get("a"), data.get("b")
+        if key in ("a_worse", "b_worse"):
+            worse, better = (one, other) if key == "a_worse" else (other, one)
+            shows = f"{worse} is worse than {better}, by {data.get('by')}"
+            yield from counterexamples_in(value, around._replace(kernel=str(worse), shows=shows))
+        else:
+            yield from counterexamples_in(value, around)
+
+
+def _known_at(data: Mapping[str, Any], around: Found) -> Found:
+    """What an object of a result says of the counterexamples in it."""
+    kernel, name, scope, kernels = (data.get(word) for word in ("kernel", "property", "scope", "kernels"))
+    if isinstance(kernels, list) and kernels:
+        kernel = kernels[0]
+    pages = data.get("pages", scope.get("pages") if isinstance(scope, dict) else None)
+    shows = str(data.get("says", around.shows))
+    if isinstance(name, str) and name in PROPERTIES:
+        verb = "happens" if data.get("witness") else "is violated"
+        shows = f"{name} {verb} on {kernel}: {PROPERTIES[name].claim.removesuffix('.')}"
+    is_known = isinstance(pages, int) and not isinstance(pages, bool) and 0 < pages <= MAX_PAGES
+    return Found(str(kernel or around.kernel), shows, pages if is_known else around.pages, ())
 
 
 def chosen(options: argparse.Namespace) -> Program:
@@ -105,22 +121,27 @@ def chosen(options: argparse.Namespace) -> Program:
     if options.id > len(found):
         raise KernelError(f"--id is {options.id}; {options.source} has {counted(len(found), 'counterexample')}")
     one = found[options.id - 1]
-    claim = PROPERTIES[one.property].claim if one.property in PROPERTIES else ""
-    shows = f"{one.property} is violated on {one.kernel}: {claim}".removesuffix(".") if claim else ""
     calls = calls_of("; ".join(one.operations))
     pages = options.pages or (one.pages if max(call.end for call in calls) <= (one.pages or 0) else None)
-    return program_of(options.expect or one.kernel or EXPECTED, calls, shows, pages)
+    return program_of(options.expect or one.kernel or EXPECTED, calls, one.shows, pages)
 
 
 def reproduce_command(options: argparse.Namespace) -> int:
     """vmacheck reproduce: a C program, compiled and run before it is written."""
+    if options.harness and options.kernel != LIVE:
+        raise KernelError("--harness is for the running kernel")
     if options.harness and options.style != "kselftest":
         raise KernelError("--harness is for --style kselftest")
     if options.harness and not (options.harness / HARNESS.name).is_file():
         raise KernelError(f"there is no {options.harness / HARNESS.name}")
     program = chosen(options)
     text = c_text(program, options.style)
-    status, said = try_out(text, "program.c", options.harness)
+    if options.kernel == LIVE:
+        status, said = try_out(text, "program.c", options.harness)
+    else:
+        status, said = try_out_booted(Path(options.kernel), {"program": text})["program"], ""
+        if status not in OUTCOMES:
+            raise KernelError(f"the program ended with {status}")
     if options.output is None:
         print(text, end="")
     else:
@@ -128,13 +149,16 @@ def reproduce_command(options: argparse.Namespace) -> int:
             Path(options.output).write_text(text)
         except OSError as error:
             raise KernelError(f"{options.output}: {error.strerror}") from None
-    lines = said.splitlines()
-    if options.style == "program" and status in (0, 1):
-        lines = [*lines[:-1], f"{lines[-1]} on {name_of_kernel(LIVE)}"]
-    else:
-        lines.append(f"{OUTCOMES[status]} on {name_of_kernel(LIVE)}")
-    print("\n".join(lines), file=sys.stderr if options.output is None else sys.stdout)
+    print(outcome_text(options, status, said), file=sys.stderr if options.output is None else sys.stdout)
     return status
+
+
+def outcome_text(options: argparse.Namespace, status: int, said: str) -> str:
+    """What was said, and then in one line how it ended, on which kernel."""
+    lines, last = said.splitlines(), OUTCOMES[status]
+    if lines and options.style == "program" and status in (0, 1):
+        last = lines.pop()  # which also says if there were differences
+    return "\n".join([*lines, f"{last} on {name_of_kernel(options.kernel)}"])
 
 
 # ---- replay --------------------------------------------------------------------------------------
@@ -182,9 +206,9 @@ def conform_command(options: argparse.Namespace) -> int:
         in_order(options.ops.split(","), OPERATIONS),
         options.noreserve,
     )
-    real = name_of_kernel(options.kernel_image)
     if options.random is not None:
-        return conform_at_random(options, scope, real)
+        return conform_at_random(options, scope)
+    real = name_of_kernel(options.kernel_image)
     found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
@@ -193,7 +217,7 @@ def conform_command(options: argparse.Namespace) -> int:
     return int(bool(found.differences))
 
 
-def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> int:
+def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
     """vmacheck conform --random."""
     if options.kernel_image != LIVE:
         raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
@@ -201,6 +225,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope, real: str) -> i
         from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
     except ImportError:
         raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
+    real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **longer_data(tried, real)}, indent=1))
@@ -225,6 +250,7 @@ def add_real(commands: Any) -> None:
     )
     add("--id", type=_positive, default=1, metavar="N", help="the N-th of them (default 1)")
     add("--expect", metavar="KERNEL", help=f"the model to compare with (default: that of the result, or {EXPECTED})")
+    add("--kernel", default=LIVE, metavar="IMAGE", help="where to run it: live (default), or an image to boot in QEMU")
     add("-o", dest="output", metavar="FILE.c", help="where to write it (default: standard output)")
     add("--style", choices=STYLES, default="program", help="a program, or tests for the kernel's own harness")
     add("--harness", type=Path, metavar="DIR", help="with --style kselftest: try it out with the kernel's own, in DIR")

@@ -8,7 +8,6 @@ import json
 import platform
 import re
 import sys
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from checker.oracle import Oracle
 from checker.seed_claims import CLAIMS
 from counterexamples.against import LIVE
 from counterexamples.interleaving import replay_text, thread_film
-from counterexamples.live import cells_of, compile_program
+from counterexamples.live import cells_of
 from counterexamples.picture import LEGEND, film
-from counterexamples.qemu import release_of, replay_booted
-from counterexamples.reproduce import OUTCOMES, Program, c_text, program_of, steps_on, try_out
+from counterexamples.qemu import release_of
+from counterexamples.reproduce import OUTCOMES, Program, c_text, program_of, steps_on, try_out, try_out_booted
 from counterexamples.svg import film_svg
 from model.interleaving import is_interleaving, parse_interleaving
 from model.traces import parse_trace
@@ -40,8 +39,10 @@ something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To 
 "yes", of a model kernel: the trace violates the same property there, or, if it violates none, ends with the same
 address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is about no
 program sees: the kernel merges as the model does, and may still do right what the model does wrong.
+
+[distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
 """
-REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing ever
+REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing
 goes wrong, so there is nothing to show."""
 
 
@@ -159,21 +160,12 @@ def short(release: str) -> str:
 def outcomes(kernel: str) -> dict[str, str]:
     """What each program says on the running kernel ("live") or on an image. Raises KernelError."""
     shown = [finding for finding in findings() if not finding.is_threaded]
+    texts = {finding.name: c_text(program(finding)) for finding in shown}
     if kernel == LIVE:
-        statuses = [try_out(c_text(program(finding)), f"{finding.name}.c")[0] for finding in shown]
-        return {finding.name: OUTCOMES[status] for finding, status in zip(shown, statuses, strict=True)}
-    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
-        programs = []
-        for finding in shown:
-            source, binary = Path(folder) / f"{finding.name}.c", Path(folder) / finding.name
-            source.write_text(c_text(program(finding)))
-            compile_program(source, binary, "-static")
-            programs.append(binary)
-        seen = replay_booted(Path(kernel), [f"!/{one.name}" for one in programs], programs)
-    return {
-        finding.name: OUTCOMES.get(one.result, f"ended with {one.result}")
-        for finding, (one,) in zip(shown, seen, strict=True)
-    }
+        statuses = {name: try_out(text, f"{name}.c")[0] for name, text in texts.items()}
+    else:
+        statuses = try_out_booted(Path(kernel), texts)
+    return {name: OUTCOMES.get(status, f"ended with {status}") for name, status in statuses.items()}
 
 
 def release(kernel: str) -> str:

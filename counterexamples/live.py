@@ -34,6 +34,7 @@ SOURCE = Path(__file__).with_name("runner.c")
 COMPILERS = ("gcc", "clang", "cc")
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 MOST_PAGES = 256
+LONGEST = 65000  # characters of a line, as runner.c has room for
 FEW = 1000  # traces that are not worth a process
 ERRNOS = {**ERRNO, 1: "EPERM", 13: "EACCES"}
 
@@ -85,7 +86,10 @@ def line_of(calls: Sequence[Call], pages: int, every_step: bool) -> str:
     """A trace as a line for runner.c. Raises TraceError."""
     if pages > MOST_PAGES:
         raise TraceError(f"the trace needs {pages} pages; a replay has {MOST_PAGES}")
-    return " ".join([str(pages), str(int(every_step)), *(encode(n, call) for n, call in enumerate(calls, 1))])
+    line = " ".join([str(pages), str(int(every_step)), *(encode(n, call) for n, call in enumerate(calls, 1))])
+    if len(line) > LONGEST:
+        raise TraceError(f"the trace has {len(calls)} calls, which are more than a replay takes")
+    return line
 
 
 def cells_of(vmas: Sequence[Vma], pages: int) -> str:

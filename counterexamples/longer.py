@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Longer sequences than can all be tried: at random, on a model kernel and on the running one, shrunk where they differ.
+"""Longer sequences than can all be tried: at random, on a model kernel and on the running one, shrunk if they differ.
 
 Hypothesis makes the sequences and shrinks them. Each way to differ is looked for until no more of them come up.
 """
@@ -18,6 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from checker.scope import Scope
 from counterexamples.conform import Conformed, Difference, Model, asked_for, note
 from counterexamples.live import carry_out, runner, vmas_in
+from counterexamples.replay import STOPPED
+from model.operations import NAMES, TraceError
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ class Comparison:
         (seen,) = carry_out(self.program, [line])
         state = self.model.first
         for number, (call, one) in enumerate(zip(sequence, seen, strict=True), 1):
-            after = self.model.step(state, call)
+            try:
+                after = self.model.step(state, call)
+            except TraceError:
+                calls = tuple(self.model.calls[made] for made in sequence[:number])
+                what = f"{NAMES[calls[-1].nr]} stops the model kernel"
+                return Difference(what, 1, calls, (STOPPED, ""), (one.shown, one.cells))
             if (after.shown, after.cells) != (one.shown, one.cells):
                 found = Conformed(self.kernel, self.scope, number)
                 note(found, self.model, sequence[:number], state, after, one)

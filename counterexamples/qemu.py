@@ -75,7 +75,12 @@ def replay_booted(image: Path, lines: Iterable[str], more: Sequence[Path] = ()) 
 
 
 def release_of(image: Path) -> str:
-    """The release of the kernel in the image, as it says itself; the name of the file if it says nothing."""
+    """The release of the kernel in the image, as it says itself; the name of the file if it says nothing.
+
+    Raises KernelError.
+    """
+    if not image.is_file():
+        raise KernelError(f"there is no kernel image {image}")
     with image.open("rb") as file:
         head = file.read(0x10000)
     if head[0x202:0x206] != b"HdrS":

@@ -14,6 +14,7 @@ from checker import vm
 from checker.scope import Scope
 from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
 from counterexamples.picture import LEGEND, picture
+from counterexamples.qemu import replay_booted
 from counterexamples.replay import Step, Vma, replay
 from model import mm
 from model.operations import ADVICE, POLICIES, Call, TraceError, name_of
@@ -348,3 +349,21 @@ def try_out(text: str, name: str, harness: Path | None = None, cc: str | None = 
     if status not in OUTCOMES:
         raise KernelError(f"{name} ended with {done.returncode}: {(done.stdout + done.stderr).strip()}")
     return status, done.stdout + done.stderr
+
+
+def try_out_booted(image: Path, texts: Mapping[str, str]) -> dict[str, int]:
+    """Compile C files as programs that need nothing else, and run them in one boot of the image: their exit statuses.
+
+    Raises KernelError.
+    """
+    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
+        (Path(folder) / HARNESS.name).symlink_to(HARNESS)
+        (Path(folder) / "mm").mkdir()
+        programs = []
+        for name, text in texts.items():
+            source = Path(folder) / "mm" / f"{name}.c"
+            source.write_text(text)
+            programs.append(Path(folder) / name)
+            compile_program(source, programs[-1], "-static")
+        seen = replay_booted(image, [f"!/{program.name}" for program in programs], programs)
+    return {name: 77 if one.result == KSFT_SKIP else one.result for name, (one,) in zip(texts, seen, strict=True)}

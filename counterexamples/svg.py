@@ -15,7 +15,7 @@ RED = "#B00000"
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 # lines across the box, for print without colours: how far apart, and at which angle
 HATCHES = ((0, 0), (6, 45), (6, 135), (6, 90), (6, 0), (12, 45), (12, 135))
-NOTE = "A box is a vma, with what it allows; its letter and colour are its anon_vma; a dot is a page that was written."
+NOTE = "A box is a vma, with what it allows; its letter and colour are its anon_vma; a dot is an anonymous page."
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,19 @@
 
 import json
 import platform
+import re
 import shutil
 from xml.etree import ElementTree
 
 import pytest
 
+from counterexamples.distance import KERNEL, PARTS, TABLE
 from counterexamples.findings import GALLERY, REAL, files, findings, program, short
+from counterexamples.live import runner
+from counterexamples.longer import Comparison
 from counterexamples.reproduce import OUTCOMES, c_text, try_out
 from counterexamples.svg import film_svg
+from model.traces import parse_trace
 from tests.helpers import steps
 
 SHOWN = [finding for finding in findings() if not finding.is_threaded]
@@ -19,7 +24,7 @@ KNOWN = json.loads(REAL.read_text())
 
 def test_every_file_is_what_is_generated():
     written = files()
-    others = {"findings.toml", "real.json"}
+    others = {"findings.toml", "real.json", "distance.md"}
     assert {path.name for path in GALLERY.iterdir()} == written.keys() | others
     for name, text in written.items():
         assert (GALLERY / name).read_text() == text, f"{name}: run `make readme`"
@@ -70,3 +75,22 @@ def test_a_picture_has_a_box_for_each_vma_and_a_dot_for_each_page():
     assert "<title>&lt;a &amp; b&gt;</title>" in text
     assert ">EFAULT</text>" in text
     assert text.count("url(#h0)") == 3
+
+
+def test_the_distance_is_still_what_was_written():
+    """Each sequence of the table still differs in its way, on the kernel that it was written for."""
+    text = TABLE.read_text()
+    parts = text.split("\n## ")[1:]
+    assert [part.splitlines()[0] for part in parts] == [part.about for part in PARTS]
+    ways = 0
+    with runner() as program:
+        for part, written in zip(PARTS, parts, strict=True):
+            assert f"$ {part.command}\n" in written
+            comparison = Comparison(KERNEL, part.scope, program)
+            for what, trace in re.findall(r"times: (.*)\n    (\S.*)\n", written):
+                ways += 1
+                if text.splitlines()[0].endswith(platform.release()):
+                    way = comparison.difference([comparison.model.calls.index(call) for call in parse_trace(trace)])
+                    assert (way.what, "; ".join(map(str, way.calls))) == (what, trace)
+    assert ways >= 15
+    assert sum(int(n.replace(",", "")) for n in re.findall("([0-9,]+) sequences compared", text)) > 100_000

@@ -55,6 +55,16 @@ def test_replay(image):
     assert code == int(last[-1] == "<- differs") == int(short(release(str(image))) == "6.1")
 
 
+@pytest.mark.parametrize("style", ["program", "kselftest"])
+def test_reproduce(image, style, tmp_path):
+    """The test is as strict as each step; the program is not about which neighbour gets the page between."""
+    words = ("reproduce", SHARING, "--kernel", str(image), "--style", style, "-o", str(tmp_path / "x.c"))
+    code, out, err = vmacheck(*words)
+    fails = style == "kselftest" and short(release(str(image))) == "6.1"
+    assert (code, err) == (int(fails), "")
+    assert out == f"{'not ' * fails}reproduced on Linux {release(str(image))}\n"
+
+
 def test_conform(image):
     code, out, _ = vmacheck("conform", "linux-2.6.8", "--kernel", str(image), "--pages", "2", "--depth", "3")
     assert "5,219 sequences compared (17 of 1, 289 of 2, 4,913 of 3)" in out

@@ -26,6 +26,24 @@ def test_output_is_current(kind, command, shown):
     assert output(kind, command) == shown, "run `make readme`"
 
 
+def test_lines_of_files_are_there():
+    text = README.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- lines of: (.*) -->\n```c\n(.*?)```\n", text, re.DOTALL)
+    assert shown[1] in (README.parent / shown[0]).read_text()
+    for path in re.findall(r"\]\(([^:)]+)\)", text):
+        assert (README.parent / path).is_file()
+
+
+def test_a_counterexample_becomes_a_program_as_it_says(tmp_path):
+    """The two commands, with a scope that may have been checked before."""
+    code, out, _ = vmacheck("check", "rmap40", "--pages", "3", "-p", "adjacent_vmas_share_anon_vma", "--format", "json")
+    (tmp_path / "result.json").write_text(out)
+    words = ("reproduce", "--from", str(tmp_path / "result.json"), "-o", str(tmp_path / "sharing.c"))
+    assert (code, vmacheck(*words)[0]) == (1, 0)
+    shown = re.findall(r"```c\n(.*?)```\n", README.read_text(encoding="utf-8"), re.DOTALL)[0]
+    assert shown in (tmp_path / "sharing.c").read_text()
+
+
 def test_the_patch_in_it_works(tmp_path, monkeypatch):
     text = README.read_text(encoding="utf-8")
     (patch,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

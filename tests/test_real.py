@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Traces on the kernel that runs here: C programs, replays, and every sequence of a scope."""
 
+import io
 import itertools
 import json
+import re
 import shutil
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
 from checker.scope import Scope
 from counterexamples import conform as conforming
-from counterexamples.against import LIVE, on_real
+from counterexamples.against import LIVE, against_svg, compare_with_real, on_real
 from counterexamples.live import KernelError, Seen, cells_of, encode, line_of, replay_live, seen_in, vmas_in
 from counterexamples.reproduce import STYLES, c_text, program_of, try_out
+from counterexamples.terminal import show
 from model.operations import TraceError, all_calls
 from model.traces import parse_trace
 from tests.helpers import steps, vmacheck, vmacheck_json
@@ -173,6 +179,40 @@ def test_from_a_result(tmp_path):
     assert (code, out) == (0, text)
 
 
+def test_from_other_results(tmp_path):
+    """Of two kernels that are compared, the worse one; of a claim, the first that it is about."""
+
+    def header(number, *words):
+        (tmp_path / "result.json").write_text(vmacheck(*words, "--format", "json")[1])
+        code, out, _ = vmacheck("reproduce", "--from", str(tmp_path / "result.json"), "--id", str(number))
+        assert code in (0, 1)
+        return " ".join(out.split("*/")[0].replace(" * ", " ").split())
+
+    compare = ("compare", "andrea+importer", "rmap40+importer", "--pages", "3")
+    for number, worse, better in ((1, "andrea", "rmap40"), (2, "rmap40", "andrea")):
+        text = header(number, *compare)
+        assert f"{worse}+importer is worse than {better}+importer, by vmas." in text
+        assert f"on the model kernel {worse}+importer" in text
+    text = header(1, "claims", "C11")
+    assert "andrea+importer can have more vmas than rmap39+importer." in text
+    text = header(1, "check", "rmap40", "--pages", "3", "-p", "first_write_meets_faulted_neighbour")
+    assert "first_write_meets_faulted_neighbour happens on rmap40" in text
+
+
+@pytest.mark.parametrize("text", ["7", "[]", '{"operations": [1]}', '{"kernel": 5, "pages": true}', "null", '"x"'])
+def test_results_of_another_shape(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    code, out, err = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_results_with_traces_of_another_shape(tmp_path):
+    for kernel, operations in (("rmap40", ["mmap("]), ("x", ["mmap(0,1,R)"]), ("rmap40", []), ("rmap40", ["brk(1)"])):
+        (tmp_path / "result.json").write_text(json.dumps({"kernel": kernel, "operations": operations, "pages": -1}))
+        code, out, err = vmacheck("reproduce", "--from", str(tmp_path / "result.json"))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+
+
 # ---- replays -------------------------------------------------------------------------------------
 
 
@@ -237,6 +277,22 @@ def test_what_a_program_cannot_ask_for():
         (("replay", SHARING, "--pages", "300"), "the trace needs 300 pages; a replay has 256"),
         (("replay", SHARING, "--pages", "2"), "operation 2, 'mmap(2,1,RW)': outside of the address space of 2 pages"),
         (("replay", SHARING, "--kernel", "/nowhere"), "there is no kernel image /nowhere"),
+        (
+            ("replay", "; ".join(["mmap(0,1,RW)"] * 9000)),
+            "the trace has 9000 calls, which are more than a replay takes",
+        ),
+        (("replay", "--batch", "x", "--svg", "y"), "--svg is for one TRACE"),
+        (
+            ("reproduce", SHARING, "--pages", "2"),
+            "operation 2, 'mmap(2,1,RW)': outside of the address space of 2 pages",
+        ),
+        (("reproduce", SHARING, "--pages", "900"), "--pages is 900; it can be 1 to 256"),
+        (("conform", "rmap40", "--pages", "900"), "--pages is 900; it can be 1 to 256"),
+        (("conform", "rmap40", "--random", "9", "--kernel", "x.img"), "--random is for the running kernel"),
+        (("conform", "rmap40", "--random", "0"), "argument --random: '0' is not a positive number"),
+        (("run", "rmap40", "t1: write(0)", "--svg", "x"), "--svg: there are no pictures of threads"),
+        (("run", "rmap40", "mmap(0,1,R)", "--svg", "/nowhere/x"), "[Errno 2] No such file or directory"),
+        (("conform", "rmap40", "--kernel", "/nowhere"), "there is no kernel image /nowhere"),
         (("conform", "linux-9"), "unknown kernel 'linux-9'"),
         (("conform", "rmap40", "--ops", "mmap,fork"), "--ops: fork is for --threads"),
     ],
@@ -253,6 +309,79 @@ def test_a_result_that_is_none(tmp_path):
     assert vmacheck("reproduce", "--from", str(path))[2].startswith(f"vmacheck: {path}:1: not JSON: ")
     path.write_text('{"results": []}')
     assert vmacheck("reproduce", "--from", str(path))[2] == f"vmacheck: {path} has no counterexample\n"
+
+
+def test_a_batch_names_the_line(tmp_path):
+    (tmp_path / "traces").write_text("# first\nmmap(0,1,RW)\nmmap(0,1\n")
+    assert vmacheck("replay", "--batch", str(tmp_path / "traces"))[2].startswith(f"vmacheck: {tmp_path}/traces:3: oper")
+
+
+def test_a_replay_that_crashes_is_one_line(tmp_path, monkeypatch):
+    """The child does whatever it does; the checker says so, and has nothing to do with its address space."""
+    (tmp_path / "crash.c").write_text("#include <signal.h>\nint main(void) { return raise(SIGSEGV); }\n")
+    monkeypatch.setattr("counterexamples.live.SOURCE", tmp_path / "crash.c")
+    code, out, err = vmacheck("replay", SHARING)
+    assert (code, out, err) == (2, "", "vmacheck: the runner ended with -11\n")
+
+
+def test_what_a_kernel_says_in_between():
+    with pytest.raises(KernelError, match=r"the kernel says: 1 \[ 5.7\] init"):
+        seen_in("1 [ 5.7] init[1]: segfault\n\nend\n")
+
+
+# ---- pictures ------------------------------------------------------------------------------------
+
+
+def test_svg_of_each_command(tmp_path):
+    def svg(*words):
+        _, out, err = vmacheck(*words, "--svg", str(tmp_path / "x.svg"))
+        assert (out != "", err) == (True, "")
+        text = (tmp_path / "x.svg").read_text()
+        ElementTree.fromstring(text)
+        return text
+
+    assert svg("run", "rmap40", SHARING).count('rx="5"') == 9
+    assert svg("replay", SHARING).count('rx="5"') == 18
+    text = svg("check", "rmap40", "--pages", "3", "-p", "adjacent_vmas_share_anon_vma", "-p", "rmap_finds_every_page")
+    assert "adjacent_vmas_share_anon_vma is violated on rmap40</text>" in text
+    assert "rmap_finds_every_page is violated on rmap40</text>" in text
+    code, _, err = vmacheck("check", "rmap40", "--pages", "2", "-p", "vmas_are_sorted_and_disjoint", "--svg", "x")
+    assert (code, err) == (2, "vmacheck: --svg: there is no counterexample to draw\n")
+
+
+def test_a_difference_is_drawn():
+    calls = parse_trace("mmap(0,1,RW)")
+    (compared,) = compare_with_real("linux-2.6.8", LIVE, [(calls, 1)])
+    other = replace(compared, seen=(Seen(0, "b"),))
+    assert ">differs</text>" in against_svg("linux-2.6.8", LIVE, other)
+    assert ">differs</text>" not in against_svg("linux-2.6.8", LIVE, compared)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_colours_are_for_terminals(monkeypatch):
+    lines = ["  1  mmap(1,1,RW)   A|b .   EFAULT", "     page 0 hangs from A at index 0", "A and a the same"]
+
+    def shown(out, **variables):
+        for name in ("NO_COLOR", "TERM"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm-256color", **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.stdout", out)
+        show(lines)
+        return out.getvalue()
+
+    plain = "\n".join(lines) + "\n"
+    assert shown(io.StringIO()) == shown(Terminal(), NO_COLOR="1") == shown(Terminal(), TERM="dumb") == plain
+    coloured = shown(Terminal())
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain
+    assert coloured.endswith("\nA and a the same\n")
+    assert [part for part in ("A", "b", ".", "EFAULT") if re.search(f"\x1b\\[[0-9;]+m{re.escape(part)}\x1b", coloured)] == [
+        "A", "b", ".", "EFAULT"
+    ]  # fmt: skip
 
 
 def test_output_that_ends_too_early():
@@ -305,3 +434,34 @@ def test_conform_says_what_it_compared():
     assert out.splitlines()[-2] == "306 sequences compared (17 of 1, 289 of 2), none beyond its first difference"
     code, data = vmacheck_json("conform", "linux-2.6.8", "--pages", "2", "--depth", "2", "--ops", "mmap,brk")
     assert (code, data["left_out"], data["compared"]) == (0, {"brk": 3}, [6, 36])
+
+
+# ---- longer sequences ----------------------------------------------------------------------------
+
+
+def test_longer_sequences_are_shrunk_and_the_same_for_a_seed(tmp_path):
+    (tmp_path / "wrong.py").write_text("def do_munmap(mm, addr, len):\n    return 0\n")
+    words = ("conform", f"rmap40+{tmp_path / 'wrong.py'}", "--pages", "2", "--prot", "RW", "--ops", "mmap,munmap")
+    words += ("--random", "50", "--length", "12", "--seed", "7")
+    code, data = vmacheck_json(*words)
+    assert (code, data["random"], data["length"], data["seed"]) == (1, 50, 12, 7)
+    ways = {way["what"]: way["operations"] for way in data["differences"]}
+    assert len(ways["munmap maps or allows something else"]) == 2
+    assert ways["munmap maps or allows something else"][0].startswith("mmap(")
+    assert any("stops the model kernel" in what for what in ways)
+    assert vmacheck_json(*words) == (code, data)
+
+
+def test_longer_sequences_that_agree():
+    words = ("conform", "linux-2.6.8", "--pages", "3", "--prot", "RW", "--random", "30", "--seed", "2")
+    code, out, err = vmacheck(*words)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("30 sequences compared, which agree with Linux ")
+
+
+def test_hypothesis_need_not_be_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    monkeypatch.delitem(sys.modules, "counterexamples.longer", raising=False)
+    code, out, err = vmacheck("conform", "linux-2.6.8", "--random", "3")
+    assert (code, out) == (2, "")
+    assert err == "vmacheck: --random needs the package hypothesis: install vmacheck[hypothesis]\n"
