@@ -81,7 +81,8 @@ class Expectation:
 class Job:
     """A job: what it is about, the values of its keys with the defaults, and where it stands.
 
-    expected: by property or claim; of other jobs, by "". A name that is missing is expected to hold.
+    expected: by property or claim; of other jobs, by "". A name that is missing is expected to hold. what: the same in
+    words, for reports.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Job:
     expected: Mapping[str, Expectation]
     path: Path
     line: int
+    what: str | None = None
 
     @property
     def where(self) -> str:
@@ -290,7 +292,8 @@ def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]
             str(file.path.parent / word) if own.split(word)[0] else word for word in values["properties"]
         ]
     job = Job(name, kind, {**inherited, **values}, {}, file.path, job.line)
-    return Job(name, kind, job.values, _expected(file, job, table.get("expect", {})), file.path, job.line)
+    expected = _expected(file, job, table.get("expect", {}))
+    return Job(name, kind, job.values, expected, file.path, job.line, table.get("what"))
 
 
 def _from_here(folder: Path, names: Any) -> Any:

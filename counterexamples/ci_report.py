@@ -55,14 +55,18 @@ def _cell(outcome: Outcome) -> str:
 
 def job_words(job: Job) -> str:
     """The job in a few words: its name, and what it does."""
-    what = {
+    return f"{job.name} ({job_does(job)})"
+
+
+def job_does(job: Job) -> str:
+    """What the job does, in a few words."""
+    return {
         "kernel": lambda: f"check {job.values['kernel']}",
         "compare": lambda: f"compare {' '.join(job.kernels)}",
         "claims": lambda: " ".join(job.command()),
         "prove": lambda: f"prove {job.values['kernel']} {job.values['prove']}",
         "equivalent": lambda: f"prove --equivalent {' '.join(job.values['equivalent'])}",
     }[job.kind]()
-    return f"{job.name} ({what})"
 
 
 def _whole(report: Report) -> str:
@@ -124,7 +128,7 @@ def job_data(report: Report) -> dict[str, Any]:
     job = report.job
     return {
         "name": job.name,
-        "what": job.values.get("what"),
+        "what": job.what,
         "command": ["vmacheck", *job.command()],
         "file": str(job.path),
         "line": job.line,

@@ -110,8 +110,8 @@ def _job(report: Report) -> list[str]:
         mark = f'<span class="v violated surprise">{escape(words)}</span>'
     lines = [f'<section class="job" id="{job_id(report)}"><header><h3>{escape(job.name)}</h3>{mark}']
     lines.append('<span class="soft">answered from the cache</span></header>' if report.cached else "</header>")
-    if job.values.get("what"):
-        lines.append(f"<p>{escape(job.values['what'])}</p>")
+    if job.what:
+        lines.append(f"<p>{escape(job.what)}</p>")
     if report.states:
         lines.append(f'<p class="soft">{count(report.states, "state")}</p>')
     command = " ".join(_quoted(word) for word in ["vmacheck", *job.command()])

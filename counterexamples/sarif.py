@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.ci import AS_EXPECTED, BAD, Outcome, Report
-from counterexamples.ci_report import job_words
+from counterexamples.ci_report import job_does
 from counterexamples.programs import Shown, films, shown
 from counterexamples.responsible import Place, entry, of_job, place_of
 from properties import PROPERTIES, THREAD_PROPERTIES
@@ -63,7 +63,7 @@ def _result(report: Report, outcome: Outcome) -> dict[str, Any]:
     is_property = report.job.kind in ("kernel", "prove")
     rule = (outcome.name or report.job.values.get("prove", WHOLE)) if is_property else WHOLE
     place = place_of(report, outcome.name, programs)
-    what = outcome.name or job_words(report.job)
+    what = outcome.name or job_does(report.job)
     text = f"{report.job.name}: {outcome.surprise}: {what} is {outcome.found}"
     if outcome.surprise != AS_EXPECTED:
         text += f", not {outcome.wanted}"

@@ -202,6 +202,7 @@ def test_json_has_it_all(reports):
     data = json.loads((reports / "out.json").read_text())
     assert data["schema"] == 1
     jobs = {job["name"]: job for job in data["jobs"]}
+    assert jobs["<b> & co"]["what"] == "a job & what it is <for>"
     assert jobs["known"]["command"][:3] == ["vmacheck", "check", "rmap40"]
     assert jobs["known"]["outcomes"][0]["expected"]["reason"] == "known since <June> 2004"
     assert jobs["known"]["answer"]["results"][0]["counterexample"]["length"] == 4
@@ -231,6 +232,7 @@ def test_the_page_needs_nothing_and_lets_nothing_in(reports):
     assert "&lt;b&gt; &amp; co" in text
     assert "<b> & co" not in text
     assert "<June>" not in text
+    assert "<p>a job &amp; what it is &lt;for&gt;</p>" in text
     outside = re.findall(r"(?:src|href)\s*=\s*(?![\"']?#)[^\s>]*|url\((?!#)[^)]*\)|@import", text)
     assert outside == []
     for name in re.findall(r'href="#([^"]*)"', text):
