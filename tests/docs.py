@@ -28,7 +28,7 @@ FENCED = re.compile(
     r"(?P<head>(?:<!-- (?P<kind>file|varies): (?P<word>.*?) -->\n)?```(?P<language>\w*)\n)(?P<body>.*?)(?P<tail>```\n)",
     re.DOTALL,
 )
-OPTIONS = re.compile(r"(<!-- options of: ([\w-]+) -->\n)(.*?)(\n(?=#|\n)|\Z)", re.DOTALL)
+OPTIONS = re.compile(r"(<!-- options of: ([\w-]+) -->\n)((?:- .*\n)*)")
 
 
 class Page:
@@ -94,7 +94,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def made_anew(text: str) -> str:
     """A document with the outputs that there are now. It is carried out in a directory of its own."""
-    text = OPTIONS.sub(lambda m: m[1] + "\n".join(options_of(m[2])) + "\n" + m[4], text)
+    text = OPTIONS.sub(lambda m: m[1] + "".join(f"{line}\n" for line in options_of(m[2])), text)
     page = Page()
     with tempfile.TemporaryDirectory() as folder, chdir(folder), mock.patch.dict(os.environ, NO_COLOR="1"):
         os.environ["VMACHECK_CACHE"] = str(Path(folder) / ".cache")
