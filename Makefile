@@ -47,6 +47,7 @@ types: $(READY)
 
 readme: $(READY)
 	$(BIN)/python -m tests.readme
+	$(BIN)/python -m tests.docs
 	$(BIN)/python -m counterexamples.findings
 
 $(READY): pyproject.toml

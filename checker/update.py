@@ -57,7 +57,6 @@ def _write(job: Any, report: Report, outcome: Outcome) -> None:
         return
     if "expect" not in job:
         job["expect"] = tomlkit.table()
-        job["expect"].add(tomlkit.nl())
     expect = job["expect"]
     if is_best:
         expect.pop(outcome.name, None)

@@ -55,3 +55,12 @@ def test_the_patch_in_it_works(tmp_path, monkeypatch):
     assert "first_write_takes_neighbours_anon_vma: VIOLATED" in out
     assert trace == [("linux-2.6.8+./mine.py", "mmap(0,2,RW); mprotect(1,1,R); write(0); mprotect(0,1,R)")]
     assert vmacheck("run", *trace[0])[0] == 0
+
+
+def test_the_job_in_it_is_as_expected(tmp_path, monkeypatch):
+    text = README.read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(*re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    (tmp_path / "vmacheck.toml").write_text(*re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = vmacheck("ci")
+    assert (code, out.splitlines()[-1]) == (0, "1 job, 2 verdicts: every verdict is as expected")
