@@ -9,6 +9,8 @@ from model import mm
 BASE_NAMES = (
     "unistd",
     "mm",
+    "lookup",
+    "pages",
     "rmap",
     "memory",
     "mmap",
