@@ -18,7 +18,7 @@ from checker.layout import MACHINE_FIELDS
 
 # CPython's conversion of syntax trees is not safe in several threads at once (3.11: "recursion depth mismatch").
 AST_LOCK = threading.RLock()
-KERNEL_NAMES = ("__anon_vma_merge",)  # names with two underscores that are the kernel's
+KERNEL_NAMES = ("__anon_vma_merge", "__split_vma", "__mm_populate")  # names with two underscores that are the kernel's
 
 
 class LinkError(Exception):

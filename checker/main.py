@@ -37,9 +37,9 @@ from counterexamples.report import SCHEMA, check_data, check_text, step_data
 from counterexamples.side_by_side import compare_data, compare_text
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
 from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
-from model.kernels import KERNELS, PATCHES
+from model.kernels import MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, TraceError
+from model.operations import EVERY_OPERATION, PROTECTIONS, TraceError
 from model.traces import parse_trace
 from properties import PROPERTIES, THREAD_PROPERTIES
 
@@ -202,7 +202,7 @@ def prove_command(options: argparse.Namespace) -> int:
     from checker.proving import prove_command as command  # noqa: PLC0415  (z3 is slow to import)
 
     protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(_words(options.prot), PROTECTIONS)
-    operations = in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS])
+    operations = in_order(_words(options.ops), [*EVERY_OPERATION, *ONLY_OF_THREADS])
     scope = Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count)
     return EXIT_CODES[command(options, scope)]
 
@@ -257,12 +257,12 @@ def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
 def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: what there is, a line each."""
     lists: dict[str, list[tuple[str, str]]] = {
-        "kernels": [(name, kernel.what) for name, kernel in KERNELS.items()]
-        + [(f"+{name}", patch.what) for name, patch in PATCHES.items()],
+        "kernels": [(name, kernel.what) for name, kernel in every_kernel().items()]
+        + [(f"+{name}", patch.what) for name, patch in {**PATCHES, **MODERN_PATCHES}.items()],
         "properties": [
             (name, f"{prop.kind}: {prop.claim}") for name, prop in {**PROPERTIES, **THREAD_PROPERTIES}.items()
         ],
-        "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()]
+        "operations": [(f"{name}({op.form})", op.what) for name, op in EVERY_OPERATION.items()]
         + [(f"{name}({form})", what) for name, (form, what) in ONLY_OF_THREADS.items()],
     }
     if options.what == "claims":
@@ -286,7 +286,7 @@ def scope_of(options: argparse.Namespace) -> Scope:
     return Scope(
         DEFAULT_PAGES if options.pages is None else options.pages,
         in_order(_words(options.prot), PROTECTIONS),
-        in_order(_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS]),
+        in_order(_words(options.ops), [*EVERY_OPERATION, *ONLY_OF_THREADS]),
         options.noreserve,
         options.max_map_count,
         options.max_pgoff,

@@ -8,7 +8,7 @@ from typing import TypeVar
 from model import state
 from model.interleaving import ONLY_OF_THREADS, THREAD_OPERATIONS
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls
+from model.operations import EVERY_OPERATION, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls
 
 AnyCall = TypeVar("AnyCall")
 MAX_PAGES = 256
@@ -49,7 +49,7 @@ class Scope:
         if self.max_map_count < 1:
             raise ScopeError(f"--max-map-count is {self.max_map_count}; it has to be at least 1")
         _check_words("--prot", "protection", self.protections, PROTECTIONS)
-        _check_words("--ops", "operation", self.operations, [*OPERATIONS, *ONLY_OF_THREADS])
+        _check_words("--ops", "operation", self.operations, [*EVERY_OPERATION, *ONLY_OF_THREADS])
         if self.noreserve and "mmap" not in self.operations:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
         if self.highest_pgoff is not None:

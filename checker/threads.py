@@ -42,6 +42,7 @@ def build(
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
     base, _, paths = vm.split_name(name)
+    vm.check_is_of_the_seed("--threads", name)
     if not scope.every_step:
         for path in paths:
             check_steps_are_left_alone(path)

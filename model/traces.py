@@ -4,8 +4,21 @@
 import re
 from collections.abc import Mapping
 
-from model.mm import MAP_GROWSDOWN, MAP_NORESERVE, MREMAP_MAYMOVE
-from model.operations import ADVICE, FILES, FIXED, NAMES, OPERATIONS, POLICIES, PROTECTIONS, Call, TraceError
+from model.mm import MAP_GROWSDOWN, MREMAP_MAYMOVE
+from model.modern.mm import MLOCK_ONFAULT
+from model.operations import (
+    ADVICE,
+    DONTUNMAP,
+    EVERY_OPERATION,
+    FILES,
+    FIXED,
+    MMAP_FLAGS,
+    NAMES,
+    POLICIES,
+    PROTECTIONS,
+    Call,
+    TraceError,
+)
 from model.unistd import NR_mmap, NR_mremap
 
 NUMBERS = {operation: nr for nr, operation in NAMES.items()}
@@ -50,7 +63,7 @@ class _Operation:
 
     def bad_form(self) -> TraceError:
         nr = NUMBERS[self.name]
-        forms = [form for op in OPERATIONS.values() if op.nr == nr for form in op.form.split(" | ")]
+        forms = [form for op in EVERY_OPERATION.values() if op.nr == nr for form in op.form.split(" | ")]
         forms = [form for form in forms if nr != NR_mremap or form != "a,n->b"]
         return self.error(f"the form is {' or '.join(f'{self.name}({form})' for form in forms)}")
 
@@ -63,7 +76,7 @@ class _Operation:
             return self.mmap()
         if nr == NR_mremap:
             return self.mremap()
-        form = OPERATIONS[self.name].form.split(",")
+        form = EVERY_OPERATION[self.name].form.split(",")
         if len(self.words) != len(form):
             raise self.bad_form()
         call = Call(nr, self.page_number(self.words[0]))
@@ -72,6 +85,8 @@ class _Operation:
                 call = call._replace(len=self.page_number(word))
             elif kind == "P":
                 call = call._replace(prot=self.one_of("protection", word, PROTECTIONS))
+            elif kind == "ONFAULT":
+                call = call._replace(flags=self.one_of("mlock2 flag", word, {"ONFAULT": MLOCK_ONFAULT}))
             elif kind == "ADVICE":
                 call = call._replace(behavior=self.one_of("advice", word, ADVICE))
             else:
@@ -89,16 +104,15 @@ class _Operation:
             if what in seen:
                 raise self.error(f"{what} is named twice")
             seen.add(what)
-            if word == "NORESERVE":
-                call = call._replace(flags=call.flags | MAP_NORESERVE)
-            elif word == "GROWSDOWN":
-                call = call._replace(flags=call.flags | MAP_GROWSDOWN)
+            if word in MMAP_FLAGS:
+                call = call._replace(flags=call.flags | MMAP_FLAGS[word])
             elif what == "file" and value:
                 call = call._replace(file=self.one_of("file", value, FILES))
             elif what == "off" and value:
                 call = call._replace(pgoff=self.page_number(value))
             else:
-                raise self.error(f"unknown mmap flag '{word}'; there are NORESERVE, GROWSDOWN, file=F and off=K")
+                known = ", ".join(MMAP_FLAGS)
+                raise self.error(f"unknown mmap flag '{word}'; there are {known}, file=F and off=K")
         if "off" in seen and "file" not in seen:
             raise self.error("off= is of a file, and there is no file=")
         return call
@@ -111,10 +125,12 @@ class _Operation:
         call = Call(NR_mremap, addr, self.page_number(old))
         more = self.words[2:]
         if arrow:
+            flags = DONTUNMAP if more[-1:] == ["DONTUNMAP"] else FIXED
+            more = more[:-1] if flags == DONTUNMAP else more
             if len(more) > 1:
                 raise self.bad_form()
             new_len = self.page_number(more[0]) if more else call.len
-            return call._replace(flags=FIXED, new_len=new_len, new_addr=self.page_number(new))
+            return call._replace(flags=flags, new_len=new_len, new_addr=self.page_number(new))
         if not more:
             raise self.bad_form()
         if more[1:] not in ([], ["MAYMOVE"]):
