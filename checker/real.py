@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, in_order
+from checker.vm import is_modern
 from counterexamples.against import (
     LIVE,
     against_data,
@@ -23,8 +24,9 @@ from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
 from counterexamples.report import SCHEMA
 from counterexamples.reproduce import OUTCOMES, STYLES, c_text, program_of, try_out
+from counterexamples.views import BPF, LAYOUT, SMAPS, VIEWS, View, best_view
 from model.interleaving import is_interleaving
-from model.operations import OPERATIONS, PROTECTIONS, Call, TraceError
+from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
 from properties import PROPERTIES
 
@@ -136,16 +138,30 @@ def replay_command(options: argparse.Namespace) -> int:
 # ---- conform -------------------------------------------------------------------------------------
 
 
+def view_of(options: argparse.Namespace) -> tuple[View, str]:
+    """The view of the real kernel that the options choose, and what it does not see for want of BPF."""
+    is_live = options.kernel_image == LIVE
+    if options.see is not None:
+        if options.see == BPF.name and not is_live:
+            raise KernelError("--see bpf is for the running kernel; an image can be seen by smaps")
+        return VIEWS[options.see], ""
+    if not is_modern(options.kernel):
+        return LAYOUT, ""
+    return best_view() if is_live else (SMAPS, "")
+
+
 def conform_command(options: argparse.Namespace) -> int:
     """vmacheck conform: every sequence of a scope on a model kernel and on a real one."""
     scope = Scope(
         options.pages,
         in_order(options.prot.split(","), PROTECTIONS),
-        in_order(options.ops.split(","), OPERATIONS),
+        in_order(options.ops.split(","), EVERY_OPERATION),
         options.noreserve,
     )
     real = name_of_kernel(options.kernel_image)
-    found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
+    view, unseen = view_of(options)
+    found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image, view=view), view)
+    found.unseen = unseen
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
     else:
@@ -206,5 +222,6 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--see", choices=list(VIEWS), help="what to look at (default: layout; for today's kernels bpf, or else smaps)")
     add("--format", choices=["text", "json"], default="text")
     three.set_defaults(command=conform_command)

@@ -10,8 +10,9 @@ from checker import vm
 from checker.interpreted import Key, Machine
 from checker.scope import Scope
 from checker.system import OOPS
-from counterexamples.live import Seen, cells_of, encode, vmas_in
+from counterexamples.live import Seen, encode, vmas_in
 from counterexamples.replay import Vma, vmas_of
+from counterexamples.views import LAYOUT, View
 from model.operations import NAMES, Call, TraceError, result_text
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
@@ -24,6 +25,10 @@ class After(NamedTuple):
     state: int
     shown: int | str
     cells: str
+
+    def agrees(self, seen: Seen) -> bool:
+        """Is it what was seen?"""
+        return self.cells == seen.cells and self.shown == seen.shown
 
 
 @dataclass
@@ -47,17 +52,33 @@ class Conformed:
     kernel: str
     scope: Scope
     depth: int
+    view: View = LAYOUT
+    unseen: str = ""
+    programs: str = ""
     compared: list[int] = field(default_factory=list)
     agreed: int = 0
     differences: dict[str, Difference] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def how(self) -> str:
+        """Which programs were compared."""
+        return self.programs or f"sequences of up to {self.depth}"
+
+    @property
+    def counted(self) -> str:
+        """What was compared, of which there were so many."""
+        if self.programs:
+            return "calls compared"
+        counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(self.compared, 1))
+        return f"sequences compared ({counts})"
+
 
 class Model:
     """The states of a model kernel, as they are asked for."""
 
-    def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call]) -> None:
-        self.pages, self.calls = scope.pages, calls
+    def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call], view: View = LAYOUT) -> None:
+        self.pages, self.calls, self.view = scope.pages, calls, view
         self.machine = Machine(vm.build(kernel, scope, calls=list(calls)))
         self.before, self.after = self.machine.new(), self.machine.new()
         self.keys: list[Key] = []
@@ -84,26 +105,32 @@ class Model:
             result = self.machine.step(self.before, self.calls[call], self.after)
             if result == OOPS:
                 raise TraceError(f"'{self.calls[call]}' stops the model kernel")
-            cells = cells_of(vmas_of(self.after), self.pages)
             number = self._number(self.machine.key(self.after))
+            cells = self.view.text(self.after, self.pages)
             self.known[state, call] = After(number, result_text(self.calls[call], result), cells)
         return self.known[state, call]
 
 
-def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
-    """Compare every sequence of up to so many calls, shortest first.
-
-    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
-    """
-    found = Conformed(kernel, scope, depth)
+def asked_for(scope: Scope, left_out: Counter[str]) -> tuple[list[Call], list[str]]:
+    """The calls of a scope that a program can ask for, and as runner.c reads them."""
     calls, texts = [], []
     for call in scope.calls():
         try:
             texts.append(encode(1, call))
             calls.append(call)
         except TraceError:
-            found.left_out[NAMES[call.nr]] += 1
-    model = Model(kernel, scope, calls)
+            left_out[NAMES[call.nr]] += 1
+    return calls, texts
+
+
+def conform(kernel: str, scope: Scope, depth: int, on_real: Runs, view: View = LAYOUT) -> Conformed:
+    """Compare every sequence of up to so many calls, shortest first, by what the view sees.
+
+    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
+    """
+    found = Conformed(kernel, scope, depth, view)
+    calls, texts = asked_for(scope, found.left_out)
+    model = Model(kernel, scope, calls, view)
     level: list[tuple[tuple[int, ...], int]] = [((), model.first)]
     for _ in range(depth):
         following: list[tuple[tuple[int, ...], int]] = []
@@ -113,7 +140,7 @@ def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
             for (sequence, state), (seen,) in zip(sequences, on_real(lines), strict=True):
                 after = model.step(state, sequence[-1])
                 compared += 1
-                if (after.shown, after.cells) == (seen.shown, seen.cells):
+                if after.agrees(seen):
                     following.append((sequence, after.state))
                 else:
                     _note(found, model, sequence, state, after, seen)
@@ -141,7 +168,7 @@ def _line(pages: int, texts: Sequence[str]) -> str:
 
 def _note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
     calls = tuple(model.calls[call] for call in sequence)
-    what = difference_of(calls[-1], model.vmas(state), model.vmas(after.state), after, seen)
+    what = difference_of(model, calls[-1], state, after, seen)
     if what in found.differences:
         found.differences[what].count += 1
     else:
@@ -151,23 +178,26 @@ def _note(found: Conformed, model: Model, sequence: Sequence[int], state: int, a
 # ---- ways to differ ------------------------------------------------------------------------------
 
 
-def difference_of(call: Call, before: Sequence[Vma], after: Sequence[Vma], model: After, seen: Seen) -> str:
+def difference_of(model: Model, call: Call, state: int, after: After, seen: Seen) -> str:
     """In which way the last call differs: by what it returns, maps or allows, or by what it merges and why."""
-    name = NAMES[call.nr]
-    if model.shown != seen.shown:
-        shown = ["success" if isinstance(result, int) else result for result in (model.shown, seen.shown)]
+    name, view = NAMES[call.nr], model.view
+    if after.shown != seen.shown:
+        shown = ["success" if isinstance(result, int) else result for result in (after.shown, seen.shown)]
         if shown[0] != shown[1]:
             return f"{name} returns {shown[0]} in the model, {shown[1]} in reality"
         return f"{name} returns another number"
-    if model.cells.lower() != seen.cells.lower():
+    ours, theirs = (view.cells(text, model.pages) for text in (after.cells, seen.cells))
+    if ours.lower() != theirs.lower():
         return f"{name} maps or allows something else"
-    starts = {page for page, cell in enumerate(model.cells) if cell.islower()}
-    really = {page for page, cell in enumerate(seen.cells) if cell.islower()}
+    starts = {page for page, cell in enumerate(ours) if cell.islower()}
+    really = {page for page, cell in enumerate(theirs) if cell.islower()}
+    if starts == really:
+        return f"{name} leaves other {view.differs_in(after.cells, seen.cells)}"
     if starts - really and really - starts:
         return f"{name} merges with the other neighbour"
     if starts > really:
-        return f"{name} merges less in the model: {_kept_apart_by(after, min(starts - really))}"
-    return f"{name} merges more in the model: {_kept_apart_by(before, min(really - starts))}"
+        return f"{name} merges less in the model: {_kept_apart_by(model.vmas(after.state), min(starts - really))}"
+    return f"{name} merges more in the model: {_kept_apart_by(model.vmas(state), min(really - starts))}"
 
 
 def _kept_apart_by(vmas: Sequence[Vma], page: int) -> str:
@@ -202,21 +232,24 @@ def conform_text(found: Conformed, real: str) -> list[str]:
     lines = []
     for way in ways:
         lines += [f"{way.count:,} times: {way.what}", f"    {'; '.join(map(str, way.calls))}"]
-        lines.append(f"    {_seen(way.model)} on {found.kernel}, {_seen(way.real)} on {real}")
+        lines.append(f"    {_seen(found, way.model)} on {found.kernel}, {_seen(found, way.real)} on {real}")
     lines += [""] if ways else []
-    lines.append(f"scope: {found.scope}, sequences of up to {found.depth}")
+    lines.append(f"scope: {found.scope}, {found.how}")
+    if found.view is not LAYOUT:
+        lines.append(f"compared: {found.view.sees}{found.unseen}")
     if found.left_out:
         lines.append(
             f"left out, as no program can ask for them: {', '.join(f'{n} of {w}' for w, n in found.left_out.items())}"
         )
-    counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(found.compared, 1))
-    lines.append(f"{total:,} sequences compared ({counts}), none beyond its first difference")
+    lines.append(f"{total:,} {found.counted}, none beyond its first difference")
     lines.append(f"{found.agreed:,} agree with {real}, {total - found.agreed:,} differ in {len(ways)} ways")
     return lines
 
 
-def _seen(seen: tuple[int | str, str]) -> str:
+def _seen(found: Conformed, seen: tuple[int | str, str]) -> str:
     result, cells = seen
+    if found.view is not LAYOUT:
+        return f"{cells}{f' ({result})' if isinstance(result, str) else ''}"
     vmas = [f"{vma.start}-{vma.end}:{vma.prot}" for vma in vmas_in(cells)]
     return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
 
@@ -228,6 +261,7 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
         "real": real,
         "scope": found.scope.as_data(),
         "depth": found.depth,
+        "view": found.view.name,
         "compared": found.compared,
         "agreed": found.agreed,
         "left_out": dict(found.left_out),
@@ -236,13 +270,16 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
                 "what": way.what,
                 "count": way.count,
                 "operations": [str(call) for call in way.calls],
-                "model": {"result": way.model[0], "vmas": [_data(vma) for vma in vmas_in(way.model[1])]},
-                "real": {"result": way.real[0], "vmas": [_data(vma) for vma in vmas_in(way.real[1])]},
+                "model": _data(found, way.model),
+                "real": _data(found, way.real),
             }
             for way in found.differences.values()
         ],
     }
 
 
-def _data(vma: Vma) -> dict[str, Any]:
-    return {"start": vma.start, "end": vma.end, "prot": vma.prot}
+def _data(found: Conformed, seen: tuple[int | str, str]) -> dict[str, Any]:
+    result, text = seen
+    vmas = vmas_in(found.view.cells(text, found.scope.pages))
+    data = {"result": result, "vmas": [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]}
+    return data if found.view is LAYOUT else {**data, "seen": text}
