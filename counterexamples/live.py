@@ -148,8 +148,10 @@ def seen_in(text: str) -> list[list[Seen]]:
 
 
 def _step(line: str) -> Seen:
-    result, cells = line.split()
-    return Seen(int(result), cells)
+    match = re.fullmatch(r"(-?[0-9]+) (\S+)", line)
+    if match is None:
+        raise KernelError(f"in between of what was seen, the kernel says: {line}")
+    return Seen(int(match[1]), match[2])
 
 
 def carry_out(program: Path, look: Sequence[str], lines: Sequence[str]) -> list[list[Seen]]:
