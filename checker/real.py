@@ -25,6 +25,7 @@ from counterexamples.live import KernelError
 from counterexamples.report import SCHEMA
 from counterexamples.reproduce import OUTCOMES, STYLES, c_text, program_of, try_out
 from counterexamples.views import BPF, LAYOUT, SMAPS, VIEWS, View, best_view
+from counterexamples.walks import conform_random, conform_states
 from model.interleaving import is_interleaving
 from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
@@ -160,7 +161,13 @@ def conform_command(options: argparse.Namespace) -> int:
     )
     real = name_of_kernel(options.kernel_image)
     view, unseen = view_of(options)
-    found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image, view=view), view)
+    runs = partial(on_real, options.kernel_image, view=view)
+    if options.random is not None:
+        found = conform_random(options.kernel, scope, options.random, options.length, options.seed, runs, view)
+    elif options.states is not None:
+        found = conform_states(options.kernel, scope, options.states, runs, view)
+    else:
+        found = conform(options.kernel, scope, options.depth, runs, view)
     found.unseen = unseen
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
@@ -222,6 +229,10 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--states", type=_positive, metavar="N", help="instead of sequences: each call in each of up to N states, once")
+    add("--random", type=_positive, metavar="N", help="instead of sequences: N random programs, seen after each call")
+    add("--length", type=_positive, default=40, metavar="L", help="with --random: of L calls (default 40)")
+    add("--seed", type=_positive, default=1, metavar="S", help="with --random: which ones (default 1)")
     add("--see", choices=list(VIEWS), help="what to look at (default: layout; for today's kernels bpf, or else smaps)")
     add("--format", choices=["text", "json"], default="text")
     three.set_defaults(command=conform_command)

@@ -86,6 +86,12 @@ class Model:
         self.known: dict[tuple[int, int], After] = {}
         self.first = self._number(self.machine.key(self.machine.new()))
 
+    def forget(self) -> None:
+        """Make room: forget all states but the first."""
+        del self.keys[1:]
+        self.numbers = {self.keys[0]: self.first}
+        self.known.clear()
+
     def _number(self, key: Key) -> int:
         if key not in self.numbers:
             self.numbers[key] = len(self.keys)
@@ -143,7 +149,7 @@ def conform(kernel: str, scope: Scope, depth: int, on_real: Runs, view: View = L
                 if after.agrees(seen):
                     following.append((sequence, after.state))
                 else:
-                    _note(found, model, sequence, state, after, seen)
+                    note(found, model, sequence, state, after, seen)
         found.compared.append(compared)
         found.agreed += len(following)
         level = following
@@ -166,7 +172,8 @@ def _line(pages: int, texts: Sequence[str]) -> str:
     return f"{pages} 0 {' '.join(texts)}"
 
 
-def _note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
+def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
+    """Note a sequence that differs at its last call, which is carried out in the state."""
     calls = tuple(model.calls[call] for call in sequence)
     what = difference_of(model, calls[-1], state, after, seen)
     if what in found.differences:

@@ -6,10 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,13 +129,17 @@ def compile_program(source: Path, program: Path, *options: str, cc: str | None =
         raise KernelError(f"{source.name} does not compile: {done.stderr.strip()}")
 
 
-@contextmanager
-def runner() -> Iterator[Path]:
-    """runner.c as a program that needs nothing else. Raises KernelError."""
-    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
-        program = Path(folder) / "runner"
-        compile_program(SOURCE, program, "-static")
-        yield program
+@cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="vmacheck")
+
+
+@cache
+def runner() -> Path:
+    """runner.c as a program that needs nothing else, for as long as this process lives. Raises KernelError."""
+    program = Path(_folder().name) / "runner"
+    compile_program(SOURCE, program, "-static")
+    return program
 
 
 def seen_in(text: str) -> list[list[Seen]]:
@@ -171,5 +174,5 @@ def replay_live(lines: Sequence[str], look: Sequence[str] = ()) -> list[list[See
     processes = min(os.cpu_count() or 1, 1 + len(lines) // FEW)
     share = -(-len(lines) // processes)
     parts = [lines[first : first + share] for first in range(0, len(lines), share)]
-    with runner() as program, ThreadPoolExecutor(processes) as pool:
-        return [seen for part in pool.map(partial(carry_out, program, look), parts) for seen in part]
+    with ThreadPoolExecutor(processes) as pool:
+        return [seen for part in pool.map(partial(carry_out, runner(), look), parts) for seen in part]

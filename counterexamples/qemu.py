@@ -57,9 +57,9 @@ def replay_booted(
     if qemu is None:
         raise KernelError(f"there is no {QEMU}, which boots kernel images")
     lines = list(lines)
-    with runner() as program, tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
+    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
         root = Path(folder) / "root"
-        root.write_bytes(root_of(program, lines, more))
+        root.write_bytes(root_of(runner(), lines, more))
         command = [qemu, "-accel", "tcg", "-m", str(MEMORY), "-nodefaults", "-display", "none", "-serial", "stdio"]
         command += [
             "-no-reboot",

@@ -53,12 +53,18 @@ def dontunmap_complete(mm, old_addr, old_len, new_addr):
         unlink_anon_vmas(mm, vma)
 
 
+def merges_with_source(flags):
+    """May what is moved be merged with the vma that it comes from? 6.12 does not, if that stays."""
+    return (flags & MREMAP_DONTUNMAP) == 0
+
+
 def move_vma(mm, vma, old_addr, old_len, new_len, flags, new_addr):
     """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. new_addr or -ENOMEM."""
     if mm.map_count >= MAX_MAP_COUNT - 3:
         return -ENOMEM
     vm_flags = mm.vma[vma].vm_flags
-    copy_vma(mm, vma, new_addr, new_len, mm.vma[vma].vm_pgoff + (old_addr - mm.vma[vma].vm_start))
+    pgoff = mm.vma[vma].vm_pgoff + (old_addr - mm.vma[vma].vm_start)
+    copy_vma(mm, vma, new_addr, new_len, pgoff, merges_with_source(flags))
     move_page_tables(mm, old_addr, new_addr, old_len)
     if flags & MREMAP_DONTUNMAP:
         dontunmap_complete(mm, old_addr, old_len, new_addr)

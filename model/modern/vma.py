@@ -358,10 +358,11 @@ def vma_merge_extend(mm, vma, delta):
     return vma_merge_new_range(mm)
 
 
-def copy_vma(mm, vma, addr, len, pgoff):
+def copy_vma(mm, vma, addr, len, pgoff, with_source):
     """A vma for [addr, addr + len), where nothing is mapped, to which pages of vma from pgoff on are to be moved.
 
-    Merged with its neighbours there if the rules allow; vma itself may be one of them, if it has no anon_vma.
+    Merged with its neighbours there if the rules allow; vma itself may be one of them, if it has no anon_vma, and if
+    with_source.
     """
     if mm.vma[vma].vm_file == NULL and mm.vma[vma].anon_vma == NULL:
         pgoff = addr
@@ -377,6 +378,10 @@ def copy_vma(mm, vma, addr, len, pgoff):
     )
     mm.vmg_prev = find_vma_prev(mm, addr)
     mm.vmg_next = vma_next(mm, mm.vmg_prev)
+    if not with_source and mm.vmg_prev == vma:
+        mm.vmg_prev = NULL
+    if not with_source and mm.vmg_next == vma:
+        mm.vmg_next = NULL
     mm.vmg_copied_from = vma
     if vma_merge_new_range(mm) != NULL:
         count_vm_event(mm, COPY_VMA_MERGE)

@@ -3,7 +3,8 @@
 
 A move to a fixed place that changes no size goes through vmas and holes, and takes each vma along by itself; holes stay
 holes, and what lies in their place at the destination stays, too. All checks of a source come before its destination is
-unmapped. Replaces do_mremap. Rules: kernel-modern section 4.7.
+unmapped. What is moved may be merged with the vma that it comes from, which 6.18 does also where that stays, and 6.12
+does not. Replaces do_mremap and merges_with_source. Rules: kernel-modern section 4.7.
 """
 
 from model.lookup import find_vma
@@ -11,6 +12,11 @@ from model.mm import EFAULT, EINVAL, MREMAP_FIXED, NULL, VM_DONTEXPAND, VM_SHARE
 from model.modern.mm import EPERM, MREMAP_DONTUNMAP, VM_PFNMAP
 from model.modern.mmap import can_modify_vma, do_munmap
 from model.modern.mremap import check_mremap_params, expand_vma, move_vma
+
+
+def merges_with_source(flags):
+    """May what is moved be merged with the vma that it comes from?"""
+    return True
 
 
 def check_prep_vma(mm, addr, old_len, new_len, flags):
