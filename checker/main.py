@@ -77,7 +77,8 @@ def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     known, kernels, build = what_to_check(scope)
-    names, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    kernels = options.kernel or kernels
+    names = list(dict.fromkeys(options.property)) or vm.followed(known, kernels, scope)
     if len(set(kernels)) < len(kernels):
         fail("a kernel is named twice")
     systems = [build(kernel, scope, names) for kernel in kernels]

@@ -42,6 +42,13 @@ FILE_NAMES = (
 COST = HERE / "cost.py"
 THREADS = HERE / "threads.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
+# for today's kernels, in place of functions of the same name; the reference knows these calls
+MODERN_FILES = tuple(HERE / "modern" / f"{name}.py" for name in ("rules", "reference"))
+REFERENCE = "pages_match_flat_reference"
+REFERENCE_OPERATIONS = (
+    *("mmap", "munmap", "mprotect", "write", "read", "madvise", "brk", "mbind", "file", "populate"),
+    *("dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
+)
 PROPERTIES: dict[str, Property] = {}
 THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/threads.py adds to a state
 
