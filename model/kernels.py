@@ -104,20 +104,26 @@ PATCHES = {
         tuple(name for name in KERNELS if name != "andrea-aa"),
     ),
 }
-MERGE_FAULTED, MREMAP_MANY = "merge-faulted", "mremap-many"
+MERGE_FAULTED, MREMAP_MANY, GUARDS = "merge-faulted", "mremap-many", "guard-regions"
 MODERN_KERNELS = {
-    "linux-6.12": Kernel((), "6.12 to 6.15: what was faulted is not merged into what was not", tree=MODERN),
-    "linux-6.16": Kernel((MERGE_FAULTED,), "6.16: what was faulted is merged into what was not", tree=MODERN),
+    "linux-6.12": Kernel((), "what was faulted is not merged into what was not", tree=MODERN),
+    "linux-6.16": Kernel(
+        (GUARDS, MERGE_FAULTED),
+        "what was faulted may be merged into what was not, in mremap unsafely",
+        tree=MODERN,
+    ),
     "linux-6.18": Kernel(
-        (MERGE_FAULTED, MREMAP_MANY, "mremap-dup-anon-vma"),
-        "6.18.y with the fix of January 2026: mremap brings the anon_vma along, and moves many vmas",
+        (GUARDS, MERGE_FAULTED, MREMAP_MANY, "mremap-dup-anon-vma"),
+        "with the fix of January 2026, by which mremap brings the anon_vma along; mremap moves many vmas",
         tree=MODERN,
     ),
 }
 MODERN_PATCHES = {
+    GUARDS: Patch("MADV_GUARD_INSTALL and MADV_GUARD_REMOVE (6.13, and for files 6.15)", ("linux-6.12",)),
     MERGE_FAULTED: Patch("what was faulted may be merged into what was not (6.16)", ("linux-6.12",)),
     MREMAP_MANY: Patch("mremap moves many vmas, and looks before it unmaps (6.17)", ("linux-6.12", "linux-6.16")),
     "mremap-dup-anon-vma": Patch("what mremap moves brings its anon_vma along (6.18.y)", ("linux-6.16",)),
+    "sticky": Patch("merges neither mind nor forget VM_MAYBE_GUARD (7.0, and the running 6.18)", ("linux-6.18",)),
 }
 
 

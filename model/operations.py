@@ -48,6 +48,7 @@ ADVICE_PAIRS = {
     "wipeonfork": {"WIPEONFORK": modern.MADV_WIPEONFORK, "KEEPONFORK": modern.MADV_KEEPONFORK},
     "dontdump": {"DONTDUMP": modern.MADV_DONTDUMP, "DODUMP": modern.MADV_DODUMP},
     "mergeable": {"MERGEABLE": modern.MADV_MERGEABLE, "UNMERGEABLE": modern.MADV_UNMERGEABLE},
+    "guard": {"GUARD_INSTALL": modern.MADV_GUARD_INSTALL, "GUARD_REMOVE": modern.MADV_GUARD_REMOVE},
     "hugepage": {"HUGEPAGE": modern.MADV_HUGEPAGE, "NOHUGEPAGE": modern.MADV_NOHUGEPAGE},
 }
 ADVICE = {**SEED_ADVICE, **{name: value for pair in ADVICE_PAIRS.values() for name, value in pair.items()}}

@@ -2,8 +2,8 @@
 """mm/mlock.c of 6.12, which merges, and mm_populate of mm/gup.c (kernel-modern section 4.6)."""
 
 from model.lookup import find_vma, vma_next
-from model.memory import handle_mm_fault
 from model.mm import EAGAIN, EFAULT, EINVAL, ENOMEM, NULL, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE
+from model.modern.fault import handle_mm_fault
 from model.modern.mm import MLOCK_ONFAULT, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL
 from model.modern.vma import vma_modify_flags
 

@@ -49,6 +49,8 @@ def vms_gather_munmap_vmas(mm, start, end):
 def vms_complete_munmap_vmas(mm, start, end):
     """Unmap [start, end), in which vmas lie whole."""
     zap_page_range(mm, start, end)
+    for page in range(start, end):
+        mm.page[page].guard = 0
     vma = vma_next(mm, find_vma_prev(mm, start))
     while vma != NULL and vma <= mm.map_count and mm.vma[vma].vm_start < end:
         remove_vma(mm, vma)

@@ -37,8 +37,13 @@ def get_unmapped_area(mm, len):
 
 
 def move_page_tables(mm, old_addr, new_addr, len):
-    """Move the anonymous pages of [old_addr, old_addr + len) to new_addr. Their mapping and their index stay."""
+    """Move the anonymous pages, and the markers, of [old_addr, old_addr + len) to new_addr.
+
+    The mapping and the index of a page stay.
+    """
     for offset in range(len):
+        mm.page[new_addr + offset].guard = mm.page[old_addr + offset].guard
+        mm.page[old_addr + offset].guard = 0
         if mm.page[old_addr + offset].mapcount != 0:
             mm.page[new_addr + offset] = mm.page[old_addr + offset]
             page_remove_rmap(mm, old_addr + offset)

@@ -47,4 +47,8 @@ def bounds(
 
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
     """The fields of mm within the bounds."""
-    return [*state.layout(bounds), *((f"vmg_{name}", None) for name in MERGE)]
+    entries = state.layout(bounds)
+    for entry in entries:
+        if entry[0] == "page":
+            entry[4]["guard"] = int(bounds.vm_flags & mm.VM_MAYBE_GUARD != 0)
+    return [*entries, *((f"vmg_{name}", None) for name in MERGE)]
