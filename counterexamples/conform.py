@@ -11,7 +11,7 @@ from checker.interpreted import Key, Machine
 from checker.scope import Scope
 from checker.system import OOPS
 from counterexamples.live import Seen, encode, vmas_in
-from counterexamples.replay import Vma, vmas_of
+from counterexamples.replay import STOPPED, Vma, vmas_of
 from counterexamples.views import LAYOUT, View
 from model.operations import NAMES, Call, TraceError, result_text
 
@@ -104,16 +104,15 @@ class Model:
         return vmas_of(self.before)
 
     def step(self, state: int, call: int) -> After:
-        """What a call, by number, leads to. Raises TraceError if it stops the kernel."""
+        """What a call, by number, leads to."""
         if (state, call) not in self.known:
             self.machine.load(self.before, self.keys[state])
             self.machine.evaluate("begin", self.before)
             result = self.machine.step(self.before, self.calls[call], self.after)
-            if result == OOPS:
-                raise TraceError(f"'{self.calls[call]}' stops the model kernel")
+            shown = STOPPED if result == OOPS else result_text(self.calls[call], result)
             number = self._number(self.machine.key(self.after))
             cells = self.view.text(self.after, self.pages)
-            self.known[state, call] = After(number, result_text(self.calls[call], result), cells)
+            self.known[state, call] = After(number, shown, cells)
         return self.known[state, call]
 
 

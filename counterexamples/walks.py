@@ -5,16 +5,18 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from checker.scope import Scope
-from counterexamples.conform import Conformed, Model, asked_for, note
+from counterexamples.conform import Conformed, Model, asked_for, difference_of, note
 from counterexamples.live import Seen
 from counterexamples.views import LAYOUT, View
-from model.mm import MAP_NORESERVE
-from model.unistd import NR_mmap, NR_write
+from model.mm import MAP_NORESERVE, MREMAP_FIXED
+from model.operations import FIXED
+from model.unistd import NR_mmap, NR_mremap, NR_write
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
 ROUND = 50_000  # programs that are handed over at a time
 PROGRAMS = 400  # random ones
 TRIES = 3  # calls that are looked at for one that changes something
+BACK = 6  # a move is undone once in so many calls
 MOSTLY = 4  # ranges are short, but for one in so many
 
 
@@ -63,7 +65,10 @@ def _compare(
 
 
 class Walker:
-    """Makes up programs that are likely to be about something: short ranges, and calls that change the state."""
+    """Makes up programs that are likely to be about something: short ranges, and calls that change the state.
+
+    What was moved is often moved back: there its offset fits again.
+    """
 
     def __init__(self, model: Model, seed: int) -> None:
         self.model, self.random = model, random.Random(seed)
@@ -75,6 +80,7 @@ class Walker:
                     kinds.setdefault((call.nr, call.flags & ~MAP_NORESERVE, call.file), []).append(number)
             writes = [numbers for (nr, *_), numbers in kinds.items() if nr == NR_write]
             self.kinds[noreserve] = [*kinds.values(), *writes, *writes]
+        self.numbers = {call: number for number, call in enumerate(model.calls)}
         self.has_noreserve = any(call.flags & MAP_NORESERVE for call in model.calls if call.nr == NR_mmap)
 
     def _candidate(self, noreserve: bool) -> int:
@@ -85,13 +91,22 @@ class Walker:
                 break
         return number
 
+    def _back(self, program: Sequence[int]) -> int | None:
+        """The call that undoes the last move of a program, if there is one."""
+        for call in (self.model.calls[number] for number in reversed(program)):
+            if call.nr == NR_mremap and call.flags & MREMAP_FIXED and call.new_len == call.len:
+                return self.numbers.get(call._replace(addr=call.new_addr, new_addr=call.addr, flags=FIXED))
+        return None
+
     def program(self, length: int) -> list[int]:
         """A program of so many calls, by their numbers. Half of them have NORESERVE throughout, if there is any."""
         noreserve = self.has_noreserve and self.random.random() < 0.5
         state, program = self.model.first, []
         for _ in range(length):
+            back = self._back(program) if self.random.randrange(BACK) == 0 else None
             for _ in range(TRIES):
-                call = self._candidate(noreserve)
+                call = self._candidate(noreserve) if back is None else back
+                back = None
                 after = self.model.step(state, call).state
                 if after != state:
                     break
@@ -108,6 +123,7 @@ def conform_random(
     calls, texts = asked_for(scope, found.left_out)
     model = Model(kernel, scope, calls, view)
     walker = Walker(model, seed)
+    known: set[str] = set()
     for first in range(0, programs, PROGRAMS):
         some = [walker.program(length) for _ in range(min(PROGRAMS, programs - first))]
         lines = [f"{scope.pages} 1 {' '.join(texts[call] for call in program)}" for program in some]
@@ -115,7 +131,7 @@ def conform_random(
             agreed = _agreed(model, program, seen)
             found.agreed += agreed
             found.compared.append(min(agreed + 1, length))
-            if agreed < length:
+            if agreed < length and _is_new(known, model, program[: agreed + 1], seen[agreed]):
                 _note_shrunk(found, model, texts, program[: agreed + 1], on_real)
         model.forget()
     found.compared = [sum(found.compared)]
@@ -132,6 +148,18 @@ def _agreed(model: Model, program: Sequence[int], seen: Sequence[Seen]) -> int:
             return number
         state = after.state
     return len(program)
+
+
+def _is_new(known: set[str], model: Model, program: Sequence[int], seen: Seen) -> bool:
+    """Is the way in which a program differs, at its end, one that none before did?"""
+    state = model.first
+    for call in program[:-1]:
+        state = model.step(state, call).state
+    what = difference_of(model, model.calls[program[-1]], state, model.step(state, program[-1]), seen)
+    if what in known:
+        return False
+    known.add(what)
+    return True
 
 
 def _note_shrunk(found: Conformed, model: Model, texts: Sequence[str], program: Sequence[int], on_real: Runs) -> None:
