@@ -101,7 +101,8 @@ class Walker:
     def program(self, length: int) -> list[int]:
         """A program of so many calls, by their numbers. Half of them have NORESERVE throughout, if there is any."""
         noreserve = self.has_noreserve and self.random.random() < 0.5
-        state, program = self.model.first, []
+        state = self.model.first
+        program: list[int] = []
         for _ in range(length):
             back = self._back(program) if self.random.randrange(BACK) == 0 else None
             for _ in range(TRIES):
