@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import segments, threads, vm
+from checker import processes, segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.compare import BY, Graphs, compare_kernels
@@ -37,7 +37,7 @@ from counterexamples.report import SCHEMA, check_data, check_text, step_data
 from counterexamples.side_by_side import compare_data, compare_text
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
 from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
-from model.kernels import MODERN_PATCHES, PATCHES, every_kernel
+from model.kernels import MODERN_KERNELS, MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
 from model.operations import EVERY_OPERATION, PROTECTIONS, TraceError
 from model.traces import parse_trace
@@ -107,6 +107,8 @@ def what_to_check(scope: Scope) -> tuple[list[str], list[str], Callable[[str, Sc
     """The properties and kernels of a check that names none, and what makes a system of a kernel."""
     if scope.threads:
         return threads.property_names(scope), list(threads.KERNELS), threads.build
+    if scope.processes > 1:
+        return processes.property_names(), list(MODERN_KERNELS), processes.build
     if scope.segments is not None:
         return vm.property_names(), [name for name in seed_kernels() if not segments.counts_pages(name)], segments.build
     return vm.property_names(), seed_kernels(), vm.build
@@ -294,6 +296,7 @@ def scope_of(options: argparse.Namespace) -> Scope:
         segments,
         getattr(options, "threads", None) or 0,
         getattr(options, "every_step", False),
+        getattr(options, "processes", None) or 1,
     )
 
 
@@ -396,6 +399,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument("-p", "--property", action="append", default=[], metavar="PROPERTY", help="default: all")
     _add_scope(one)
+    one.add_argument("--processes", type=_positive, metavar="P", help="of today's kernels: 2, each of which can fork")
     one.add_argument("--threads", type=_positive, metavar="T", help="faults in steps, in so many threads")
     one.add_argument("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
     one.add_argument(

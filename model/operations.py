@@ -14,6 +14,8 @@ from model.modern import mm as modern
 from model.segments import KEEP, LONG
 from model.unistd import (
     NR_brk,
+    NR_exit,
+    NR_fork,
     NR_madvise,
     NR_mbind,
     NR_mlock,
@@ -84,12 +86,15 @@ class Call(NamedTuple):
     new_addr: int = 0
     behavior: int = 0
     policy: int = 0
+    process: int = 0  # that makes the call, of today's kernels
 
     @property
     def end(self) -> int:
         """How many pages there have to be for the call to be about pages that there are."""
         if self.nr == NR_brk:
             return max(1, self.addr)
+        if self.nr in (NR_fork, NR_exit):
+            return 1
         end = self.addr + max(1, self.len)
         if self.nr == NR_mremap and self.flags & MREMAP_FIXED:
             return max(end, self.new_addr + self.new_len)
@@ -103,8 +108,15 @@ class Call(NamedTuple):
         return self.end
 
     def __str__(self) -> str:
+        return f"p{self.process}: {self.what}" if self.process else self.what
+
+    @property
+    def what(self) -> str:
+        """The call without who makes it."""
         if self.nr == NR_mremap:
             return f"mremap({self.addr},{self.len}{_destination(self)})"
+        if self.nr in (NR_fork, NR_exit):
+            return f"{NAMES[self.nr]}()"
         name = NAMES[self.nr]
         words = [str(self.addr)]
         if EVERY_OPERATION[name].form.startswith("a,n"):
@@ -281,6 +293,7 @@ EVERY_OPERATION = {**OPERATIONS, **MODERN_OPERATIONS}
 PARTS = ("move", "file", "populate", "dontunmap", *ADVICE_PAIRS)  # words of a scope for some calls of a kind
 # the name of a call by its number: those that share one go by the first, and those of threads are not among them
 NAMES = {operation.nr: name for name, operation in EVERY_OPERATION.items() if name not in PARTS}
+NAMES |= {NR_fork: "fork", NR_exit: "exit"}
 
 
 def only_of_today(call: Call) -> str | None:
@@ -303,6 +316,17 @@ def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, .
     for name, operation in EVERY_OPERATION.items():
         if name in operations and not (name == "move" and "mremap" in operations):
             yield from operation.calls(choice)
+
+
+def calls_of_processes(
+    pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool
+) -> Iterator[Call]:
+    """The same of two processes, and fork and exit of each."""
+    for process in range(2):
+        for call in all_calls(pages, protections, operations, noreserve):
+            yield call._replace(process=process)
+    for nr in (NR_fork, NR_exit):
+        yield from (Call(nr, 0, process=process) for process in range(2))
 
 
 # what segments.py knows of: no call that names a distance, an offset or a place to go to, and none that writes to

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from model import state
-from model.mm import MAP_NORESERVE, VM_ACCOUNT, VM_RAND_READ, VM_SEQ_READ
+from model.mm import MAP_NORESERVE, MAX_MAP_COUNT, VM_ACCOUNT, VM_RAND_READ, VM_SEQ_READ
 from model.modern import mm
 from model.operations import Call
 from model.state import PROTECTION, Bounds
@@ -52,3 +52,40 @@ def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
         if entry[0] == "page":
             entry[4]["guard"] = int(bounds.vm_flags & mm.VM_MAYBE_GUARD != 0)
     return [*entries, *((f"vmg_{name}", None) for name in MERGE)]
+
+
+def process_bounds(
+    pages: int, operations: Collection[str], calls: Collection[Call], max_pgoff: int, more: int = 0
+) -> Bounds:
+    """The same for two processes, with room for so many anon_vmas more than states need."""
+    one = bounds(pages, operations, calls, MAX_MAP_COUNT, max_pgoff)
+    # a chain of every vma, a page, and what is new in a call; that there is always room is for anon_vma_alloc to say
+    return one._replace(anon_vmas=8 * pages + 4 + more)
+
+
+def process_constants(bounds: Bounds) -> dict[str, int]:
+    """The bounds of model.mm and of processes.py."""
+    pages = bounds.pages
+    return {
+        **bounds.constants(),
+        "OTHER": pages + 1,
+        "SPARE_VMA": 2 * pages + 2,
+        "SPARE_PAGE": 2 * pages,
+    }
+
+
+def process_layout(bounds: Bounds) -> list[tuple[Any, ...]]:
+    """The fields of mm for processes.py within the bounds."""
+    pages, anon_vmas = bounds.pages, bounds.anon_vmas
+    entries = {entry[0]: entry for entry in layout(bounds)}
+    _, _, _, _, vma = entries["vma"]
+    del vma["anon_vma_node"]
+    vma |= {f"link_{i}": anon_vmas for i in range(1, 9)}
+    _, _, _, _, page = entries["page"]
+    page["mate"] = pages
+    # slots of one process, the new vma, slots of the other, and one to change places with
+    entries["vma"] = ("vma", 1, 2 * pages + 1, 1, vma)
+    entries["page"] = ("page", 0, 2 * pages - 1, 1, page)
+    entries["anon_vma"] = ("anon_vma", 1, anon_vmas, 0, {"life": 2, "parent": anon_vmas})
+    entries["renamed"] = ("renamed", 1, anon_vmas, 0, dict.fromkeys(("name", "life", "parent")))
+    return [*entries.values(), ("other_count", pages), ("forked", 1), ("left", 1)]

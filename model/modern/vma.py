@@ -6,6 +6,7 @@ what a merge that is possible makes of it. It means nothing outside of a merge.
 """
 
 from model.lookup import (
+    clear_vma,
     find_vma_prev,
     kmem_cache_alloc_vma,
     kmem_cache_free_vma,
@@ -127,6 +128,7 @@ def vma_link(mm, vma):
         mm.vma[i + 1] = mm.vma[i]
     mm.map_count = mm.map_count + 1
     mm.vma[prev + 1] = mm.vma[vma]
+    clear_vma(mm, vma)
     return prev + 1
 
 
