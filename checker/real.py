@@ -158,10 +158,11 @@ def conform_command(options: argparse.Namespace) -> int:
         in_order(options.prot.split(","), PROTECTIONS),
         in_order(options.ops.split(","), EVERY_OPERATION),
         options.noreserve,
+        processes=options.processes or 1,
     )
     real = name_of_kernel(options.kernel_image)
     view, unseen = view_of(options)
-    runs = partial(on_real, options.kernel_image, view=view)
+    runs = partial(on_real, options.kernel_image, view=view, processes=scope.processes)
     if options.random is not None:
         found = conform_random(options.kernel, scope, options.random, options.length, options.seed, runs, view)
     elif options.states is not None:
@@ -229,6 +230,7 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
+    add("--processes", type=_positive, metavar="P", help="2, each of which can fork and exit (default 1)")
     add("--states", type=_positive, metavar="N", help="instead of sequences: each call in each of up to N states, once")
     add("--random", type=_positive, metavar="N", help="instead of sequences: N random programs, seen after each call")
     add("--length", type=_positive, default=40, metavar="L", help="with --random: of L calls (default 40)")

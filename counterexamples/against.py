@@ -43,11 +43,12 @@ def name_of_kernel(kernel: str) -> str:
     return f"Linux {platform.release() if kernel == LIVE else release_of(Path(kernel))}"
 
 
-def on_real(kernel: str, lines: Sequence[str], view: View = LAYOUT) -> list[list[Seen]]:
+def on_real(kernel: str, lines: Sequence[str], view: View = LAYOUT, processes: int = 1) -> list[list[Seen]]:
     """Carry out lines of line_of() on the running kernel ("live") or on an image, and look. Raises KernelError."""
+    more = ["two"] if processes > 1 else []
     if kernel == LIVE:
-        return see(view, lines)
-    return replay_booted(Path(kernel), lines, look=[] if view is LAYOUT else [view.name])
+        return see(view, lines, more)
+    return replay_booted(Path(kernel), lines, look=[*([] if view is LAYOUT else [view.name]), *more])
 
 
 def compare_with_real(model: str, kernel: str, traces: Sequence[tuple[Sequence[Call], int]]) -> list[Compared]:

@@ -13,7 +13,7 @@ from counterexamples.btf import Btf
 
 ARENA = 0x100000000000
 ARENA_END = ARENA + (256 << 12)
-CHAIN = 7  # links that are looked at
+CHAIN = 8  # links that are looked at
 WORDS = 9 + CHAIN
 R0, R1, R2, R3, CONTEXT, VMA, LINK, HEAD, FRAME = 0, 1, 2, 3, 6, 7, 8, 9, 10
 PROBE_READ_KERNEL, SEQ_WRITE = 113, 127

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from checker import vm
+from checker import processes, vm
 from checker.interpreted import Key, Machine
 from checker.scope import Scope
 from checker.system import OOPS
 from counterexamples.live import Seen, encode, vmas_in
 from counterexamples.replay import STOPPED, Vma, vmas_of
-from counterexamples.views import LAYOUT, View
+from counterexamples.views import LAYOUT, View, of_two
 from model.operations import NAMES, Call, TraceError, result_text
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
@@ -78,8 +78,10 @@ class Model:
     """The states of a model kernel, as they are asked for."""
 
     def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call], view: View = LAYOUT) -> None:
-        self.pages, self.calls, self.view = scope.pages, calls, view
-        self.machine = Machine(vm.build(kernel, scope, calls=list(calls)))
+        self.pages, self.calls, self.view, self.processes = scope.pages, calls, view, scope.processes
+        build = processes.build if scope.processes > 1 else vm.build
+        self.text = of_two(view) if scope.processes > 1 else view.text
+        self.machine = Machine(build(kernel, scope, calls=list(calls)))
         self.before, self.after = self.machine.new(), self.machine.new()
         self.keys: list[Key] = []
         self.numbers: dict[Key, int] = {}
@@ -111,7 +113,7 @@ class Model:
             result = self.machine.step(self.before, self.calls[call], self.after)
             shown = STOPPED if result == OOPS else result_text(self.calls[call], result)
             number = self._number(self.machine.key(self.after))
-            cells = self.view.text(self.after, self.pages)
+            cells = self.text(self.after, self.pages)
             self.known[state, call] = After(number, shown, cells)
         return self.known[state, call]
 
@@ -192,6 +194,8 @@ def difference_of(model: Model, call: Call, state: int, after: After, seen: Seen
         if shown[0] != shown[1]:
             return f"{name} returns {shown[0]} in the model, {shown[1]} in reality"
         return f"{name} returns another number"
+    if model.processes > 1:
+        return f"{name} leaves something else"
     ours, theirs = (view.cells(text, model.pages) for text in (after.cells, seen.cells))
     if ours.lower() != theirs.lower():
         return f"{name} maps or allows something else"
@@ -254,7 +258,7 @@ def conform_text(found: Conformed, real: str) -> list[str]:
 
 def _seen(found: Conformed, seen: tuple[int | str, str]) -> str:
     result, cells = seen
-    if found.view is not LAYOUT:
+    if found.view is not LAYOUT or found.scope.processes > 1:
         return f"{cells}{f' ({result})' if isinstance(result, str) else ''}"
     vmas = [f"{vma.start}-{vma.end}:{vma.prot}" for vma in vmas_in(cells)]
     return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
@@ -286,6 +290,8 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
 
 def _data(found: Conformed, seen: tuple[int | str, str]) -> dict[str, Any]:
     result, text = seen
+    if found.scope.processes > 1:
+        return {"result": result, "seen": text}
     vmas = vmas_in(found.view.cells(text, found.scope.pages))
     data = {"result": result, "vmas": [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]}
     return data if found.view is LAYOUT else {**data, "seen": text}

@@ -17,6 +17,8 @@ from model import mm
 from model.operations import ERRNO, Call, TraceError, protection_text
 from model.unistd import (
     NR_brk,
+    NR_exit,
+    NR_fork,
     NR_madvise,
     NR_mbind,
     NR_mlock,
@@ -59,6 +61,10 @@ def encode(number: int, call: Call) -> str:
 
     Raises TraceError for what no program can have of a kernel.
     """
+    if call.process:
+        return f"1{encode(number, call._replace(process=0))}"
+    if call.nr in (NR_fork, NR_exit):
+        return "F" if call.nr == NR_fork else "X"
     head = f"operation {number}, '{call}'"
     if call.nr == NR_brk:
         raise TraceError(f"{head}: where the heap of a program is, is the kernel's choice: there is no replay of brk")

@@ -6,7 +6,10 @@
  *
  *	PAGES KEEP OP...	the address space has so many pages; KEEP is 1 to see every step, 0 the last one
  *
- * The argument, if there is one, says what is to be seen: "smaps", or the file of a BPF program (bpf.py) with the number
+ * After "two", the last argument, there are F fork and X exit, and before an OP of the other process a 1: what is to be
+ * seen is that of both, with | in between, and nothing where there is no process.
+ *
+ * The argument before it, if there is one, says what is to be seen: "smaps", or the file of a BPF program (bpf.py) with the number
  * of the kernel's function that it attaches to before it.
  *
  * with an OP being a letter and numbers in between commas: m mmap (page, pages, prot, flags, file, offset), u munmap
@@ -19,7 +22,8 @@
  * A to H where it goes on. Instead of letters there are, with smaps, a word for each vma: START-END:FLAGS:PAGES, with the
  * flags as smaps has them and the number of anonymous pages; and with BPF START-END:FLAGS:OFFSET:POLICY:CHAIN, the flags
  * in hexadecimal, the offset of anonymous memory from where the address space begins, and for each anon_vma of the chain,
- * newest first, the number that it got when it was first come to, or '*' and that for the vma's own, or nothing.
+ * newest first, '.' and the number that it got when it was first come to, or '*' and that for the vma's own; then, of
+ * that, :CHILDREN,VMAS as it counts them.
  *
  * A trace ends with an empty line; "begin" stands before them all, "end" after. Each runs in an address space of its own,
  * which it finds empty: the one of this process, around which nothing else is ever mapped but, behind it, a page that
@@ -29,6 +33,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -38,6 +43,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -48,6 +54,7 @@
 #define LINE 65536
 #define FILES 4
 #define MSEAL 462
+#define LINKS 8
 
 static long page_size;
 static long pages;
@@ -55,6 +62,7 @@ static int maps = -1;
 static int program = -1;
 static int iterator = -1;
 static int is_smaps;
+static int is_of_two;
 static int files[FILES];
 static sigjmp_buf fault;
 static char text[1 << 20];
@@ -235,24 +243,13 @@ static void look_at_smaps(char *seen)
 
 /* What bpf.py has for each vma. */
 struct seen_vma {
-	uint64_t start, end, flags, pgoff, file, policy, anon_vma, num_children, num_active_vmas, chain[7];
+	uint64_t start, end, flags, pgoff, file, policy, anon_vma, num_children, num_active_vmas, chain[LINKS];
 };
-
-static int number_of(uint64_t anon_vma, uint64_t *known)
-{
-	int number = 0;
-
-	while (known[number] && known[number] != anon_vma)
-		number++;
-	known[number] = anon_vma;
-	return number + 1;
-}
 
 /* A word for each vma, as the kernel has it. */
 static void look_at_vmas(char *seen)
 {
 	static struct seen_vma vmas[MOST_PAGES + 2];
-	uint64_t known[8 * MOST_PAGES] = {0};
 	union bpf_attr attr = {.iter_create = {.link_fd = iterator}};
 	ssize_t got, length = 0;
 	int fd = syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
@@ -271,9 +268,36 @@ static void look_at_vmas(char *seen)
 		seen += sprintf(seen, " %ld-%ld:%lx:%ld:%d:", (long)(vma->start - ARENA) / page_size,
 				(long)(vma->end - ARENA) / page_size, (unsigned long)vma->flags,
 				(long)(vma->pgoff - (vma->file ? 0 : ARENA / page_size)), vma->policy != 0);
-		for (int link = 0; link < 7 && vma->chain[link]; link++)
-			seen += sprintf(seen, "%s%d", vma->chain[link] == vma->anon_vma ? "*" : ".", number_of(vma->chain[link], known));
+		for (int link = 0; link < LINKS && vma->chain[link]; link++)
+			seen += sprintf(seen, "%s@%lx", vma->chain[link] == vma->anon_vma ? "*" : ".",
+					(unsigned long)vma->chain[link]);
+		if (vma->anon_vma)
+			seen += sprintf(seen, ":%ld,%ld", (long)vma->num_children, (long)vma->num_active_vmas);
 	}
+}
+
+/* In place of each address of an anon_vma, after an @, the number that it gets when it is first come to. */
+static void number_anon_vmas(char *seen)
+{
+	static unsigned long known[8 * MOST_PAGES];
+	int count = 0, number;
+	char *to = seen;
+
+	while (*seen) {
+		unsigned long anon_vma;
+
+		if (*seen != '@') {
+			*to++ = *seen++;
+			continue;
+		}
+		anon_vma = strtoul(seen + 1, &seen, 16);
+		for (number = 0; number < count && known[number] != anon_vma; number++)
+			;
+		known[number] = anon_vma;
+		count += number == count;
+		to += sprintf(to, "%d", number + 1);
+	}
+	*to = 0;
 }
 
 static void look(char *seen)
@@ -374,6 +398,27 @@ static void run_program(char *path)
 	printf("%d .\n\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+static void show(long result, char *seen)
+{
+	look(seen);
+	number_anon_vmas(seen);
+	printf("%ld %s\n", result, seen);
+}
+
+static long carry_out_text(char **line)
+{
+	long n[6] = {0};
+	char op = *(*line)++;
+
+	for (int i = 0; i < 6; i++) {
+		n[i] = strtol(*line, line, 10);
+		if (**line != ',')
+			break;
+		(*line)++;
+	}
+	return carry_out(op, n);
+}
+
 static void carry_out_trace(char *line)
 {
 	static char seen[1 << 16];
@@ -388,25 +433,12 @@ static void carry_out_trace(char *line)
 	munmap(at(0), pages * page_size);
 	put_barrier();
 	while (*(line += strspn(line, " \n"))) {
-		long n[6] = {0};
-		char op = *line++;
-
-		for (int i = 0; i < 6; i++) {
-			n[i] = strtol(line, &line, 10);
-			if (*line != ',')
-				break;
-			line++;
-		}
-		result = carry_out(op, n);
-		if (keep) {
-			look(seen);
-			printf("%ld %s\n", result, seen);
-		}
+		result = carry_out_text(&line);
+		if (keep)
+			show(result, seen);
 	}
-	if (!keep) {
-		look(seen);
-		printf("%ld %s\n", result, seen);
-	}
+	if (!keep)
+		show(result, seen);
 	putchar('\n');
 	munmap(at(0), pages * page_size);
 }
@@ -427,6 +459,135 @@ static void carry_out_in_child(char *line)
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child || status)
 		die("a child");
+}
+
+/*
+ * Two processes. Each carries out what comes over its socket, and answers with what it returned and what it sees: the
+ * first reads from sockets[0], the other from sockets[1]. Both are children of the process that has the traces.
+ */
+static int sockets[2][2];
+
+static void work(int which)
+{
+	static char op[LINE], seen[1 << 16], answer[(1 << 16) + 32];
+	long result = 0;
+
+	close(sockets[0][0]);
+	close(sockets[1][0]);
+	for (;;) {
+		ssize_t length;
+		char *text = op;
+
+		look(seen);
+		length = sprintf(answer, "%ld %s", result, seen);
+		if (send(sockets[which][1], answer, length, 0) != length)
+			_exit(2);
+		length = recv(sockets[which][1], op, sizeof(op) - 1, 0);
+		if (length <= 0 || *op == 'X')
+			_exit(0);
+		op[length] = 0;
+		result = 0;
+		if (*op == 'F') {
+			long child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+
+			result = child < 0 ? -errno : 0;
+			if (child == 0) {
+				which = 1 - which;
+				look_at_self();
+			}
+		} else if (*op != 'V') {
+			result = carry_out_text(&text);
+		}
+	}
+}
+
+static long ask(int which, const char *op, char *seen)
+{
+	static char answer[(1 << 16) + 32];
+	ssize_t length;
+	char *rest;
+	long result;
+
+	if (op && send(sockets[which][0], op, strlen(op), 0) < 0)
+		die("send");
+	length = recv(sockets[which][0], answer, sizeof(answer) - 1, 0);
+	if (length <= 0)
+		die("recv");
+	answer[length] = 0;
+	result = strtol(answer, &rest, 10);
+	strcpy(seen, rest + 1);
+	return result;
+}
+
+static void show_both(long result, char seen[2][1 << 16])
+{
+	static char both[1 << 18];
+
+	sprintf(both, "%s|%s", seen[0], seen[1]);
+	number_anon_vmas(both);
+	printf("%ld %s\n", result, both);
+}
+
+static void carry_out_in_two(char *line)
+{
+	static char seen[2][1 << 16];
+	long keep, result = 0;
+	int there[2] = {1, 0};
+	pid_t child;
+	char *op;
+
+	pages = strtol(line, &line, 10);
+	keep = strtol(line, &line, 10);
+	munmap(at(0), pages * page_size);
+	put_barrier();
+	for (int which = 0; which < 2; which++)
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets[which]))
+			die("socketpair");
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		look_at_self();
+		work(0);
+	}
+	if (child < 0)
+		die("fork");
+	seen[1][0] = 0;
+	ask(0, NULL, seen[0]);
+	for (op = strtok(line, " \n"); op; op = strtok(NULL, " \n")) {
+		int which = *op == '1';
+
+		op += which;
+		if (!there[which] || (*op == 'F' && there[1 - which]) || (*op == 'X' && !there[1 - which])) {
+			result = -EINVAL;
+		} else if (*op == 'X') {
+			if (send(sockets[which][0], op, 1, 0) < 0 || waitpid(-1, NULL, 0) < 0)
+				die("exit");
+			there[which] = 0;
+			seen[which][0] = 0;
+			result = 0;
+		} else {
+			result = ask(which, op, seen[which]);
+			if (*op == 'F') {
+				there[1 - which] = 1;
+				ask(1 - which, NULL, seen[1 - which]);
+			}
+		}
+		/* what one does shows in the counts of the other */
+		for (int other = 0; other < 2; other++)
+			if (there[other])
+				ask(other, "V", seen[other]);
+		if (keep)
+			show_both(result, seen);
+	}
+	if (!keep)
+		show_both(result, seen);
+	putchar('\n');
+	for (int which = 0; which < 2; which++) {
+		close(sockets[which][0]);
+		close(sockets[which][1]);
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 int main(int argc, char **argv)
@@ -456,6 +617,8 @@ int main(int argc, char **argv)
 	}
 	page_size = sysconf(_SC_PAGESIZE);
 	memset(files, -1, sizeof(files));
+	is_of_two = argc > 1 && !strcmp(argv[argc - 1], "two");
+	argc -= is_of_two;
 	is_smaps = argc > 1 && !strcmp(argv[1], "smaps");
 	if (argc > 1 && !is_smaps)
 		load_program(argv[1]);
@@ -470,6 +633,8 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), traces))
 		if (*line == '!')
 			run_program(line + 1);
+		else if (is_of_two)
+			carry_out_in_two(line);
 		else if (strchr(line, 'S'))
 			carry_out_in_child(line);
 		else

@@ -3,6 +3,7 @@
 
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 
 from counterexamples import bpf
 from counterexamples.btf import Btf
+from counterexamples.forked import mm_of, processes_of
 from counterexamples.live import KernelError, Seen, cells_of, replay_live
 from counterexamples.replay import vmas_of
-from model.mm import VM_EXEC, VM_READ, VM_WRITE
+from model.mm import LIVE, VM_EXEC, VM_READ, VM_WRITE
 from model.modern.mm import VM_MERGEABLE, VM_SEALED
 
 # as smaps has them, by bit
@@ -46,19 +48,59 @@ def _smaps(mm: Any, _pages: int) -> str:
 
 def chain_of(vma: Any) -> list[int]:
     """The anon_vmas that a vma is linked to, newest first."""
+    if hasattr(vma, "link_1"):
+        chain = (getattr(vma, f"link_{i}") for i in range(1, 9))
+        return [anon_vma for anon_vma in chain if anon_vma]
     return [vma.anon_vma_node] if vma.anon_vma_node else []
 
 
+class Counts:
+    """The names of the anon_vmas of a state as they are come to, and what the kernel counts of each."""
+
+    def __init__(self, mm: Any, mms: Sequence[Any]) -> None:
+        self.mm, self.names = mm, dict[int, int]()
+        self.active = Counter(mm.vma[i].anon_vma for mm in mms for i in range(1, mm.map_count + 1))
+
+    def link(self, anon_vma: int, own: int) -> str:
+        """A link of a chain."""
+        return f"{'*' if anon_vma == own else '.'}{self.names.setdefault(anon_vma, len(self.names) + 1)}"
+
+    def of(self, anon_vma: int) -> str:
+        """num_children and num_active_vmas."""
+        children = 1
+        if hasattr(self.mm.anon_vma[1], "parent"):
+            others = (self.mm.anon_vma[i] for i in range(1, len(self.mm.anon_vma)) if self._is_slot(i))
+            children = sum(other.life == LIVE and other.parent == anon_vma for other in others)
+        return f":{children},{self.active[anon_vma]}" if anon_vma else ""
+
+    def _is_slot(self, i: int) -> bool:
+        return hasattr(type(self.mm.anon_vma[i]), "__slots__")
+
+
 def _bpf(mm: Any, _pages: int) -> str:
+    return _bpf_of(mm, Counts(mm, [mm]))
+
+
+def _bpf_of(mm: Any, counts: Counts) -> str:
     words = []
-    names: dict[int, int] = {}
     for vma in (mm.vma[i] for i in range(1, mm.map_count + 1)):
-        chain = "".join(
-            f"{'*' if one == vma.anon_vma else '.'}{names.setdefault(one, len(names) + 1)}" for one in chain_of(vma)
-        )
+        chain = "".join(counts.link(one, vma.anon_vma) for one in chain_of(vma)) + counts.of(vma.anon_vma)
         flags, policy = real_flags(vma.vm_flags), int(vma.vm_policy != 0)
         words.append(f"{vma.vm_start}-{vma.vm_end}:{flags:x}:{vma.vm_pgoff}:{policy}:{chain}")
     return ";".join(words) or NOTHING
+
+
+def of_two(view: "View") -> Callable[[Any, int], str]:
+    """What the view sees of two processes."""
+
+    def text(mm: Any, pages: int) -> str:
+        there = processes_of(mm)
+        mms = {process: mm_of(mm, process, pages) for process in there}
+        counts = Counts(mm, list(mms.values()))
+        parts = {p: _bpf_of(one, counts) if view is BPF else view.text(one, pages) for p, one in mms.items()}
+        return "|".join(parts.get(process, "") for process in range(2))
+
+    return text
 
 
 class View(NamedTuple):
@@ -86,7 +128,7 @@ class View(NamedTuple):
         names = ("flags", "anonymous pages") if self is SMAPS else ("flags", "offsets", "policies", "anon_vmas")
         found = set()
         for left, right in zip(one.split(";"), two.split(";"), strict=True):
-            parts = zip(names, left.split(":")[1:], right.split(":")[1:], strict=True)
+            parts = zip(names, left.split(":", 4)[1:], right.split(":", 4)[1:], strict=True)
             found |= {name for name, a, b in parts if a != b}
         return " and ".join(name for name in names if name in found)
 
@@ -99,7 +141,7 @@ def prot_in(tokens: str) -> int:
 
 LAYOUT = View("layout", "results, ranges and protections", _layout)
 SMAPS = View("smaps", "results, ranges, all flags, and how many pages are anonymous", _smaps)
-BPF = View("bpf", "results, ranges, all flags, offsets, policies, and the anon_vmas on the chains", _bpf)
+BPF = View("bpf", "results, ranges, all flags, offsets, policies, and the anon_vmas on the chains with their counts", _bpf)
 VIEWS = {view.name: view for view in (LAYOUT, SMAPS, BPF)}
 
 
@@ -132,7 +174,7 @@ def best_view() -> tuple[View, str]:
     return BPF, ""
 
 
-def see(view: View, lines: Sequence[str]) -> list[list[Seen]]:
-    """Carry out lines for runner.c on the running kernel, and look. Raises KernelError."""
+def see(view: View, lines: Sequence[str], more: Sequence[str] = ()) -> list[list[Seen]]:
+    """Carry out lines for runner.c, with more arguments, on the running kernel, and look. Raises KernelError."""
     with look_with(view) as look:
-        return replay_live(lines, look)
+        return replay_live(lines, [*look, *more])
