@@ -29,6 +29,7 @@ from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS
 from checker.search import Limits
 from checker.subset import LARGEST
 from checker.system import System
+from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.live import KernelError
 from counterexamples.picture import LEGEND, film, pages_line
@@ -39,7 +40,7 @@ from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text,
 from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
 from model.kernels import MODERN_KERNELS, MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
-from model.operations import EVERY_OPERATION, PROTECTIONS, TraceError
+from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
 from properties import PROPERTIES, THREAD_PROPERTIES
 
@@ -108,7 +109,7 @@ def what_to_check(scope: Scope) -> tuple[list[str], list[str], Callable[[str, Sc
     if scope.threads:
         return threads.property_names(scope), list(threads.KERNELS), threads.build
     if scope.processes > 1:
-        return processes.property_names(), list(MODERN_KERNELS), processes.build
+        return processes.property_names(scope), list(MODERN_KERNELS), processes.build
     if scope.segments is not None:
         return vm.property_names(), [name for name in seed_kernels() if not segments.counts_pages(name)], segments.build
     return vm.property_names(), seed_kernels(), vm.build
@@ -222,6 +223,8 @@ def run_command(options: argparse.Namespace) -> int:
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
     text = sys.stdin.read() if options.trace == "-" else options.trace
+    if is_interleaving(text) and vm.is_modern(options.kernel):
+        return run_processes(options, parse_trace(text, processes=True))
     if is_interleaving(text):
         return run_interleaving(options, parse_interleaving(text))
     if options.every_step:
@@ -240,6 +243,19 @@ def run_command(options: argparse.Namespace) -> int:
         print(json.dumps(data, indent=1))
         return HOLDS
     print("\n".join([*film(steps, pages), "", f"     {pages_line(steps[-1])}", "", LEGEND]))
+    return HOLDS
+
+
+def run_processes(options: argparse.Namespace, calls: Sequence[Call]) -> int:
+    """vmacheck run, of two processes of today's kernels."""
+    pages = options.pages or max(call.room for call in calls)
+    system = processes.build(options.kernel, Scope(pages, max_map_count=options.max_map_count), calls=calls)
+    steps = replay_processes(system, calls)
+    if options.format == "json":
+        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
+        print(json.dumps(data, indent=1))
+        return HOLDS
+    print("\n".join([*process_film(steps, pages), "", LEGEND]))
     return HOLDS
 
 

@@ -13,15 +13,18 @@ from checker.system import LARGEST_RESULT, System
 from model.kernels import HERE
 from model.modern import state
 from model.operations import NAMES, OPERATIONS, Call, result_text
-from properties import FILES, MODERN_FILES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES
+from properties import FILES, MODERN_FILES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE_OPERATIONS
 
 MODEL = (HERE / "modern" / "processes.py",)
+FLAT = "p0_matches_flat_reference"
 KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **PROCESS_PROPERTIES}
 
 
-def property_names() -> list[str]:
-    """The claims that a check looks at by default."""
-    return [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
+def property_names(scope: Scope) -> list[str]:
+    """The claims that a check looks at by default: all, but the flat reference where it does not follow a call."""
+    followed = (*REFERENCE_OPERATIONS, "move", "mremap", "dontunmap")  # these it passes over
+    names = [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
+    return [name for name in names if name != FLAT or set(scope.operations) <= set(followed)]
 
 
 def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
@@ -30,6 +33,8 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
         raise ScopeError(f"--processes is about today's kernels, and {name} is none; --threads has fork for it")
     calls = scope.calls() if calls is None else calls
     vm.check_is_followed(name, scope, ())
+    if FLAT in properties and FLAT not in property_names(scope):
+        raise ScopeError(f"{FLAT} does not follow all of {', '.join(scope.operations)}")
     bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
     program = vm.program_of(name, state.process_constants(bounds), under=MODEL)
     program = linked_with(program, [*FILES, PROCESSES], MODERN_FILES)

@@ -141,7 +141,7 @@ def prot_in(tokens: str) -> int:
 
 LAYOUT = View("layout", "results, ranges and protections", _layout)
 SMAPS = View("smaps", "results, ranges, all flags, and how many pages are anonymous", _smaps)
-BPF = View("bpf", "results, ranges, all flags, offsets, policies, and the anon_vmas on the chains with their counts", _bpf)
+BPF = View("bpf", "results, ranges, all flags, offsets, policies, and the chains of anon_vmas with their counts", _bpf)
 VIEWS = {view.name: view for view in (LAYOUT, SMAPS, BPF)}
 
 

@@ -19,17 +19,17 @@ from model.operations import (
     Call,
     TraceError,
 )
-from model.unistd import NR_mmap, NR_mremap
+from model.unistd import NR_exit, NR_fork, NR_mmap, NR_mremap
 
 NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 
-def parse_trace(text: str, stacks: bool = False) -> list[Call]:
-    """A trace as calls, which make stacks only if they are asked for.
+def parse_trace(text: str, stacks: bool = False, processes: bool = False) -> list[Call]:
+    """A trace as calls, which make stacks, or are of two processes, only if that is asked for.
 
     Raises TraceError that says which operation cannot be read, and why.
     """
-    operations = [_Operation(number, word) for number, word in enumerate(operations_in(text), 1)]
+    operations = [_Operation(number, word, processes) for number, word in enumerate(operations_in(text), 1)]
     calls = [operation.call() for operation in operations]
     for operation, call in zip(operations, calls, strict=True):
         if call.nr == NR_mmap and call.flags & MAP_GROWSDOWN and not stacks:
@@ -47,16 +47,21 @@ def operations_in(text: str) -> list[str]:
 class _Operation:
     """One operation of a trace, and where it is."""
 
-    def __init__(self, number: int, text: str) -> None:
-        self.where = f"operation {number}, '{text}'"
-        if re.match(r"[pt]\d+\s*:", text):
+    def __init__(self, number: int, text: str, processes: bool = False) -> None:
+        self.where, self.process = f"operation {number}, '{text}'", 0
+        if processes and (match := re.match(r"p(\d+)\s*:\s*", text)):
+            self.process, text = int(match[1]), text[match.end() :]
+            if self.process > 1:
+                raise self.error("there are p0 and p1")
+        elif re.match(r"[pt]\d+\s*:", text):
             raise self.error("there is one process with one thread; leave the prefix out, or give --threads")
         match = re.fullmatch(r"(\w+)\s*\(([^()]*)\)", text)
         if match is None:
             raise self.error("not of the form name(arguments)")
         self.name, self.words = match[1], [word.strip() for word in match[2].split(",")]
-        if self.name not in NUMBERS:
-            raise self.error(f"unknown operation '{self.name}'; there are {', '.join(NUMBERS)}")
+        known = [name for name in NUMBERS if processes or name not in ("fork", "exit")]
+        if self.name not in known:
+            raise self.error(f"unknown operation '{self.name}'; there are {', '.join(known)}")
 
     def error(self, why: str) -> TraceError:
         return TraceError(f"{self.where}: {why}")
@@ -70,6 +75,13 @@ class _Operation:
     def call(self) -> Call:
         """The operation as a call."""
         nr = NUMBERS[self.name]
+        if nr in (NR_fork, NR_exit):
+            if self.words != [""]:
+                raise self.error(f"the form is {self.name}()")
+            return Call(nr, 0, process=self.process)
+        return self._call(nr)._replace(process=self.process)
+
+    def _call(self, nr: int) -> Call:
         if "" in self.words:
             raise self.bad_form()
         if nr == NR_mmap:

@@ -2,9 +2,12 @@
 """What holds of two processes, their chains and their pages, on today's kernels (kernel-modern sections 1 and 5)."""
 
 from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from model.modern.processes import CHAIN, OTHER, is_on_chain, link
-from model.unistd import NR_exit, NR_fork, NR_mremap, NR_munmap
+from model.unistd import NR_exit, NR_fork, NR_mremap, NR_write
 from properties import always, sometimes, step
+from properties.modern.reference import expected_contents, expected_flags, expected_result
+from properties.pages import flat_flags
 
 
 @sometimes
@@ -156,14 +159,62 @@ def the_other_process_keeps_its_pages(before, call, after):
     return True
 
 
+def fork_copies(before, after, vma, page):
+    """Is a page of a vma that is to be copied as it is to be in the child?"""
+    parent = 0 if before.left == 0 else TASK_SIZE
+    child = TASK_SIZE - parent
+    copied = vma_at(after, child + page)
+    if copied == NULL or after.vma[copied].vm_flags != before.vma[vma].vm_flags & ~VM_LOCKED_MASK:
+        return False
+    offset = before.vma[vma].vm_pgoff - before.vma[vma].vm_start
+    if after.vma[copied].vm_pgoff - after.vma[copied].vm_start != offset:
+        return False
+    if after.vma[copied].vm_file != before.vma[vma].vm_file or after.vma[copied].vm_policy != before.vma[vma].vm_policy:
+        return False
+    if before.page[parent + page].mapcount == 0 or (before.vma[vma].vm_flags & VM_WIPEONFORK) != 0:
+        return after.page[child + page].mapcount == 0
+    return after.page[child + page].mapcount != 0 and after.page[child + page].mate == page + 1
+
+
 @step(premise=a_page_is_shared)
-def pages_are_shared_until_one_writes(before, call, after):
-    """A page that both have stays one page until a process writes to it, or does away with its mapping."""
-    base = 0 if call.process == 0 else TASK_SIZE
-    if call.nr == NR_munmap or call.nr == NR_mremap or call.nr == NR_exit or call.nr == NR_fork:
+def fork_gives_the_child_the_same_memory(before, call, after):
+    """After fork, both have the same pages, with the same rights, but for what madvise excepts, and for locks."""
+    if call.nr != NR_fork or call.result != 0:
         return True
-    for address in range(TASK_SIZE):
-        if before.page[base + address].mate != 0 and after.page[base + address].mate == 0:
-            if address < call.addr or (call.len == 0 and address != call.addr) or address >= call.addr + call.len + 1:
+    parent = 0 if before.left == 0 else TASK_SIZE
+    for page in range(TASK_SIZE):
+        vma = vma_at(before, parent + page)
+        if vma == NULL or (before.vma[vma].vm_flags & VM_DONTCOPY) != 0:
+            if vma_at(after, TASK_SIZE - parent + page) != NULL:
                 return False
+        elif not fork_copies(before, after, vma, page):
+            return False
+    return True
+
+
+@step(premise=a_page_is_shared)
+def what_is_written_is_ones_own(before, call, after):
+    """After a write, the page is not the other process's any more, and hangs from the anon_vma of its vma."""
+    if call.nr != NR_write or call.result != 0:
+        return True
+    page = call.addr if call.process == 0 else TASK_SIZE + call.addr
+    if after.page[page].mapcount == 0 or after.page[page].mate != 0:
+        return False
+    return after.page[page].mapping == after.vma[vma_at(after, page)].anon_vma
+
+
+@step(premise=a_page_is_shared)
+def p0_matches_flat_reference(before, call, after):
+    """A call of p0 returns, and does to each of its pages, what a page table without vmas would make it."""
+    if call.process != 0 or call.nr == NR_fork or call.nr == NR_exit or call.nr == NR_mremap:
+        return True
+    if before.forked == 0 and before.left != 0:
+        return True
+    if call.result != expected_result(before, call, after):
+        return False
+    for page in range(TASK_SIZE):
+        if flat_flags(after, page) != expected_flags(before, call, after, page):
+            return False
+        if after.page[page].mapcount != expected_contents(before, call, after, page):
+            return False
     return True
