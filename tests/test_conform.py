@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from checker import vm
-from checker.scope import Scope
+from checker.scope import Scope, in_order
 from counterexamples.against import LIVE, on_real
 from counterexamples.conform import conform
 from counterexamples.views import BPF, SMAPS, best_view
@@ -90,6 +90,24 @@ def test_random_programs(view, pages):
     check(conform_random(KERNEL, scope, 3_000, 40, pages, real(view), view), 120_000)
 
 
+def two(view):
+    return lambda lines: on_real(LIVE, lines, view, processes=2)
+
+
+def test_every_sequence_of_two_processes():
+    view, _ = best_view()
+    scope = Scope(2, ("RW", "RWX"), BASIC, processes=2)
+    check(conform(KERNEL, scope, 3, two(view), view), 160_000)
+
+
+@pytest.mark.parametrize("pages", [2, 3])
+def test_random_programs_of_two_processes(pages):
+    view, _ = best_view()
+    operations = (*BASIC, "move", "dontunmap", *LOCKS[::2], "dontfork", "wipeonfork", "guard")
+    scope = Scope(pages, ("R", "RW", "RWX"), in_order(operations, EVERY_OPERATION), noreserve=True, processes=2)
+    check(conform_random(KERNEL, scope, 2_000, 40, pages, two(view), view), 80_000)
+
+
 # ---- rules that are a little wrong ---------------------------------------------------------------
 
 MODEL = Path(vm.__file__).parent.parent / "model" / "modern"
@@ -128,6 +146,20 @@ MUTANTS = [
 ]  # fmt: skip
 
 
+# the same of fork
+FORK_MUTANTS = [
+    ("used again by a second one", "num_children(mm, anon_vma) < 2 and num_active_vmas(mm, anon_vma) == 0", "num_children(mm, anon_vma) < 2"),
+    ("used again by whom it has children", "num_children(mm, anon_vma) < 2 and ", ""),
+    ("never used again", "num_children(mm, anon_vma) < 2 and", "False and"),
+    ("the newest is used again", "for i in range(CHAIN, 0, -1):", "for i in range(1, CHAIN + 1):"),
+    ("always a chain of one", "anon_vma_clone(mm, vma, pvma)\n    if reused == NULL:", "reused = NULL\n    if reused == NULL:"),
+    ("locks are inherited", "mm.vma[vma].vm_flags & ~VM_LOCKED_MASK", "mm.vma[vma].vm_flags"),
+    ("WIPEONFORK is not minded", "(mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0 and ", ""),
+    ("DONTFORK is not minded", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if True:"),
+    ("children are merged with as others", "return mm.vma[vma].link_1 != NULL and mm.vma[vma].link_2 == NULL", "return mm.vma[vma].link_1 != NULL"),
+]  # fmt: skip
+
+
 def mutant(tmp_path, file, old, new):
     """The file with this in place of that, as a user's patch; of other files only what is changed counts."""
     text = (MODEL / f"{file}.py").read_text(encoding="utf-8")
@@ -156,3 +188,16 @@ def test_a_rule_that_is_wrong_is_exposed(tmp_path, file, old, new, operations):
     found = conform_random(kernel, scope, 400, 30, 1, real(view), view)
     assert found.differences
     assert min(len(way.calls) for way in found.differences.values()) <= 8
+
+
+@pytest.mark.parametrize(("old", "new"), [case[1:] for case in FORK_MUTANTS], ids=[case[0] for case in FORK_MUTANTS])
+def test_a_rule_of_fork_that_is_wrong_is_exposed(tmp_path, old, new):
+    view, _ = best_view()
+    kernel = mutant(tmp_path, "processes", old, new)
+    operations = in_order((*BASIC, "mlock", "dontfork", "wipeonfork"), EVERY_OPERATION)
+    scope = Scope(3, ("RW", "RWX"), operations, noreserve=True, processes=2)
+    found = conform_random(kernel, scope, 800, 40, 1, two(view), view)
+    if not found.differences:
+        # two anon_vmas that could be used again take more forks
+        found = conform_random(kernel, Scope(2, ("RW", "RWX"), BASIC, processes=2), 2_500, 60, 3, two(view), view)
+    assert found.differences

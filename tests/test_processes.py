@@ -79,6 +79,12 @@ def seen(trace, kernel=KERNEL):
         ("mmap(0,1,RW); write(0); fork(); exit(); p1: fork()", [["*1.2.3:0,1"], ["*2.3:1,1"]]),
         # used again: the own anon_vma is then in the middle of the chain
         ("mmap(0,1,RW); write(0); fork(); exit(); p1: fork(); p1: exit(); fork()", [["*1.2.3:0,1"], [".1*2.3:1,1"]]),
+        # of two that could be, the older one
+        (
+            "mmap(0,2,RW); write(1); fork(); exit(); p1: mprotect(0,1,RWX); p1: fork(); p1: exit(); fork(); exit();"
+            " p1: fork(); p1: exit(); munmap(0,1); fork()",
+            [[".1*2.3.4:1,1"], [".1.2*3.4:1,1"]],
+        ),
     ],
 )
 def test_chains(trace, chains):

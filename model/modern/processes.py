@@ -353,10 +353,10 @@ def name_anon_vmas(mm):
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         mm.renamed[anon_vma].life = mm.anon_vma[anon_vma].life
         mm.renamed[anon_vma].parent = NULL
-        if mm.anon_vma[anon_vma].life == LIVE:
+        if mm.anon_vma[anon_vma].parent != NULL:
             mm.renamed[anon_vma].parent = mm.renamed[mm.anon_vma[anon_vma].parent].name
-            if mm.renamed[anon_vma].name == NULL:
-                mm.leaked = 1
+        if mm.anon_vma[anon_vma].life == LIVE and mm.renamed[anon_vma].name == NULL:
+            mm.leaked = 1
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         mm.anon_vma[anon_vma].life = UNUSED
         mm.anon_vma[anon_vma].parent = NULL
