@@ -188,6 +188,24 @@ def test_the_use_after_free_of_6_16():
     assert not steps("linux-6.18", trace, 3)[-1].pages[0].freed
 
 
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "mmap(0,2,R); mseal(0,1)",
+        "mmap(0,2,RW,NORESERVE,POPULATE); mlock2(0,1,ONFAULT)",
+        "mmap(0,2,RW); madvise(0,1,GUARD_INSTALL); write(0)",
+        "mmap(0,2,RW); write(0); mremap(0,1->2,DONTUNMAP)",
+        "mmap(0,2,RW,STACK); madvise(0,1,DONTFORK); madvise(1,1,HUGEPAGE)",
+        "mmap(0,1,R); mmap(1,1,RW); write(1); mprotect(1,1,R); mprotect(0,2,RW)",
+    ],
+)
+def test_as_a_c_program(trace, tmp_path):
+    if not platform.release().startswith("6.18."):
+        pytest.skip(f"the running kernel is {platform.release()}, not 6.18")
+    code, out, _ = vmacheck("reproduce", trace, "--expect", KERNEL, "-o", str(tmp_path / "program.c"))
+    assert (code, out) == (0, f"reproduced on Linux {platform.release()}\n")
+
+
 def test_a_patch_is_named_with_the_kernels_that_it_is_for():
     assert (
         vmacheck("run", "linux-6.12+sticky", "mmap(0,1,RW)")[2]

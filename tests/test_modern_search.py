@@ -74,10 +74,19 @@ def test_verdicts_agree(kernel):
 
 # ---- random traces -------------------------------------------------------------------------------
 
-HOLD = ("vmas_are_sorted_and_disjoint", "kernel_bug_is_never_hit", "faulted_vmas_are_on_their_list")
-HOLD += ("anon_vmas_are_freed_with_their_last_vma", "first_write_takes_neighbours_anon_vma")
-SAFE = ("rmap_finds_every_page", "pages_hang_from_their_vmas_anon_vma", "page_index_is_linear")
-SAFE += ("nothing_refers_to_a_freed_anon_vma",)
+HOLD = (
+    "vmas_are_sorted_and_disjoint",
+    "kernel_bug_is_never_hit",
+    "faulted_vmas_are_on_their_list",
+    "anon_vmas_are_freed_with_their_last_vma",
+    "first_write_takes_neighbours_anon_vma",
+)
+SAFE = (
+    "rmap_finds_every_page",
+    "pages_hang_from_their_vmas_anon_vma",
+    "page_index_is_linear",
+    "nothing_refers_to_a_freed_anon_vma",
+)
 CLAIMS = {"linux-6.12": (*HOLD, *SAFE), "linux-6.16": HOLD, "linux-6.18": (*HOLD, *SAFE), STICKY: (*HOLD, *SAFE)}
 SYSTEMS = {
     kernel: vm.build(kernel, Scope(6, tuple(PROTECTIONS), EVERYTHING, noreserve=True), claims)
