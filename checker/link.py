@@ -18,7 +18,7 @@ from checker.layout import MACHINE_FIELDS
 
 # CPython's conversion of syntax trees is not safe in several threads at once (3.11: "recursion depth mismatch").
 AST_LOCK = threading.RLock()
-KERNEL_NAMES = ("__anon_vma_merge",)  # names with two underscores that are the kernel's
+KERNEL_NAMES = ("__anon_vma_merge", "__split_vma", "__mm_populate")  # names with two underscores that are the kernel's
 
 
 class LinkError(Exception):
@@ -105,10 +105,10 @@ def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
     return program
 
 
-def linked_with(program: Program, files: Iterable[Path]) -> Program:
+def linked_with(program: Program, files: Iterable[Path], over: Iterable[Path] = ()) -> Program:
     """The program with more functions and constants beside its own; none may have the name of another. Not checked.
 
-    Raises LinkError.
+    over: files with functions in place of those of the same name in the others. Raises LinkError.
     """
     more, constants = dict(program.functions), dict(program.constants)
     for path in files:
@@ -123,6 +123,8 @@ def linked_with(program: Program, files: Iterable[Path]) -> Program:
             if name in constants or name in more:
                 raise LinkError(f"{path}: {name} is also a name that a patch defines")
         constants.update(own)
+    for path in over:
+        more.update(read(path, path.read_text(encoding="utf-8"), constants)[0])
     return Program(more, constants)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from checker import own, segments, threads, vm
+from checker import own, processes, segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.ci_command import add_ci
@@ -26,13 +26,23 @@ from checker.graph_command import add_graph
 from checker.jobs import JobError
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
-from checker.options import add_max_map_count, add_scope, add_threads, number, positive, scope_of, split_words
+from checker.options import (
+    add_max_map_count,
+    add_processes,
+    add_scope,
+    add_threads,
+    number,
+    positive,
+    scope_of,
+    split_words,
+)
 from checker.progress import ProgressLine
 from checker.real import add_real
 from checker.rounds import LEAST_MEMORY, MOST_WORKERS
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
 from checker.system import System
+from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.itf import itf_text, write_itf
 from counterexamples.live import KernelError
@@ -44,9 +54,9 @@ from counterexamples.svg import film_svg
 from counterexamples.terminal import show
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
 from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
-from model.kernels import KERNELS, PATCHES
+from model.kernels import MODERN_KERNELS, MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, TraceError
+from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
 from properties import PROPERTIES, THREAD_PROPERTIES
 
@@ -94,7 +104,8 @@ def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
     known, kernels, build = what_to_check(scope)
-    words, kernels = list(dict.fromkeys(options.property)) or known, options.kernel or kernels
+    kernels = options.kernel or kernels
+    words = list(dict.fromkeys(options.property)) or vm.followed(known, kernels, scope)
     names = [own.split(word)[1] for word in words]
     if len(set(names)) < len(names):
         fail("two properties have the same name")
@@ -130,6 +141,8 @@ def what_to_check(scope: Scope) -> tuple[list[str], list[str], Callable[[str, Sc
     """The properties and kernels of a check that names none, and what makes a system of a kernel."""
     if scope.threads:
         return threads.property_names(scope), list(threads.KERNELS), threads.build
+    if scope.processes > 1:
+        return processes.property_names(scope), list(MODERN_KERNELS), processes.build
     if scope.segments is not None:
         return vm.property_names(), [name for name in seed_kernels() if not segments.counts_pages(name)], segments.build
     return vm.property_names(), seed_kernels(), vm.build
@@ -226,7 +239,7 @@ def prove_command(options: argparse.Namespace) -> int:
     from checker.proving import prove_command as command  # noqa: PLC0415  (z3 is slow to import)
 
     protections = DEFAULT_PROTECTIONS if options.prot is None else in_order(split_words(options.prot), PROTECTIONS)
-    operations = in_order(split_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS])
+    operations = in_order(split_words(options.ops), [*EVERY_OPERATION, *ONLY_OF_THREADS])
     scope = Scope(PROVE_PAGES, protections, operations, options.noreserve, options.max_map_count)
     return EXIT_CODES[command(options, scope)]
 
@@ -243,6 +256,8 @@ def run_command(options: argparse.Namespace) -> int:
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
     text = sys.stdin.read() if options.trace == "-" else options.trace
+    if is_interleaving(text) and vm.is_modern(options.kernel):
+        return run_processes(options, parse_trace(text, processes=True))
     if is_interleaving(text):
         return run_interleaving(options, parse_interleaving(text))
     if options.every_step:
@@ -271,6 +286,19 @@ def run_command(options: argparse.Namespace) -> int:
     return HOLDS
 
 
+def run_processes(options: argparse.Namespace, calls: Sequence[Call]) -> int:
+    """vmacheck run, of two processes of today's kernels."""
+    pages = options.pages or max(call.room for call in calls)
+    system = processes.build(options.kernel, Scope(pages, max_map_count=options.max_map_count), calls=calls)
+    steps = replay_processes(system, calls)
+    if options.format == "json":
+        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
+        print(json.dumps(data, indent=1))
+        return HOLDS
+    print("\n".join([*process_film(steps, pages), "", LEGEND]))
+    return HOLDS
+
+
 def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
     """vmacheck run, of threads and processes."""
     if options.svg is not None:
@@ -293,12 +321,12 @@ def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
 def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: what there is, a line each."""
     lists: dict[str, list[tuple[str, str]]] = {
-        "kernels": [(name, kernel.what) for name, kernel in KERNELS.items()]
-        + [(f"+{name}", patch.what) for name, patch in PATCHES.items()],
+        "kernels": [(name, kernel.what) for name, kernel in every_kernel().items()]
+        + [(f"+{name}", patch.what) for name, patch in {**PATCHES, **MODERN_PATCHES}.items()],
         "properties": [
             (name, f"{prop.kind}: {prop.claim}") for name, prop in {**PROPERTIES, **THREAD_PROPERTIES}.items()
         ],
-        "operations": [(f"{name}({op.form})", op.what) for name, op in OPERATIONS.items()]
+        "operations": [(f"{name}({op.form})", op.what) for name, op in EVERY_OPERATION.items()]
         + [(f"{name}({form})", what) for name, (form, what) in ONLY_OF_THREADS.items()],
     }
     if options.what == "claims":
@@ -384,6 +412,7 @@ def parser() -> argparse.ArgumentParser:
         "-p", "--property", action="append", default=[], metavar="PROPERTY", help="or FILE.py:NAME (default: all)"
     )
     add_scope(one)
+    add_processes(one)
     add_threads(one)
     one.add_argument("--segments", type=number, metavar="S", help="instead of --pages: any number, in S vmas and holes")
     _add_means(one)

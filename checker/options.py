@@ -8,7 +8,7 @@ from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS
 from checker.subset import LARGEST
 from model.interleaving import ONLY_OF_THREADS
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS
+from model.operations import EVERY_OPERATION, PROTECTIONS
 
 
 def split_words(text: str) -> list[str]:
@@ -58,6 +58,13 @@ def add_threads(command: argparse.ArgumentParser) -> None:
     add("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
 
 
+def add_processes(command: argparse.ArgumentParser) -> None:
+    """Add the option for two processes."""
+    command.add_argument(
+        "--processes", type=positive, metavar="P", help="of today's kernels: 2, each of which can fork"
+    )
+
+
 def scope_of(options: argparse.Namespace) -> Scope:
     """The scope that the options choose. Raises ScopeError."""
     segments = getattr(options, "segments", None)
@@ -66,11 +73,12 @@ def scope_of(options: argparse.Namespace) -> Scope:
     return Scope(
         DEFAULT_PAGES if options.pages is None else options.pages,
         in_order(split_words(options.prot), PROTECTIONS),
-        in_order(split_words(options.ops), [*OPERATIONS, *ONLY_OF_THREADS]),
+        in_order(split_words(options.ops), [*EVERY_OPERATION, *ONLY_OF_THREADS]),
         options.noreserve,
         options.max_map_count,
         options.max_pgoff,
         segments,
         getattr(options, "threads", None) or 0,
         getattr(options, "every_step", False),
+        getattr(options, "processes", None) or 1,
     )

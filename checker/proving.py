@@ -38,6 +38,7 @@ def prove_command(options: argparse.Namespace, scope: Scope) -> str:
     milliseconds = 1000 * options.timeout
     _check_names(options)
     for kernel in options.names[: 2 if options.equivalent else 1]:
+        vm.check_is_of_the_seed("prove", kernel)
         vm.check_bounds_are_not_named(kernel)
     if options.depth is not None:
         return _depth(options, scope, milliseconds)
@@ -116,6 +117,7 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> str:
         for kernel in kernels:
             vm.build(kernel, scope)
     for kernel in violation.kernels:
+        vm.check_is_of_the_seed("minimise", kernel)
         vm.check_bounds_are_not_named(kernel)
     begin = time.perf_counter()
     with ProgressLine() as status:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, in_order
+from checker.vm import is_modern
 from counterexamples.against import (
     LIVE,
     against_data,
@@ -26,11 +27,14 @@ from counterexamples.report import SCHEMA
 from counterexamples.report import count as counted
 from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out, try_out_booted
 from counterexamples.terminal import show
+from counterexamples.views import BPF, LAYOUT, SMAPS, VIEWS, View, best_view
+from counterexamples.walks import conform_random, conform_states
 from model.interleaving import is_interleaving
-from model.operations import OPERATIONS, PROTECTIONS, Call, TraceError
+from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
 from properties import PROPERTIES
 
+LENGTH, LENGTH_OF_WALKS = 20, 40  # of random programs, if nothing else is said
 EXPECTED = "linux-2.6.8"
 
 
@@ -198,18 +202,40 @@ def replay_command(options: argparse.Namespace) -> int:
 # ---- conform -------------------------------------------------------------------------------------
 
 
+def view_of(options: argparse.Namespace) -> tuple[View, str]:
+    """The view of the real kernel that the options choose, and what it does not see for want of BPF."""
+    is_live = options.kernel_image == LIVE
+    if options.see is not None:
+        if options.see == BPF.name and not is_live:
+            raise KernelError("--see bpf is for the running kernel; an image can be seen by smaps")
+        return VIEWS[options.see], ""
+    if not is_modern(options.kernel):
+        return LAYOUT, ""
+    return best_view() if is_live else (SMAPS, "")
+
+
 def conform_command(options: argparse.Namespace) -> int:
     """vmacheck conform: every sequence of a scope on a model kernel and on a real one."""
     scope = Scope(
         options.pages,
         in_order(options.prot.split(","), PROTECTIONS),
-        in_order(options.ops.split(","), OPERATIONS),
+        in_order(options.ops.split(","), EVERY_OPERATION),
         options.noreserve,
+        processes=options.processes or 1,
     )
     if options.random is not None:
         return conform_at_random(options, scope)
     real = name_of_kernel(options.kernel_image)
-    found = conform(options.kernel, scope, options.depth, partial(on_real, options.kernel_image))
+    view, unseen = view_of(options)
+    runs = partial(on_real, options.kernel_image, view=view, processes=scope.processes)
+    if options.walks is not None:
+        length = options.length or LENGTH_OF_WALKS
+        found = conform_random(options.kernel, scope, options.walks, length, options.seed, runs, view)
+    elif options.states is not None:
+        found = conform_states(options.kernel, scope, options.states, runs, view)
+    else:
+        found = conform(options.kernel, scope, options.depth, runs, view)
+    found.unseen = unseen
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **conform_data(found, real)}, indent=1))
     else:
@@ -226,7 +252,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
     except ImportError:
         raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
     real = name_of_kernel(LIVE)
-    tried = conform_longer(options.kernel, scope, options.random, options.length, options.seed)
+    tried = conform_longer(options.kernel, scope, options.random, options.length or LENGTH, options.seed)
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, **longer_data(tried, real)}, indent=1))
     else:
@@ -288,8 +314,17 @@ def add_real(commands: Any) -> None:
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
-    add("--random", type=_positive, metavar="N", help="instead of all sequences: N at random, shrunk where they differ")
-    add("--length", type=_positive, default=20, metavar="L", help="with --random: of up to L calls (default 20)")
-    add("--seed", type=_positive, default=1, metavar="S", help="with --random: the same sequences for the same seed")
+    add("--processes", type=_positive, metavar="P", help="2, each of which can fork and exit (default 1)")
+    add("--states", type=_positive, metavar="N", help="instead of sequences: each call in each of up to N states, once")
+    add("--walks", type=_positive, metavar="N", help="instead of sequences: N random programs, seen after each call")
+    add(
+        "--random",
+        type=_positive,
+        metavar="N",
+        help="instead of all sequences: N at random, shrunk; layouts only",
+    )
+    add("--length", type=_positive, metavar="L", help="of --walks and --random: of up to L calls (default 40, and 20)")
+    add("--seed", type=_positive, default=1, metavar="S", help="of --walks and --random: which ones (default 1)")
+    add("--see", choices=list(VIEWS), help="what to look at (default: layout; for today's kernels bpf, or else smaps)")
     add("--format", choices=["text", "json"], default="text")
     three.set_defaults(command=conform_command)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from model import state
 from model.interleaving import ONLY_OF_THREADS, THREAD_OPERATIONS
 from model.mm import MAX_MAP_COUNT
-from model.operations import OPERATIONS, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls
+from model.operations import EVERY_OPERATION, PROTECTIONS, SEGMENT_OPERATIONS, Call, all_calls, calls_of_processes
 
 AnyCall = TypeVar("AnyCall")
 MAX_PAGES = 256
@@ -42,6 +42,7 @@ class Scope:
     segments: int | None = None
     threads: int = 0
     every_step: bool = False
+    processes: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.pages <= MAX_PAGES:
@@ -49,7 +50,7 @@ class Scope:
         if self.max_map_count < 1:
             raise ScopeError(f"--max-map-count is {self.max_map_count}; it has to be at least 1")
         _check_words("--prot", "protection", self.protections, PROTECTIONS)
-        _check_words("--ops", "operation", self.operations, [*OPERATIONS, *ONLY_OF_THREADS])
+        _check_words("--ops", "operation", self.operations, [*EVERY_OPERATION, *ONLY_OF_THREADS])
         if self.noreserve and "mmap" not in self.operations:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
         if self.highest_pgoff is not None:
@@ -60,6 +61,8 @@ class Scope:
                 raise ScopeError(f"--max-pgoff is {self.highest_pgoff}; pages have offsets up to {lowest} as it is")
         if self.every_step and not self.threads:
             raise ScopeError("--every-step is for --threads")
+        if self.processes != 1:
+            self._check_processes()
         if self.threads:
             self._check_threads()
         elif only := set(ONLY_OF_THREADS) & set(self.operations):
@@ -80,6 +83,14 @@ class Scope:
         if self.segments is not None or self.noreserve or self.highest_pgoff is not None:
             raise ScopeError("--threads goes without --segments, --noreserve and --max-pgoff")
 
+    def _check_processes(self) -> None:
+        if self.processes != 2:
+            raise ScopeError(f"--processes is {self.processes}; it can be 1 or 2")
+        if self.threads or self.segments is not None:
+            raise ScopeError("--processes goes without --threads and --segments")
+        if "brk" in self.operations:
+            raise ScopeError("--processes has no brk")
+
     @property
     def max_pgoff(self) -> int:
         """The highest offset that is followed."""
@@ -92,7 +103,8 @@ class Scope:
 
         Raises ScopeError if they are too many to search.
         """
-        return self.checked(all_calls(self.pages, self.protections, self.operations, self.noreserve))
+        every = calls_of_processes if self.processes > 1 else all_calls
+        return self.checked(every(self.pages, self.protections, self.operations, self.noreserve))
 
     def checked(self, calls: Iterable[AnyCall]) -> list[AnyCall]:
         """The calls as a list. Raises ScopeError if they are too many to search."""
@@ -110,6 +122,7 @@ class Scope:
             "ops": list(self.operations),
             "noreserve": self.noreserve,
             "max_map_count": self.max_map_count,
+            **({"processes": self.processes} if self.processes > 1 else {}),
             **({"threads": self.threads, "every_step": self.every_step} if self.threads else {}),
             "max_pgoff": None if self.segments else self.max_pgoff,
         }
@@ -122,6 +135,8 @@ class Scope:
         words.append(f"calls {','.join(self.operations)}")
         if self.threads:
             words.append(f"{self.threads} thread{'s' * (self.threads > 1)}{', every step' if self.every_step else ''}")
+        if self.processes > 1:
+            words.append(f"{self.processes} processes")
         if self.noreserve:
             words.append("with and without NORESERVE")
         if self.max_map_count != MAX_MAP_COUNT:

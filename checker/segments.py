@@ -34,6 +34,7 @@ FEW_STATES = 100_000
 
 def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
+    vm.check_is_of_the_seed("--segments", name)
     for path in (*vm.split_name(name)[2], *own.paths_of(properties)):
         raise ScopeError(f"--segments: whether pages are alike to {path} is not known; give --pages")
     if counts_pages(name):

@@ -42,6 +42,7 @@ def build(
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
     base, _, paths = vm.split_name(name)
+    vm.check_is_of_the_seed("--threads", name)
     for path in own.paths_of(properties):
         raise ScopeError(f"--threads: {path}: properties of your own are about one process; leave --threads out")
     if not scope.every_step:

@@ -13,12 +13,14 @@ from checker.codegen import check_fields
 from checker.layout import Layout
 from checker.link import Program, check_unchanging, link, linked_over, linked_with, read
 from checker.prune import without_kinds
-from checker.scope import Scope
+from checker.scope import Scope, ScopeError
 from checker.system import LARGEST_RESULT, Claim, Goal, System
 from model import state, unistd
-from model.kernels import GOALS, KERNELS, PATCHES, files
-from model.operations import NAMES, OPERATIONS, Call, result_text
-from properties import COST, FILES, PROPERTIES, Property
+from model.kernels import GOALS, MODERN, MODERN_KERNELS, Tree, every_kernel, files, patches_to
+from model.mm import MAX_MAP_COUNT
+from model.modern import state as modern
+from model.operations import MODERN_OPERATIONS, NAMES, OPERATIONS, Call, TraceError, only_of_today, result_text
+from properties import COST, FILES, MODERN_FILES, PROPERTIES, REFERENCE, REFERENCE_OPERATIONS, Property
 
 SLOT_COUNTS = ("NR_VMAS", "NR_ANON_VMAS")
 
@@ -37,17 +39,18 @@ def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
 def split_name(name: str) -> tuple[str, list[str], list[Path]]:
     """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'."""
     base, *rest = name.split("+")
-    if base not in KERNELS:
-        raise unknown("kernel", base, list(KERNELS))
+    if base not in every_kernel():
+        raise unknown("kernel", base, list(every_kernel()))
+    built_in = patches_to(base)
     patches: list[str] = []
-    while rest and rest[0] in PATCHES:
+    while rest and rest[0] in built_in:
         patches.append(rest.pop(0))
     paths: list[Path] = []
     for word in _file_names(rest):
-        if word in PATCHES:
+        if word in built_in:
             raise UnknownName(f"{name}: the built-in patch {word} has to come before the files")
         if not word.endswith(".py"):
-            raise unknown("patch", word, [*PATCHES, "a path that ends in .py"])
+            raise unknown("patch", word, [*built_in, "a path that ends in .py"])
         paths.append(Path(word))
     return base, patches, paths
 
@@ -69,27 +72,27 @@ def program_of(name: str, constants: dict[str, int], more: Sequence[Path] = (), 
     Raises UnknownName, or LinkError for a user's file.
     """
     base, patches, paths = split_name(name)
-    own = KERNELS[base].patches
+    own, tree = every_kernel()[base].patches, every_kernel()[base].tree
     repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
     if repeated:
         raise UnknownName(f"{name}: {repeated[0]} is in it twice")
     for patch in patches:
-        over = PATCHES[patch].over
+        over = patches_to(base)[patch].over
         if over and base not in over:
             raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
-    _check_that_patches_add_up(name, patches)
-    base_tree = files(())
-    program = link([*base_tree, *under, *files((*own, *patches))[len(base_tree) :], *more], constants)
+    _check_that_patches_add_up(name, patches, tree)
+    over_base = files((*own, *patches), tree)[len(tree.base) :]
+    program = link([*tree.base, *under, *over_base, *more], constants)
     for path in paths:
         program = linked_over(program, path)
     return program
 
 
-def _check_that_patches_add_up(name: str, patches: list[str]) -> None:
+def _check_that_patches_add_up(name: str, patches: list[str], tree: Tree) -> None:
     """Raise UnknownName if two patches replace the same function: only the last would count."""
     replaced: dict[str, str] = {}
     for patch in patches:
-        (path,) = set(files((patch,))) - set(files(()))
+        (path,) = files((patch,), tree)[len(tree.base) :]
         for function in read(path, path.read_text(encoding="utf-8"), {})[0]:
             if replaced.setdefault(function, patch) != patch:
                 raise UnknownName(f"{name}: {replaced[function]} and {patch} both replace {function}")
@@ -141,12 +144,12 @@ def check_is_claim(name: str) -> None:
 
 def program_with_claims(name: str) -> Program:
     """A kernel and the properties, linked, where the bounds of a scope do not matter. Raises as program_of does."""
-    return linked_with(program_of(name, {}), FILES)
+    return linked_with(program_of(name, {}), FILES, MODERN_FILES if is_modern(name) else ())
 
 
 def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
     """What has to happen in a search of this scope: each merge case that it has room for, and that the kernel has."""
-    never = KERNELS[split_name(kernel)[0]].never
+    never = every_kernel()[split_name(kernel)[0]].never
     return tuple(
         Goal(goal.name, goal.event)
         for goal in GOALS
@@ -176,31 +179,80 @@ def build(
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
-    bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
+    calls = scope.calls() if calls is None else calls
+    check_known(name, scope, calls)
+    check_is_followed(name, scope, properties)
+    if is_modern(name):
+        bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
+    else:
+        bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
     program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
-        program = linked_with(program, FILES)
+        program = linked_with(program, FILES, MODERN_FILES if is_modern(name) else ())
     for path in own.paths_of(properties):
         program = own.linked(program, path)
     if measures:
         program = linked_with(program, [COST])
     program.check()
     check_unchanging(program, [*(claim.name for claim in claims), *measures])
-    layout = Layout.of(state.layout(bounds))
+    layout = Layout.of((modern if is_modern(name) else state).layout(bounds))
     if split_name(name)[2] or own.paths_of(properties):
         check_fields(program, layout, Call._fields)
-    calls = scope.calls() if calls is None else calls
     program = without_kinds(program, "nr", absent_numbers(calls))
     return System(name, program, layout, calls, NAMES, claims, goals_for(name, scope), result_text, tuple(measures))
 
 
+def is_modern(name: str) -> bool:
+    """Is the kernel one of today's?"""
+    return every_kernel()[split_name(name)[0]].tree is MODERN
+
+
+def check_is_of_the_seed(what: str, name: str) -> None:
+    """Raise ScopeError if the kernel is one of today's, which `what` does not do."""
+    if is_modern(name):
+        raise ScopeError(f"{what} is about kernels of 2004, and {name} is none")
+
+
+def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
+    """Raise ScopeError or TraceError for what only today's kernels know, if this is none of them."""
+    if is_modern(name):
+        return
+    for word in scope.operations:
+        if word in MODERN_OPERATIONS:
+            raise ScopeError(f"--ops: {word} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
+    for call in calls:
+        if (what := only_of_today(call)) is not None:
+            raise TraceError(f"'{call}': {what} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
+
+
+def followed(names: Sequence[str], kernels: Sequence[str], scope: Scope) -> list[str]:
+    """The properties without the flat reference, if one of the kernels is one where it does not follow all calls."""
+    is_followed = set(scope.operations) <= set(REFERENCE_OPERATIONS) or not any(map(is_modern, kernels))
+    return [name for name in names if name != REFERENCE or is_followed]
+
+
+def check_is_followed(name: str, scope: Scope, properties: Sequence[str]) -> None:
+    """Raise ScopeError for what is not known of today's kernels, if this is one: the flat reference of some calls."""
+    if not is_modern(name):
+        return
+    unknown_to_it = [word for word in scope.operations if word not in REFERENCE_OPERATIONS]
+    if REFERENCE in properties and unknown_to_it:
+        raise ScopeError(f"{REFERENCE}: on {name} it does not follow {unknown_to_it[0]}; leave one of them out")
+    if scope.max_map_count != MAX_MAP_COUNT:
+        raise ScopeError(f"--max-map-count is about kernels of 2004, and {name} is none")
+
+
 def without_renaming(system: System, calls: Sequence[Call]) -> System:
     """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
-    constants = system.program.constants
+    known = system.program.constants
+    pages, max_map_count, more = known["TASK_SIZE"], known["MAX_MAP_COUNT"], len(calls)
     everything = [name for name in OPERATIONS if name != "mremap"]
-    bounds = state.bounds(
-        constants["TASK_SIZE"], everything, constants["MAX_MAP_COUNT"], LARGEST_RESULT, more_anon_vmas=len(calls)
-    )
-    program = Program(system.program.functions, {**constants, **bounds.constants()})
-    return replace(system, program=program, layout=Layout.of(state.layout(bounds)), calls=calls, claims=())
+    if is_modern(system.name):
+        bounds = modern.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
+        layout = modern.layout(bounds)
+    else:
+        bounds = state.bounds(pages, everything, max_map_count, LARGEST_RESULT, more)
+        layout = state.layout(bounds)
+    program = Program(system.program.functions, {**known, **bounds.constants()})
+    return replace(system, program=program, layout=Layout.of(layout), calls=calls, claims=())

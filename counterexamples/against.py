@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from counterexamples.live import Seen, cells_of, line_of, replay_live, vmas_in
+from counterexamples.live import Seen, cells_of, line_of, vmas_in
 from counterexamples.picture import LEGEND, picture
 from counterexamples.qemu import release_of, replay_booted
 from counterexamples.replay import Step
 from counterexamples.reproduce import steps_on
 from counterexamples.svg import Strip, strips_svg
+from counterexamples.views import LAYOUT, View, see
 from model.operations import Call
 
 LIVE = "live"
@@ -43,9 +44,12 @@ def name_of_kernel(kernel: str) -> str:
     return f"Linux {platform.release() if kernel == LIVE else release_of(Path(kernel))}"
 
 
-def on_real(kernel: str, lines: Sequence[str]) -> list[list[Seen]]:
-    """Carry out lines of line_of() on the running kernel ("live") or on an image. Raises KernelError."""
-    return replay_live(lines) if kernel == LIVE else replay_booted(Path(kernel), lines)
+def on_real(kernel: str, lines: Sequence[str], view: View = LAYOUT, processes: int = 1) -> list[list[Seen]]:
+    """Carry out lines of line_of() on the running kernel ("live") or on an image, and look. Raises KernelError."""
+    more = ["two"] if processes > 1 else []
+    if kernel == LIVE:
+        return see(view, lines, more)
+    return replay_booted(Path(kernel), lines, look=[*([] if view is LAYOUT else [view.name]), *more])
 
 
 def compare_with_real(model: str, kernel: str, traces: Sequence[tuple[Sequence[Call], int]]) -> list[Compared]:

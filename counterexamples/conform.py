@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from checker import vm
+from checker import processes, vm
 from checker.interpreted import Key, Machine
 from checker.scope import Scope
 from checker.system import OOPS
-from counterexamples.live import Seen, cells_of, encode, vmas_in
-from counterexamples.replay import Vma, vmas_of
+from counterexamples.live import Seen, encode, vmas_in
+from counterexamples.replay import STOPPED, Vma, vmas_of
+from counterexamples.views import LAYOUT, View, of_two
 from model.operations import NAMES, Call, TraceError, result_text
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
@@ -24,6 +25,10 @@ class After(NamedTuple):
     state: int
     shown: int | str
     cells: str
+
+    def agrees(self, seen: Seen) -> bool:
+        """Is it what was seen?"""
+        return self.cells == seen.cells and self.shown == seen.shown
 
 
 @dataclass
@@ -47,23 +52,47 @@ class Conformed:
     kernel: str
     scope: Scope
     depth: int
+    view: View = LAYOUT
+    unseen: str = ""
+    programs: str = ""
     compared: list[int] = field(default_factory=list)
     agreed: int = 0
     differences: dict[str, Difference] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def how(self) -> str:
+        """Which programs were compared."""
+        return self.programs or f"sequences of up to {self.depth}"
+
+    @property
+    def counted(self) -> str:
+        """What was compared, of which there were so many."""
+        if self.programs:
+            return "calls compared"
+        counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(self.compared, 1))
+        return f"sequences compared ({counts})"
+
 
 class Model:
     """The states of a model kernel, as they are asked for."""
 
-    def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call]) -> None:
-        self.pages, self.calls = scope.pages, calls
-        self.machine = Machine(vm.build(kernel, scope, calls=list(calls)))
+    def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call], view: View = LAYOUT) -> None:
+        self.pages, self.calls, self.view, self.processes = scope.pages, calls, view, scope.processes
+        build = processes.build if scope.processes > 1 else vm.build
+        self.text = of_two(view) if scope.processes > 1 else view.text
+        self.machine = Machine(build(kernel, scope, calls=list(calls)))
         self.before, self.after = self.machine.new(), self.machine.new()
         self.keys: list[Key] = []
         self.numbers: dict[Key, int] = {}
         self.known: dict[tuple[int, int], After] = {}
         self.first = self._number(self.machine.key(self.machine.new()))
+
+    def forget(self) -> None:
+        """Make room: forget all states but the first."""
+        del self.keys[1:]
+        self.numbers = {self.keys[0]: self.first}
+        self.known.clear()
 
     def _number(self, key: Key) -> int:
         if key not in self.numbers:
@@ -77,16 +106,15 @@ class Model:
         return vmas_of(self.before)
 
     def step(self, state: int, call: int) -> After:
-        """What a call, by number, leads to. Raises TraceError if it stops the kernel."""
+        """What a call, by number, leads to."""
         if (state, call) not in self.known:
             self.machine.load(self.before, self.keys[state])
             self.machine.evaluate("begin", self.before)
             result = self.machine.step(self.before, self.calls[call], self.after)
-            if result == OOPS:
-                raise TraceError(f"'{self.calls[call]}' stops the model kernel")
-            cells = cells_of(vmas_of(self.after), self.pages)
+            shown = STOPPED if result == OOPS else result_text(self.calls[call], result)
             number = self._number(self.machine.key(self.after))
-            self.known[state, call] = After(number, result_text(self.calls[call], result), cells)
+            cells = self.text(self.after, self.pages)
+            self.known[state, call] = After(number, shown, cells)
         return self.known[state, call]
 
 
@@ -102,14 +130,14 @@ def asked_for(scope: Scope, left_out: Counter[str]) -> tuple[list[Call], list[st
     return calls, texts
 
 
-def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
-    """Compare every sequence of up to so many calls, shortest first.
+def conform(kernel: str, scope: Scope, depth: int, on_real: Runs, view: View = LAYOUT) -> Conformed:
+    """Compare every sequence of up to so many calls, shortest first, by what the view sees.
 
     on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
     """
-    found = Conformed(kernel, scope, depth)
+    found = Conformed(kernel, scope, depth, view)
     calls, texts = asked_for(scope, found.left_out)
-    model = Model(kernel, scope, calls)
+    model = Model(kernel, scope, calls, view)
     level: list[tuple[tuple[int, ...], int]] = [((), model.first)]
     for _ in range(depth):
         following: list[tuple[tuple[int, ...], int]] = []
@@ -119,7 +147,7 @@ def conform(kernel: str, scope: Scope, depth: int, on_real: Runs) -> Conformed:
             for (sequence, state), (seen,) in zip(sequences, on_real(lines), strict=True):
                 after = model.step(state, sequence[-1])
                 compared += 1
-                if (after.shown, after.cells) == (seen.shown, seen.cells):
+                if after.agrees(seen):
                     following.append((sequence, after.state))
                 else:
                     note(found, model, sequence, state, after, seen)
@@ -148,7 +176,7 @@ def _line(pages: int, texts: Sequence[str]) -> str:
 def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
     """Note a sequence that differs at its last call, which is carried out in the state."""
     calls = tuple(model.calls[call] for call in sequence)
-    what = difference_of(calls[-1], model.vmas(state), model.vmas(after.state), after, seen)
+    what = difference_of(model, calls[-1], state, after, seen)
     if what in found.differences:
         found.differences[what].count += 1
     else:
@@ -158,23 +186,28 @@ def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, af
 # ---- ways to differ ------------------------------------------------------------------------------
 
 
-def difference_of(call: Call, before: Sequence[Vma], after: Sequence[Vma], model: After, seen: Seen) -> str:
+def difference_of(model: Model, call: Call, state: int, after: After, seen: Seen) -> str:
     """In which way the last call differs: by what it returns, maps or allows, or by what it merges and why."""
-    name = NAMES[call.nr]
-    if model.shown != seen.shown:
-        shown = ["success" if isinstance(result, int) else result for result in (model.shown, seen.shown)]
+    name, view = NAMES[call.nr], model.view
+    if after.shown != seen.shown:
+        shown = ["success" if isinstance(result, int) else result for result in (after.shown, seen.shown)]
         if shown[0] != shown[1]:
             return f"{name} returns {shown[0]} in the model, {shown[1]} in reality"
         return f"{name} returns another number"
-    if model.cells.lower() != seen.cells.lower():
+    if model.processes > 1:
+        return f"{name} leaves something else"
+    ours, theirs = (view.cells(text, model.pages) for text in (after.cells, seen.cells))
+    if ours.lower() != theirs.lower():
         return f"{name} maps or allows something else"
-    starts = {page for page, cell in enumerate(model.cells) if cell.islower()}
-    really = {page for page, cell in enumerate(seen.cells) if cell.islower()}
+    starts = {page for page, cell in enumerate(ours) if cell.islower()}
+    really = {page for page, cell in enumerate(theirs) if cell.islower()}
+    if starts == really:
+        return f"{name} leaves other {view.differs_in(after.cells, seen.cells)}"
     if starts - really and really - starts:
         return f"{name} merges with the other neighbour"
     if starts > really:
-        return f"{name} merges less in the model: {_kept_apart_by(after, min(starts - really))}"
-    return f"{name} merges more in the model: {_kept_apart_by(before, min(really - starts))}"
+        return f"{name} merges less in the model: {_kept_apart_by(model.vmas(after.state), min(starts - really))}"
+    return f"{name} merges more in the model: {_kept_apart_by(model.vmas(state), min(really - starts))}"
 
 
 def _kept_apart_by(vmas: Sequence[Vma], page: int) -> str:
@@ -209,21 +242,24 @@ def conform_text(found: Conformed, real: str) -> list[str]:
     lines = []
     for way in ways:
         lines += [f"{way.count:,} times: {way.what}", f"    {'; '.join(map(str, way.calls))}"]
-        lines.append(f"    {_seen(way.model)} on {found.kernel}, {_seen(way.real)} on {real}")
+        lines.append(f"    {_seen(found, way.model)} on {found.kernel}, {_seen(found, way.real)} on {real}")
     lines += [""] if ways else []
-    lines.append(f"scope: {found.scope}, sequences of up to {found.depth}")
+    lines.append(f"scope: {found.scope}, {found.how}")
+    if found.view is not LAYOUT:
+        lines.append(f"compared: {found.view.sees}{found.unseen}")
     if found.left_out:
         lines.append(
             f"left out, as no program can ask for them: {', '.join(f'{n} of {w}' for w, n in found.left_out.items())}"
         )
-    counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(found.compared, 1))
-    lines.append(f"{total:,} sequences compared ({counts}), none beyond its first difference")
+    lines.append(f"{total:,} {found.counted}, none beyond its first difference")
     lines.append(f"{found.agreed:,} agree with {real}, {total - found.agreed:,} differ in {len(ways)} ways")
     return lines
 
 
-def _seen(seen: tuple[int | str, str]) -> str:
+def _seen(found: Conformed, seen: tuple[int | str, str]) -> str:
     result, cells = seen
+    if found.view is not LAYOUT or found.scope.processes > 1:
+        return f"{cells}{f' ({result})' if isinstance(result, str) else ''}"
     vmas = [f"{vma.start}-{vma.end}:{vma.prot}" for vma in vmas_in(cells)]
     return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
 
@@ -235,6 +271,7 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
         "real": real,
         "scope": found.scope.as_data(),
         "depth": found.depth,
+        "view": found.view.name,
         "compared": found.compared,
         "agreed": found.agreed,
         "left_out": dict(found.left_out),
@@ -243,13 +280,18 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
                 "what": way.what,
                 "count": way.count,
                 "operations": [str(call) for call in way.calls],
-                "model": {"result": way.model[0], "vmas": [_data(vma) for vma in vmas_in(way.model[1])]},
-                "real": {"result": way.real[0], "vmas": [_data(vma) for vma in vmas_in(way.real[1])]},
+                "model": _data(found, way.model),
+                "real": _data(found, way.real),
             }
             for way in found.differences.values()
         ],
     }
 
 
-def _data(vma: Vma) -> dict[str, Any]:
-    return {"start": vma.start, "end": vma.end, "prot": vma.prot}
+def _data(found: Conformed, seen: tuple[int | str, str]) -> dict[str, Any]:
+    result, text = seen
+    if found.scope.processes > 1:
+        return {"result": result, "seen": text}
+    vmas = vmas_in(found.view.cells(text, found.scope.pages))
+    data = {"result": result, "vmas": [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]}
+    return data if found.view is LAYOUT else {**data, "seen": text}

@@ -6,10 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +17,16 @@ from model import mm
 from model.operations import ERRNO, Call, TraceError, protection_text
 from model.unistd import (
     NR_brk,
+    NR_exit,
+    NR_fork,
     NR_madvise,
     NR_mbind,
     NR_mlock,
+    NR_mlock2,
     NR_mmap,
     NR_mprotect,
     NR_mremap,
+    NR_mseal,
     NR_munlock,
     NR_munmap,
     NR_read,
@@ -36,7 +39,6 @@ WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 MOST_PAGES = 256
 LONGEST = 65000  # characters of a line, as runner.c has room for
 FEW = 1000  # traces that are not worth a process
-ERRNOS = {**ERRNO, 1: "EPERM", 13: "EACCES"}
 
 
 class KernelError(Exception):
@@ -44,7 +46,7 @@ class KernelError(Exception):
 
 
 class Seen(NamedTuple):
-    """What a call returned, 0, a page or a negative errno, and a letter for each page, as runner.c has them."""
+    """What a call returned, 0, a page or a negative errno, and what was to be seen, as runner.c has them."""
 
     result: int
     cells: str
@@ -52,7 +54,7 @@ class Seen(NamedTuple):
     @property
     def shown(self) -> int | str:
         """The result as reports have it."""
-        return ERRNOS.get(-self.result, f"errno {-self.result}") if self.result < 0 else self.result
+        return ERRNO.get(-self.result, f"errno {-self.result}") if self.result < 0 else self.result
 
 
 def encode(number: int, call: Call) -> str:
@@ -60,12 +62,16 @@ def encode(number: int, call: Call) -> str:
 
     Raises TraceError for what no program can have of a kernel.
     """
+    if call.process:
+        return f"1{encode(number, call._replace(process=0))}"
+    if call.nr in (NR_fork, NR_exit):
+        return "F" if call.nr == NR_fork else "X"
     head = f"operation {number}, '{call}'"
     if call.nr == NR_brk:
         raise TraceError(f"{head}: where the heap of a program is, is the kernel's choice: there is no replay of brk")
     if call.nr == NR_mremap and call.flags == mm.MREMAP_MAYMOVE:
         raise TraceError(f"{head}: where it moves to is the kernel's choice: name the place, as in mremap(0,1->2)")
-    two = {NR_munmap: "u", NR_mlock: "l", NR_munlock: "k"}
+    two = {NR_munmap: "u", NR_mlock: "l", NR_munlock: "k", NR_mseal: "S"}
     if call.nr in two:
         return f"{two[call.nr]}{call.addr},{call.len}"
     if call.nr == NR_mmap:
@@ -74,6 +80,8 @@ def encode(number: int, call: Call) -> str:
         return f"p{call.addr},{call.len},{call.prot}"
     if call.nr == NR_mremap:
         return f"M{call.addr},{call.len},{call.new_len},{call.flags},{call.new_addr}"
+    if call.nr == NR_mlock2:
+        return f"L{call.addr},{call.len},{call.flags}"
     if call.nr == NR_madvise:
         return f"a{call.addr},{call.len},{call.behavior}"
     if call.nr == NR_mbind:
@@ -131,13 +139,17 @@ def compile_program(source: Path, program: Path, *options: str, cc: str | None =
         raise KernelError(f"{source.name} does not compile: {done.stderr.strip()}")
 
 
-@contextmanager
-def runner() -> Iterator[Path]:
-    """runner.c as a program that needs nothing else. Raises KernelError."""
-    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
-        program = Path(folder) / "runner"
-        compile_program(SOURCE, program, "-static")
-        yield program
+@cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="vmacheck")
+
+
+@cache
+def runner() -> Path:
+    """runner.c as a program that needs nothing else, for as long as this process lives. Raises KernelError."""
+    program = Path(_folder().name) / "runner"
+    compile_program(SOURCE, program, "-static")
+    return program
 
 
 def seen_in(text: str) -> list[list[Seen]]:
@@ -155,19 +167,22 @@ def _step(line: str) -> Seen:
     return Seen(int(match[1]), match[2])
 
 
-def carry_out(program: Path, lines: Sequence[str]) -> list[list[Seen]]:
+def carry_out(program: Path, look: Sequence[str], lines: Sequence[str]) -> list[list[Seen]]:
     """Carry out lines of line_of() by the compiled runner, a child process. Raises KernelError."""
     text = "".join(f"{line}\n" for line in lines)
-    done = subprocess.run([program], input=text, check=False, capture_output=True, text=True)
+    done = subprocess.run([program, *look], input=text, check=False, capture_output=True, text=True)
     if done.returncode:
         raise KernelError(done.stderr.strip() or f"the runner ended with {done.returncode}")
     return seen_in(done.stdout.partition("begin\n")[2])
 
 
-def replay_live(lines: Sequence[str]) -> list[list[Seen]]:
-    """Carry out lines of line_of() on the running kernel, in a child process each processor. Raises KernelError."""
+def replay_live(lines: Sequence[str], look: Sequence[str] = ()) -> list[list[Seen]]:
+    """Carry out lines of line_of() on the running kernel, in a child process each processor. Raises KernelError.
+
+    look: the arguments of runner.c, which say what is to be seen.
+    """
     processes = min(os.cpu_count() or 1, 1 + len(lines) // FEW)
     share = -(-len(lines) // processes)
     parts = [lines[first : first + share] for first in range(0, len(lines), share)]
-    with runner() as program, ThreadPoolExecutor(processes) as pool:
-        return [seen for part in pool.map(partial(carry_out, program), parts) for seen in part]
+    with ThreadPoolExecutor(processes) as pool:
+        return [seen for part in pool.map(partial(carry_out, runner(), look), parts) for seen in part]

@@ -51,7 +51,7 @@ class Comparison:
     def difference(self, sequence: Sequence[int]) -> Difference | None:
         """The first difference in a sequence, with the calls up to it."""
         line = " ".join([str(self.scope.pages), "1", *(self.texts[call] for call in sequence)])
-        (seen,) = carry_out(self.program, [line])
+        (seen,) = carry_out(self.program, (), [line])
         state = self.model.first
         for number, (call, one) in enumerate(zip(sequence, seen, strict=True), 1):
             try:
@@ -60,7 +60,7 @@ class Comparison:
                 calls = tuple(self.model.calls[made] for made in sequence[:number])
                 what = f"{NAMES[calls[-1].nr]} stops the model kernel"
                 return Difference(what, 1, calls, (STOPPED, ""), (one.shown, one.cells))
-            if (after.shown, after.cells) != (one.shown, one.cells):
+            if not after.agrees(one):
                 found = Conformed(self.kernel, self.scope, number)
                 note(found, self.model, sequence[:number], state, after, one)
                 return next(iter(found.differences.values()))
@@ -73,12 +73,11 @@ def conform_longer(kernel: str, scope: Scope, number: int, length: int, first_se
 
     After a way to differ is found, as many again are compared, for others. Raises what conform() raises.
     """
-    with runner() as program:
-        comparison = Comparison(kernel, scope, program)
-        ways: dict[str, Difference] = {}
-        while (way := _another(comparison, ways.keys(), number, length, first_seed + len(ways))) is not None:
-            ways[way.what] = way
-        return Tried(kernel, scope, number, length, first_seed, comparison.left_out, tuple(ways.values()))
+    comparison = Comparison(kernel, scope, runner())
+    ways: dict[str, Difference] = {}
+    while (way := _another(comparison, ways.keys(), number, length, first_seed + len(ways))) is not None:
+        ways[way.what] = way
+    return Tried(kernel, scope, number, length, first_seed, comparison.left_out, tuple(ways.values()))
 
 
 def _another(comparison: Comparison, known: Any, number: int, length: int, first_seed: int) -> Difference | None:

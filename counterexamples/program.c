@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-@if MBIND
+@if SYSCALL
 #include <sys/syscall.h>
-@end MBIND
+@end SYSCALL
 #include <unistd.h>
 @if KSELFTEST
 
@@ -102,6 +102,33 @@ static long resize(long page, long old_pages, long new_pages)
 }
 
 @end RESIZE
+@if MOVE_AND_KEEP
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+static long move_and_keep(long page, long pages, long to)
+{
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+
+	return page_of(mremap(at(page), pages * page_size, pages * page_size, flags, at(to)));
+}
+
+@end MOVE_AND_KEEP
+@if GUARDS
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+@end GUARDS
+@if SEAL
+static long seal(long page, long pages)
+{
+	return result(syscall(462 /* mseal */, at(page), pages * page_size, 0UL));
+}
+
+@end SEAL
 @if MBIND
 #define MPOL_DEFAULT 0
 #define MPOL_BIND 2

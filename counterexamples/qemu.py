@@ -44,10 +44,12 @@ def root_of(program: Path, lines: Iterable[str], more: Sequence[Path]) -> bytes:
     )
 
 
-def replay_booted(image: Path, lines: Iterable[str], more: Sequence[Path] = ()) -> list[list[Seen]]:
+def replay_booted(
+    image: Path, lines: Iterable[str], more: Sequence[Path] = (), look: Sequence[str] = ()
+) -> list[list[Seen]]:
     """Carry out lines for runner.c on the kernel of the image, in one boot. Raises KernelError.
 
-    more: programs that need nothing else, for lines to run.
+    more: programs that need nothing else, for lines to run. look: the arguments of runner.c.
     """
     if not image.is_file():
         raise KernelError(f"there is no kernel image {image}")
@@ -55,11 +57,19 @@ def replay_booted(image: Path, lines: Iterable[str], more: Sequence[Path] = ()) 
     if qemu is None:
         raise KernelError(f"there is no {QEMU}, which boots kernel images")
     lines = list(lines)
-    with runner() as program, tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
+    with tempfile.TemporaryDirectory(prefix="vmacheck") as folder:
         root = Path(folder) / "root"
-        root.write_bytes(root_of(program, lines, more))
+        root.write_bytes(root_of(runner(), lines, more))
         command = [qemu, "-accel", "tcg", "-m", str(MEMORY), "-nodefaults", "-display", "none", "-serial", "stdio"]
-        command += ["-no-reboot", "-kernel", str(image), "-initrd", str(root), "-append", COMMAND_LINE]
+        command += [
+            "-no-reboot",
+            "-kernel",
+            str(image),
+            "-initrd",
+            str(root),
+            "-append",
+            " ".join([COMMAND_LINE, "--", *look]),
+        ]
         try:
             done = subprocess.run(
                 command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=BOOT + EACH * len(lines)

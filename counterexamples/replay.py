@@ -9,10 +9,26 @@ from checker.interpreted import Machine
 from checker.system import OOPS, System
 from checker.vm import without_renaming
 from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
+from model.modern import mm as modern
 from model.operations import FILES, POLICIES, Call, TraceError, name_of, protection_text, result_text
 
 STOPPED = "BUG"
-FLAG_NAMES = {VM_ACCOUNT: "ACCOUNT", VM_LOCKED: "LOCKED", VM_SEQ_READ: "SEQ_READ", VM_RAND_READ: "RAND_READ"}
+FLAG_NAMES = {
+    VM_ACCOUNT: "ACCOUNT",
+    VM_LOCKED: "LOCKED",
+    VM_SEQ_READ: "SEQ_READ",
+    VM_RAND_READ: "RAND_READ",
+    modern.VM_LOCKONFAULT: "LOCKONFAULT",
+    modern.VM_NORESERVE: "NORESERVE",
+    modern.VM_DONTCOPY: "DONTCOPY",
+    modern.VM_WIPEONFORK: "WIPEONFORK",
+    modern.VM_DONTDUMP: "DONTDUMP",
+    modern.VM_MERGEABLE: "MERGEABLE",
+    modern.VM_HUGEPAGE: "HUGEPAGE",
+    modern.VM_NOHUGEPAGE: "NOHUGEPAGE",
+    modern.VM_MAYBE_GUARD: "MAYBE_GUARD",
+    modern.VM_SEALED: "SEALED",
+}
 
 
 @dataclass(frozen=True)

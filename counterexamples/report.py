@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from checker.check import Checked, Result, never_happened
+from checker.processes import has_processes
 from checker.scope import Scope
 from checker.search import Limits, Search
 from checker.system import OOPS, System
 from checker.threads import is_threaded
+from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_threads, thread_film, thread_step_data
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import STOPPED, Page, Step, Vma, pages_of, replay
@@ -34,6 +36,8 @@ def steps_data(system: System, calls: Sequence[Any]) -> list[dict[str, Any]]:
     """The calls, carried out, as JSON has them."""
     if is_threaded(system):
         return [thread_step_data(step) for step in replay_threads(system, calls)]
+    if has_processes(system):
+        return [thread_step_data(step) for step in replay_processes(system, calls)]
     return [step_data(step) for step in replay(system, calls)]
 
 
@@ -151,6 +155,9 @@ def _drawn(system: System, calls: tuple[Any, ...]) -> tuple[str, ...]:
     if is_threaded(system):
         interleaved = thread_film(replay_threads(system, calls), pages_of(system))
         return (*interleaved, "", f"     {'; '.join(map(str, calls))}")
+    if has_processes(system):
+        forked = process_film(replay_processes(system, calls), pages_of(system))
+        return (*forked, "", f"     {'; '.join(map(str, calls))}")
     steps = replay(system, calls)
     lines = film(steps, pages_of(system))
     return (*lines, "", f"     {pages_line(steps[-1])}") if steps else tuple(lines)

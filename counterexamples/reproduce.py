@@ -12,19 +12,23 @@ from pathlib import Path
 
 from checker import vm
 from checker.scope import Scope
+from checker.vm import is_modern
 from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
 from counterexamples.picture import LEGEND, picture
 from counterexamples.qemu import replay_booted
 from counterexamples.replay import Step, Vma, replay
 from model import mm
-from model.operations import ADVICE, POLICIES, Call, TraceError, name_of
+from model.modern import mm as modern
+from model.operations import ADVICE, MMAP_FLAGS, POLICIES, Call, TraceError, name_of
 from model.unistd import (
     NR_madvise,
     NR_mbind,
     NR_mlock,
+    NR_mlock2,
     NR_mmap,
     NR_mprotect,
     NR_mremap,
+    NR_mseal,
     NR_munlock,
     NR_munmap,
     NR_read,
@@ -38,8 +42,10 @@ PATIENCE = 60  # seconds that a program may take
 STYLES = ("program", "kselftest")
 OUTCOMES = {0: "reproduced", 1: "not reproduced", 2: "could not be set up", 77: "skipped"}
 ACCESSES = (NR_read, NR_write)
-WITH_FLAGS = (NR_mlock, NR_munlock, NR_madvise)  # calls whose effect only VmFlags of smaps show
-SMAPS = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
+WITH_FLAGS = (NR_mlock, NR_mlock2, NR_munlock, NR_madvise, NR_mseal)  # calls whose effect only VmFlags of smaps show
+SEED_SMAPS = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
+SMAPS = {**SEED_SMAPS, "DONTCOPY": "dc", "LOCKONFAULT": "lf", "WIPEONFORK": "wf", "DONTDUMP": "dd"}
+SMAPS |= {"HUGEPAGE": "hg", "NOHUGEPAGE": "nh", "MERGEABLE": "mg", "SEALED": "sl"}
 ACCOUNT = {"ACCOUNT": "ac"}
 WIDTH = 100
 
@@ -65,9 +71,10 @@ class Sees:
     pages: bool
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> "Sees":
+    def of(cls, kernel: str, calls: Sequence[Call]) -> "Sees":
         """What matters to these calls: memory that moves or is dropped is seen by its pages only."""
-        flags = SMAPS if any(call.nr in WITH_FLAGS for call in calls) else {}
+        known = SMAPS if is_modern(kernel) else SEED_SMAPS
+        flags = known if any(call.nr in WITH_FLAGS for call in calls) else {}
         moves = any(
             call.nr == NR_mremap or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED) for call in calls
         )
@@ -99,8 +106,17 @@ def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int |
 
 def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """What can have kept vmas apart, with the calls that are left without it: the accesses first, then calls or flags
-    that change something else than protections, then all of mprotect, then any one call."""
-    kinds = [("accesses", ACCESSES), ("calls of madvise", (NR_madvise,)), ("calls of mlock", (NR_mlock, NR_munlock))]
+    that change something else than protections, then all of mprotect, then any one call.
+
+    What was sealed stays, so that no control can follow it in one program.
+    """
+    if any(call.nr == NR_mseal for call in calls):
+        return
+    kinds = [
+        ("accesses", ACCESSES),
+        ("calls of madvise", (NR_madvise,)),
+        ("calls of mlock", (NR_mlock, NR_mlock2, NR_munlock)),
+    ]
     kinds += [("calls of mbind", (NR_mbind,)), ("calls of mprotect", (NR_mprotect,))]
     for what, numbers in kinds:
         if any(call.nr in numbers for call in calls):
@@ -152,7 +168,7 @@ def steps_on(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]
 
 def c_text(program: Program, style: str = "program") -> str:
     """The C file."""
-    sees = Sees.of(program.calls)
+    sees = Sees.of(program.kernel, program.calls)
     source = TEMPLATE.read_text()
     words = {
         "HEADER": header(program),
@@ -180,11 +196,13 @@ def c_text(program: Program, style: str = "program") -> str:
 def _needs(calls: Sequence[Call]) -> dict[str, bool]:
     """The parts of the template that a trace needs."""
     text = "".join(map(c_call, calls))
-    words = ("map", "map_file", "move", "resize", "store", "load", "result")
+    words = ("map", "map_file", "move", "move_and_keep", "resize", "store", "load", "seal", "result")
     needs = {word.upper(): bool(re.search(rf"\b{word}\(", text)) for word in words}
     needs["MBIND"] = "set_policy(" in text
-    needs["RESULT"] |= needs["MBIND"]
-    needs["PAGE_OF"] = needs["MAP"] or needs["MAP_FILE"] or needs["MOVE"] or needs["RESIZE"]
+    needs["GUARDS"] = "MADV_GUARD" in text
+    needs["SYSCALL"] = needs["MBIND"] or needs["SEAL"]
+    needs["RESULT"] |= needs["SYSCALL"]
+    needs["PAGE_OF"] = any(needs[word] for word in ("MAP", "MAP_FILE", "MOVE", "MOVE_AND_KEEP", "RESIZE"))
     needs["ACCESS"] = needs["STORE"] or needs["LOAD"]
     needs["NORESERVE"] = any(map(_is_noreserve, calls))
     return needs
@@ -215,7 +233,7 @@ def header(program: Program) -> str:
 
 
 def _what_is_seen(program: Program) -> str:
-    sees = Sees.of(program.calls)
+    sees = Sees.of(program.kernel, program.calls)
     more = [f", with {', '.join(sees.flags.values())} of its VmFlags" if sees.flags else ""]
     more.append(", and which pages are its own" if sees.pages else "")
     text = f"A program sees where a vma starts and ends and what it allows{''.join(more)}"
@@ -295,16 +313,22 @@ def layout(vmas: Sequence[Vma], flags: Mapping[str, str]) -> str:
 def c_call(call: Call) -> str:
     """The call as an expression of the C file."""
     if call.nr == NR_mmap:
-        flags = "MAP_NORESERVE" if call.flags & mm.MAP_NORESERVE else "0"
+        flags = " | ".join(f"MAP_{word}" for word, bit in MMAP_FLAGS.items() if call.flags & bit) or "0"
         words = f"{call.addr}, {call.len}, {_c_prot(call.prot)}, {flags}"
         return f"map_file({call.file}, {call.pgoff}, {words})" if call.file else f"map({words})"
     if call.nr == NR_mremap:
+        if call.flags & modern.MREMAP_DONTUNMAP:
+            return f"move_and_keep({call.addr}, {call.len}, {call.new_addr})"
         if call.flags & mm.MREMAP_FIXED:
             return f"move({call.addr}, {call.len}, {call.new_len}, {call.new_addr})"
         return f"resize({call.addr}, {call.len}, {call.new_len})"
     if call.nr in ACCESSES:
         return f"{'store' if call.nr == NR_write else 'load'}({call.addr})"
     span = f"at({call.addr}), {f'{call.len} * ' if call.len != 1 else ''}page_size"
+    if call.nr == NR_mseal:
+        return f"seal({call.addr}, {call.len})"
+    if call.nr == NR_mlock2:
+        return f"result(mlock2({span}, MLOCK_ONFAULT))"
     if call.nr == NR_mprotect:
         return f"result(mprotect({span}, {_c_prot(call.prot)}))"
     if call.nr == NR_madvise:

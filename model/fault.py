@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """arch/i386/mm/fault.c as of 2.6.7: which user accesses are allowed (kernel-2004 section 4.9)."""
 
+from model.lookup import find_vma
 from model.memory import handle_mm_fault
 from model.mm import EFAULT, NULL, VM_EXEC, VM_READ, VM_WRITE
-from model.mmap import find_vma
 
 
 def do_page_fault(mm, address, write_access):

@@ -9,6 +9,8 @@ from model import mm
 BASE_NAMES = (
     "unistd",
     "mm",
+    "lookup",
+    "pages",
     "rmap",
     "memory",
     "mmap",
@@ -20,8 +22,43 @@ BASE_NAMES = (
     "fault",
     "syscall",
 )
+MODERN_NAMES = (
+    "unistd",
+    "mm",
+    "lookup",
+    "pages",
+    "memory",
+    "syscall",
+    *(
+        f"modern/{name}"
+        for name in (
+            "mm",
+            "rmap",
+            "vma",
+            "mlock",
+            "mmap",
+            "mprotect",
+            "mremap",
+            "madvise",
+            "mseal",
+            "mempolicy",
+            "fault",
+            "syscall",
+        )
+    ),
+)
 HERE = Path(__file__).parent
-BASE = tuple(HERE / f"{name}.py" for name in BASE_NAMES)
+
+
+class Tree(NamedTuple):
+    """A base: its files in linking order, and the folder of the patches to it."""
+
+    base: tuple[Path, ...]
+    patches: Path
+
+
+SEED = Tree(tuple(HERE / f"{name}.py" for name in BASE_NAMES), HERE / "patches")
+MODERN = Tree(tuple(HERE / f"{name}.py" for name in MODERN_NAMES), HERE / "modern" / "patches")
 
 
 class Kernel(NamedTuple):
@@ -30,6 +67,7 @@ class Kernel(NamedTuple):
     patches: tuple[str, ...]
     what: str
     never: tuple[str, ...] = ()
+    tree: Tree = SEED
 
 
 class Patch(NamedTuple):
@@ -66,6 +104,37 @@ PATCHES = {
         tuple(name for name in KERNELS if name != "andrea-aa"),
     ),
 }
+MERGE_FAULTED, MREMAP_MANY, GUARDS = "merge-faulted", "mremap-many", "guard-regions"
+MODERN_KERNELS = {
+    "linux-6.12": Kernel((), "what was faulted is not merged into what was not", tree=MODERN),
+    "linux-6.16": Kernel(
+        (GUARDS, MERGE_FAULTED),
+        "what was faulted may be merged into what was not, in mremap unsafely",
+        tree=MODERN,
+    ),
+    "linux-6.18": Kernel(
+        (GUARDS, MERGE_FAULTED, MREMAP_MANY, "mremap-dup-anon-vma"),
+        "with the fix of January 2026, by which mremap brings the anon_vma along; mremap moves many vmas",
+        tree=MODERN,
+    ),
+}
+MODERN_PATCHES = {
+    GUARDS: Patch("MADV_GUARD_INSTALL and MADV_GUARD_REMOVE (6.13, and for files 6.15)", ("linux-6.12",)),
+    MERGE_FAULTED: Patch("what was faulted may be merged into what was not (6.16)", ("linux-6.12",)),
+    MREMAP_MANY: Patch("mremap moves many vmas, and looks before it unmaps (6.17)", ("linux-6.12", "linux-6.16")),
+    "mremap-dup-anon-vma": Patch("what mremap moves brings its anon_vma along (6.18.y)", ("linux-6.16",)),
+    "sticky": Patch("merges neither mind nor forget VM_MAYBE_GUARD (7.0, and the running 6.18)", ("linux-6.18",)),
+}
+
+
+def every_kernel() -> dict[str, Kernel]:
+    """All kernels: those of the seed, and today's."""
+    return {**KERNELS, **MODERN_KERNELS}
+
+
+def patches_to(kernel: str) -> dict[str, Patch]:
+    """The patches to the tree that a kernel is of."""
+    return MODERN_PATCHES if kernel in MODERN_KERNELS else PATCHES
 
 
 # patches that make decisions by how many pages there are, or lie between; in all others they are alike
@@ -108,6 +177,6 @@ GOALS = tuple(
 )
 
 
-def files(patches: tuple[str, ...]) -> list[Path]:
-    """The files of the base tree with patches over it, in linking order."""
-    return [*BASE, *(HERE / "patches" / f"{patch.replace('-', '_')}.py" for patch in patches)]
+def files(patches: tuple[str, ...], tree: Tree = SEED) -> list[Path]:
+    """The files of a base tree with patches over it, in linking order."""
+    return [*tree.base, *(tree.patches / f"{patch.replace('-', '_')}.py" for patch in patches)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/madvise.c as of 2.6.7: hints, which cut and never merge, and MADV_DONTNEED (kernel-2004 section 4.7)."""
 
+from model.lookup import find_vma
 from model.memory import zap_page_range
 from model.mm import (
     EAGAIN,
@@ -14,7 +15,7 @@ from model.mm import (
     VM_RAND_READ,
     VM_SEQ_READ,
 )
-from model.mmap import find_vma, split_vma
+from model.mmap import split_vma
 
 
 def madvise_behavior(mm, vma, start, end, behavior):

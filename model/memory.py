@@ -5,7 +5,8 @@ mm.page[a] is the anonymous page mapped at address a (mapcount 0: none). A singl
 """
 
 from model.mm import NULL
-from model.rmap import anon_vma_prepare, page_add_anon_rmap, page_remove_rmap
+from model.pages import page_add_anon_rmap, page_remove_rmap
+from model.rmap import anon_vma_prepare
 
 
 def zap_page_range(mm, start, end):

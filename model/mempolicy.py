@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mempolicy.c as of 2.6.7, as far as sys_mbind goes, which cuts and never merges (kernel-2004 section 4.7)."""
 
+from model.lookup import find_vma, vma_next
 from model.mm import EFAULT, NULL
-from model.mmap import find_vma, split_vma, vma_next
+from model.mmap import split_vma
 
 
 def check_range(mm, start, end):

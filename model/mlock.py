@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mlock.c as of 2.6.7: mlock and munlock, which never merge (kernel-2004 section 4.7)."""
 
+from model.lookup import find_vma
 from model.memory import handle_mm_fault
 from model.mm import EAGAIN, EFAULT, ENOMEM, NULL, VM_LOCKED, VM_READ, VM_WRITE
-from model.mmap import find_vma, split_vma
+from model.mmap import split_vma
 
 
 def make_pages_present(mm, addr, end):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mmap.c as of 2.6.7: look-up, vma_merge, vma_adjust, split_vma, copy_vma, and mmap, munmap and brk.
+"""mm/mmap.c as of 2.6.7: vma_merge, vma_adjust, split_vma, copy_vma, and mmap, munmap and brk.
 
-A vma is an index into mm.vma[1..map_count], which is kept in address order; NULL is 0. So vm_next is
-"index + 1", and linking or freeing a vma moves those above it. Addresses and lengths are in pages.
-Rules: kernel-2004 sections 2.2, 3, 4.1 to 4.3 and 4.6; departures: model/DEPARTURES.md.
+lookup.py says what a vma is. Rules: kernel-2004 sections 2.2, 3, 4.1 to 4.3 and 4.6; departures: model/DEPARTURES.md.
 """
 
+from model.lookup import find_vma, find_vma_prev, kmem_cache_alloc_vma, kmem_cache_free_vma, mpol_equal, vma_next
 from model.memory import zap_page_range
 from model.mm import (
     BUG,
@@ -31,7 +30,6 @@ from model.mm import (
     VMA_MERGE_CASE_6,
     VMA_MERGE_CASE_7,
     VMA_MERGE_CASE_8,
-    VMA_NEW,
     count_vm_event,
 )
 from model.rmap import __anon_vma_merge, anon_vma_link, anon_vma_unlink
@@ -39,41 +37,12 @@ from model.rmap import __anon_vma_merge, anon_vma_link, anon_vma_unlink
 # ---- look-up -----------------------------------------------------------------------------------
 
 
-def vma_next(mm, vma):
-    """vma->vm_next; after NULL comes the first vma, as in `prev ? prev->vm_next : mm->mmap`."""
-    if vma < mm.map_count:
-        return vma + 1
-    return NULL
-
-
-def find_vma(mm, addr):
-    """The lowest vma that ends above addr, or NULL. It may start above addr."""
-    for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_end > addr:
-            return vma
-    return NULL
-
-
 def vm_start_of(mm, vma):
     """The start of vma, for find_vma_prev to look it up by."""
     return mm.vma[vma].vm_start
 
 
-def find_vma_prev(mm, addr):
-    """The highest vma that ends at or below addr, or NULL; vma_next() of it is find_vma(addr)."""
-    prev = NULL
-    for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_end <= addr:
-            prev = vma
-    return prev
-
-
 # ---- may two areas be one? ---------------------------------------------------------------------
-
-
-def mpol_equal(a, b):
-    """Memory policies are compared by value; none equals only none."""
-    return a == b
 
 
 def is_mergeable_vma(mm, vma, file, vm_flags):
@@ -166,33 +135,6 @@ def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
 
 
 # ---- changing the list of vmas -----------------------------------------------------------------
-
-
-def clear_vma(mm, vma):
-    """Zero a slot."""
-    mm.vma[vma].vm_start = 0
-    mm.vma[vma].vm_end = 0
-    mm.vma[vma].vm_flags = 0
-    mm.vma[vma].vm_pgoff = 0
-    mm.vma[vma].vm_file = NULL
-    mm.vma[vma].vm_policy = NULL
-    mm.vma[vma].anon_vma = NULL
-    mm.vma[vma].anon_vma_node = NULL
-    mm.vma[vma].was = NULL
-
-
-def kmem_cache_alloc_vma(mm):
-    """A zeroed vma that is not part of the mm yet."""
-    clear_vma(mm, VMA_NEW)
-    return VMA_NEW
-
-
-def kmem_cache_free_vma(mm, vma):
-    """Take vma out of the mm; those above it move down by one."""
-    for i in range(vma, mm.map_count):
-        mm.vma[i] = mm.vma[i + 1]
-    clear_vma(mm, mm.map_count)
-    mm.map_count = mm.map_count - 1
 
 
 def vma_link(mm, vma):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mprotect.c as of 2.6.7: sys_mprotect and mprotect_fixup (kernel-2004 sections 4.4 and 4.5)."""
 
+from model.lookup import find_vma, vma_next
 from model.mm import ENOMEM, NULL, VM_ACCOUNT, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE
-from model.mmap import find_vma, split_vma, vma_merge, vma_next
+from model.mmap import split_vma, vma_merge
 
 
 def mprotect_fixup(mm, vma, prev, start, end, newflags):

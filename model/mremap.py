@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mremap.c as of 2.6.7: do_mremap, move_vma, move_page_tables (kernel-2004 section 4.6)."""
 
+from model.lookup import find_vma, vma_next
 from model.mlock import make_pages_present
 from model.mm import (
     EFAULT,
@@ -15,8 +16,8 @@ from model.mm import (
     VM_DONTEXPAND,
     VM_LOCKED,
 )
-from model.mmap import copy_vma, do_munmap, find_vma, get_unmapped_area, vma_adjust, vma_next
-from model.rmap import page_remove_rmap
+from model.mmap import copy_vma, do_munmap, get_unmapped_area, vma_adjust
+from model.pages import page_remove_rmap
 
 
 def move_one_page(mm, old_addr, new_addr):

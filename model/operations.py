@@ -10,15 +10,20 @@ from typing import NamedTuple
 
 from model import mm
 from model.mm import MREMAP_FIXED, MREMAP_MAYMOVE, VM_EXEC, VM_READ, VM_WRITE
+from model.modern import mm as modern
 from model.segments import KEEP, LONG
 from model.unistd import (
     NR_brk,
+    NR_exit,
+    NR_fork,
     NR_madvise,
     NR_mbind,
     NR_mlock,
+    NR_mlock2,
     NR_mmap,
     NR_mprotect,
     NR_mremap,
+    NR_mseal,
     NR_munlock,
     NR_munmap,
     NR_read,
@@ -33,16 +38,34 @@ PROTECTIONS = {
     "RX": VM_READ | VM_EXEC,
     "RWX": VM_READ | VM_WRITE | VM_EXEC,
 }
-ADVICE = {
+SEED_ADVICE = {
     "NORMAL": mm.MADV_NORMAL,
     "RANDOM": mm.MADV_RANDOM,
     "SEQUENTIAL": mm.MADV_SEQUENTIAL,
     "DONTNEED": mm.MADV_DONTNEED,
 }
+# what a scope of today's kernels has by a word of its own: advice and its opposite
+ADVICE_PAIRS = {
+    "dontfork": {"DONTFORK": modern.MADV_DONTFORK, "DOFORK": modern.MADV_DOFORK},
+    "wipeonfork": {"WIPEONFORK": modern.MADV_WIPEONFORK, "KEEPONFORK": modern.MADV_KEEPONFORK},
+    "dontdump": {"DONTDUMP": modern.MADV_DONTDUMP, "DODUMP": modern.MADV_DODUMP},
+    "mergeable": {"MERGEABLE": modern.MADV_MERGEABLE, "UNMERGEABLE": modern.MADV_UNMERGEABLE},
+    "guard": {"GUARD_INSTALL": modern.MADV_GUARD_INSTALL, "GUARD_REMOVE": modern.MADV_GUARD_REMOVE},
+    "hugepage": {"HUGEPAGE": modern.MADV_HUGEPAGE, "NOHUGEPAGE": modern.MADV_NOHUGEPAGE},
+}
+ADVICE = {**SEED_ADVICE, **{name: value for pair in ADVICE_PAIRS.values() for name, value in pair.items()}}
+MMAP_FLAGS = {
+    "GROWSDOWN": mm.MAP_GROWSDOWN,
+    "NORESERVE": mm.MAP_NORESERVE,
+    "POPULATE": modern.MAP_POPULATE,
+    "STACK": modern.MAP_STACK,
+}
 POLICIES = {"DEFAULT": mm.NULL, "BIND": mm.MPOL_BIND, "INTERLEAVE": mm.MPOL_INTERLEAVE}
 FILES = {"F": 1}
 FIXED = MREMAP_MAYMOVE | MREMAP_FIXED
+DONTUNMAP = FIXED | modern.MREMAP_DONTUNMAP
 ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL", mm.EBUSY: "EBUSY"}
+ERRNO |= {modern.EPERM: "EPERM", modern.EACCES: "EACCES"}
 
 
 class TraceError(ValueError):
@@ -63,12 +86,15 @@ class Call(NamedTuple):
     new_addr: int = 0
     behavior: int = 0
     policy: int = 0
+    process: int = 0  # that makes the call, of today's kernels
 
     @property
     def end(self) -> int:
         """How many pages there have to be for the call to be about pages that there are."""
         if self.nr == NR_brk:
             return max(1, self.addr)
+        if self.nr in (NR_fork, NR_exit):
+            return 1
         end = self.addr + max(1, self.len)
         if self.nr == NR_mremap and self.flags & MREMAP_FIXED:
             return max(end, self.new_addr + self.new_len)
@@ -82,11 +108,18 @@ class Call(NamedTuple):
         return self.end
 
     def __str__(self) -> str:
+        return f"p{self.process}: {self.what}" if self.process else self.what
+
+    @property
+    def what(self) -> str:
+        """The call without who makes it."""
         if self.nr == NR_mremap:
             return f"mremap({self.addr},{self.len}{_destination(self)})"
+        if self.nr in (NR_fork, NR_exit):
+            return f"{NAMES[self.nr]}()"
         name = NAMES[self.nr]
         words = [str(self.addr)]
-        if OPERATIONS[name].form.startswith("a,n"):
+        if EVERY_OPERATION[name].form.startswith("a,n"):
             words.append(str(self.len))
         if self.nr in (NR_mmap, NR_mprotect):
             words.append(protection_text(self.prot))
@@ -94,10 +127,10 @@ class Call(NamedTuple):
             words.append(name_of(self.behavior, ADVICE))
         if self.nr == NR_mbind:
             words.append(name_of(self.policy, POLICIES))
-        if self.nr == NR_mmap and self.flags & mm.MAP_GROWSDOWN:
-            words.append("GROWSDOWN")
-        if self.flags & mm.MAP_NORESERVE:
-            words.append("NORESERVE")
+        if self.nr == NR_mmap:
+            words += [word for word, bit in MMAP_FLAGS.items() if self.flags & bit]
+        if self.nr == NR_mlock2:
+            words.append("ONFAULT")
         if self.file:
             words += [f"file={name_of(self.file, FILES)}", f"off={self.pgoff}"]
         return f"{name}({','.join(words)})"
@@ -105,7 +138,8 @@ class Call(NamedTuple):
 
 def _destination(call: Call) -> str:
     if call.flags & MREMAP_FIXED:
-        return f"->{call.new_addr}" + (f",{call.new_len}" if call.new_len != call.len else "")
+        more = ",DONTUNMAP" if call.flags & modern.MREMAP_DONTUNMAP else ""
+        return f"->{call.new_addr}" + (f",{call.new_len}" if call.new_len != call.len else "") + more
     return f",{call.new_len}" + (",MAYMOVE" if call.flags & MREMAP_MAYMOVE else "")
 
 
@@ -175,6 +209,18 @@ def _mremap(choice: Choice) -> Iterator[Call]:
                     yield Call(NR_mremap, addr, length, 0, FIXED, new_len=new_len, new_addr=new_addr)
 
 
+def _dontunmap(choice: Choice) -> Iterator[Call]:
+    yield from (call._replace(flags=DONTUNMAP) for call in _move(choice))
+
+
+def _populate(choice: Choice) -> Iterator[Call]:
+    yield from (call._replace(flags=call.flags | modern.MAP_POPULATE) for call in _mmap(choice))
+
+
+def _mlock2(choice: Choice) -> Iterator[Call]:
+    yield from (Call(NR_mlock2, addr, length, flags=modern.MLOCK_ONFAULT) for addr, length in choice.ranges)
+
+
 def _on_ranges(nr: int) -> Callable[[Choice], Iterator[Call]]:
     return lambda choice: (Call(nr, addr, length) for addr, length in choice.ranges)
 
@@ -187,9 +233,12 @@ def _brk(choice: Choice) -> Iterator[Call]:
     yield from (Call(NR_brk, addr) for addr in range(choice.pages + 1))
 
 
-def _madvise(choice: Choice) -> Iterator[Call]:
-    for addr, length in choice.ranges:
-        yield from (Call(NR_madvise, addr, length, behavior=behavior) for behavior in ADVICE.values())
+def _madvise(advice: dict[str, int]) -> Callable[[Choice], Iterator[Call]]:
+    return lambda choice: (
+        Call(NR_madvise, addr, length, behavior=behavior)
+        for addr, length in choice.ranges
+        for behavior in advice.values()
+    )
 
 
 def _mbind(choice: Choice) -> Iterator[Call]:
@@ -220,17 +269,42 @@ OPERATIONS = {
     ),
     "mlock": Operation(NR_mlock, "a,n", "lock n pages from page a, and fault them in", _on_ranges(NR_mlock)),
     "munlock": Operation(NR_munlock, "a,n", "unlock n pages from page a", _on_ranges(NR_munlock)),
-    "madvise": Operation(NR_madvise, "a,n,ADVICE", f"advice on n pages from page a: {', '.join(ADVICE)}", _madvise),
+    "madvise": Operation(
+        NR_madvise, "a,n,ADVICE", f"advice on n pages from page a: {', '.join(SEED_ADVICE)}", _madvise(SEED_ADVICE)
+    ),
     "brk": Operation(NR_brk, "n", "make the heap, which starts at page 0, end at page n", _brk),
     "mbind": Operation(NR_mbind, "a,n,POLICY", f"memory policy of n pages from page a: {', '.join(POLICIES)}", _mbind),
     "file": Operation(
         NR_mmap, "a,n,P[,NORESERVE],file=F,off=K", "private mapping of the file F from its page K on", _mmap_file
     ),
 }
-# the name of a call by its number: those that share one go by the first, and those of threads are not among them
-NAMES = {
-    operation.nr: name for name, operation in OPERATIONS.items() if name not in ("move", "file", "fork", "reclaim")
+# of today's kernels only
+MODERN_OPERATIONS = {
+    "mlock2": Operation(NR_mlock2, "a,n,ONFAULT", "lock n pages from page a when they are faulted in", _mlock2),
+    "mseal": Operation(NR_mseal, "a,n", "seal n pages from page a", _on_ranges(NR_mseal)),
+    "populate": Operation(NR_mmap, "a,n,P,POPULATE", "anonymous mapping that is faulted in", _populate),
+    "dontunmap": Operation(NR_mremap, "a,n->b,DONTUNMAP", "mremap that leaves the old place mapped", _dontunmap),
+    **{
+        word: Operation(NR_madvise, "a,n,ADVICE", f"madvise: {', '.join(pair)}", _madvise(pair))
+        for word, pair in ADVICE_PAIRS.items()
+    },
 }
+EVERY_OPERATION = {**OPERATIONS, **MODERN_OPERATIONS}
+PARTS = ("move", "file", "populate", "dontunmap", *ADVICE_PAIRS)  # words of a scope for some calls of a kind
+# the name of a call by its number: those that share one go by the first, and those of threads are not among them
+NAMES = {operation.nr: name for name, operation in EVERY_OPERATION.items() if name not in PARTS}
+NAMES |= {NR_fork: "fork", NR_exit: "exit"}
+
+
+def only_of_today(call: Call) -> str | None:
+    """What the call has that only today's kernels have, or None."""
+    if call.nr in (NR_mlock2, NR_mseal):
+        return NAMES[call.nr]
+    if call.nr == NR_madvise and call.behavior not in SEED_ADVICE.values():
+        return name_of(call.behavior, ADVICE)
+    if call.nr == NR_mmap and call.flags & (modern.MAP_POPULATE | modern.MAP_STACK):
+        return "POPULATE" if call.flags & modern.MAP_POPULATE else "STACK"
+    return "DONTUNMAP" if call.nr == NR_mremap and call.flags & modern.MREMAP_DONTUNMAP else None
 
 
 def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:
@@ -239,9 +313,20 @@ def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, .
     ranges = [(addr, length) for length in range(1, pages + 1) for addr in range(pages - length + 1)]
     bits = [bits for name, bits in PROTECTIONS.items() if name in protections]
     choice = Choice(pages, ranges, bits, (0, mm.MAP_NORESERVE) if noreserve else (0,))
-    for name, operation in OPERATIONS.items():
+    for name, operation in EVERY_OPERATION.items():
         if name in operations and not (name == "move" and "mremap" in operations):
             yield from operation.calls(choice)
+
+
+def calls_of_processes(
+    pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool
+) -> Iterator[Call]:
+    """The same of two processes, and fork and exit of each."""
+    for process in range(2):
+        for call in all_calls(pages, protections, operations, noreserve):
+            yield call._replace(process=process)
+    for nr in (NR_fork, NR_exit):
+        yield from (Call(nr, 0, process=process) for process in range(2))
 
 
 # what segments.py knows of: no call that names a distance, an offset or a place to go to, and none that writes to

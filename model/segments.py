@@ -17,9 +17,9 @@ Linked over a kernel in place of what syscall.py has under these names.
 """
 
 from model.fault import do_page_fault
+from model.lookup import clear_vma
 from model.mm import BUG, NULL, TASK_SIZE, VMA_NEW
-from model.mmap import clear_vma
-from model.rmap import page_remove_rmap
+from model.pages import page_remove_rmap
 from model.syscall import name_anon_vmas, system_call
 from model.unistd import NR_write
 

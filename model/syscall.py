@@ -2,11 +2,12 @@
 """The entry points: one call by number, and the normal form of a state."""
 
 from model.fault import do_page_fault
+from model.lookup import clear_vma
 from model.madvise import sys_madvise
 from model.mempolicy import sys_mbind
 from model.mlock import do_mlock
 from model.mm import BUG, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, UNUSED, VMA_NEW
-from model.mmap import clear_vma, do_mmap_pgoff, do_munmap, sys_brk
+from model.mmap import do_mmap_pgoff, do_munmap, sys_brk
 from model.mprotect import sys_mprotect
 from model.mremap import do_mremap
 from model.unistd import (

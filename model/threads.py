@@ -10,6 +10,7 @@ to 4.13 and 5.
 Linked over the base of a kernel, with processes.py, in place of what syscall.py has under these names.
 """
 
+from model.lookup import find_vma
 from model.mm import (
     BUG,
     EBUSY,
@@ -23,7 +24,8 @@ from model.mm import (
     VM_WRITE,
     VMA_NEW,
 )
-from model.mmap import do_munmap, find_vma
+from model.mmap import do_munmap
+from model.pages import anon_vma_alloc, anon_vma_free, page_add_anon_rmap
 from model.processes import (
     NR_THREADS,
     OTHER,
@@ -39,7 +41,6 @@ from model.processes import (
     sort_lists,
     switch_mm,
 )
-from model.rmap import anon_vma_alloc, anon_vma_free, page_add_anon_rmap
 from model.syscall import system_call
 from model.unistd import NR_exit, NR_fork, NR_mprotect, NR_reclaim, NR_step, NR_write
 

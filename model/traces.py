@@ -4,19 +4,32 @@
 import re
 from collections.abc import Mapping
 
-from model.mm import MAP_GROWSDOWN, MAP_NORESERVE, MREMAP_MAYMOVE
-from model.operations import ADVICE, FILES, FIXED, NAMES, OPERATIONS, POLICIES, PROTECTIONS, Call, TraceError
-from model.unistd import NR_mmap, NR_mremap
+from model.mm import MAP_GROWSDOWN, MREMAP_MAYMOVE
+from model.modern.mm import MLOCK_ONFAULT
+from model.operations import (
+    ADVICE,
+    DONTUNMAP,
+    EVERY_OPERATION,
+    FILES,
+    FIXED,
+    MMAP_FLAGS,
+    NAMES,
+    POLICIES,
+    PROTECTIONS,
+    Call,
+    TraceError,
+)
+from model.unistd import NR_exit, NR_fork, NR_mmap, NR_mremap
 
 NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 
-def parse_trace(text: str, stacks: bool = False) -> list[Call]:
-    """A trace as calls, which make stacks only if they are asked for.
+def parse_trace(text: str, stacks: bool = False, processes: bool = False) -> list[Call]:
+    """A trace as calls, which make stacks, or are of two processes, only if that is asked for.
 
     Raises TraceError that says which operation cannot be read, and why.
     """
-    operations = [_Operation(number, word) for number, word in enumerate(operations_in(text), 1)]
+    operations = [_Operation(number, word, processes) for number, word in enumerate(operations_in(text), 1)]
     calls = [operation.call() for operation in operations]
     for operation, call in zip(operations, calls, strict=True):
         if call.nr == NR_mmap and call.flags & MAP_GROWSDOWN and not stacks:
@@ -34,36 +47,48 @@ def operations_in(text: str) -> list[str]:
 class _Operation:
     """One operation of a trace, and where it is."""
 
-    def __init__(self, number: int, text: str) -> None:
-        self.where = f"operation {number}, '{text}'"
-        if re.match(r"[pt]\d+\s*:", text):
+    def __init__(self, number: int, text: str, processes: bool = False) -> None:
+        self.where, self.process = f"operation {number}, '{text}'", 0
+        if processes and (match := re.match(r"p(\d+)\s*:\s*", text)):
+            self.process, text = int(match[1]), text[match.end() :]
+            if self.process > 1:
+                raise self.error("there are p0 and p1")
+        elif re.match(r"[pt]\d+\s*:", text):
             raise self.error("there is one process with one thread; leave the prefix out, or give --threads")
         match = re.fullmatch(r"(\w+)\s*\(([^()]*)\)", text)
         if match is None:
             raise self.error("not of the form name(arguments)")
         self.name, self.words = match[1], [word.strip() for word in match[2].split(",")]
-        if self.name not in NUMBERS:
-            raise self.error(f"unknown operation '{self.name}'; there are {', '.join(NUMBERS)}")
+        known = [name for name in NUMBERS if processes or name not in ("fork", "exit")]
+        if self.name not in known:
+            raise self.error(f"unknown operation '{self.name}'; there are {', '.join(known)}")
 
     def error(self, why: str) -> TraceError:
         return TraceError(f"{self.where}: {why}")
 
     def bad_form(self) -> TraceError:
         nr = NUMBERS[self.name]
-        forms = [form for op in OPERATIONS.values() if op.nr == nr for form in op.form.split(" | ")]
+        forms = [form for op in EVERY_OPERATION.values() if op.nr == nr for form in op.form.split(" | ")]
         forms = [form for form in forms if nr != NR_mremap or form != "a,n->b"]
         return self.error(f"the form is {' or '.join(f'{self.name}({form})' for form in forms)}")
 
     def call(self) -> Call:
         """The operation as a call."""
         nr = NUMBERS[self.name]
+        if nr in (NR_fork, NR_exit):
+            if self.words != [""]:
+                raise self.error(f"the form is {self.name}()")
+            return Call(nr, 0, process=self.process)
+        return self._call(nr)._replace(process=self.process)
+
+    def _call(self, nr: int) -> Call:
         if "" in self.words:
             raise self.bad_form()
         if nr == NR_mmap:
             return self.mmap()
         if nr == NR_mremap:
             return self.mremap()
-        form = OPERATIONS[self.name].form.split(",")
+        form = EVERY_OPERATION[self.name].form.split(",")
         if len(self.words) != len(form):
             raise self.bad_form()
         call = Call(nr, self.page_number(self.words[0]))
@@ -72,6 +97,8 @@ class _Operation:
                 call = call._replace(len=self.page_number(word))
             elif kind == "P":
                 call = call._replace(prot=self.one_of("protection", word, PROTECTIONS))
+            elif kind == "ONFAULT":
+                call = call._replace(flags=self.one_of("mlock2 flag", word, {"ONFAULT": MLOCK_ONFAULT}))
             elif kind == "ADVICE":
                 call = call._replace(behavior=self.one_of("advice", word, ADVICE))
             else:
@@ -89,16 +116,15 @@ class _Operation:
             if what in seen:
                 raise self.error(f"{what} is named twice")
             seen.add(what)
-            if word == "NORESERVE":
-                call = call._replace(flags=call.flags | MAP_NORESERVE)
-            elif word == "GROWSDOWN":
-                call = call._replace(flags=call.flags | MAP_GROWSDOWN)
+            if word in MMAP_FLAGS:
+                call = call._replace(flags=call.flags | MMAP_FLAGS[word])
             elif what == "file" and value:
                 call = call._replace(file=self.one_of("file", value, FILES))
             elif what == "off" and value:
                 call = call._replace(pgoff=self.page_number(value))
             else:
-                raise self.error(f"unknown mmap flag '{word}'; there are NORESERVE, GROWSDOWN, file=F and off=K")
+                known = ", ".join(MMAP_FLAGS)
+                raise self.error(f"unknown mmap flag '{word}'; there are {known}, file=F and off=K")
         if "off" in seen and "file" not in seen:
             raise self.error("off= is of a file, and there is no file=")
         return call
@@ -111,10 +137,12 @@ class _Operation:
         call = Call(NR_mremap, addr, self.page_number(old))
         more = self.words[2:]
         if arrow:
+            flags = DONTUNMAP if more[-1:] == ["DONTUNMAP"] else FIXED
+            more = more[:-1] if flags == DONTUNMAP else more
             if len(more) > 1:
                 raise self.bad_form()
             new_len = self.page_number(more[0]) if more else call.len
-            return call._replace(flags=FIXED, new_len=new_len, new_addr=self.page_number(new))
+            return call._replace(flags=flags, new_len=new_len, new_addr=self.page_number(new))
         if not more:
             raise self.bad_form()
         if more[1:] not in ([], ["MAYMOVE"]):

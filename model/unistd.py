@@ -16,3 +16,5 @@ NR_fork = 12
 NR_exit = 13
 NR_step = 14
 NR_reclaim = 15
+NR_mlock2 = 16
+NR_mseal = 17

@@ -41,8 +41,17 @@ FILE_NAMES = (
 )
 COST = HERE / "cost.py"
 THREADS = HERE / "threads.py"
+PROCESSES = HERE / "processes.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
+# for today's kernels, in place of functions of the same name; the reference knows these calls
+MODERN_FILES = tuple(HERE / "modern" / f"{name}.py" for name in ("rules", "reference"))
+REFERENCE = "pages_match_flat_reference"
+REFERENCE_OPERATIONS = (
+    *("mmap", "munmap", "mprotect", "write", "read", "madvise", "brk", "mbind", "file", "populate"),
+    *("dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
+)
 PROPERTIES: dict[str, Property] = {}
+PROCESS_PROPERTIES: dict[str, Property] = {}  # about what model/modern/processes.py adds to a state
 THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/threads.py adds to a state
 
 Function = Callable[..., Any]
@@ -51,7 +60,8 @@ Function = Callable[..., Any]
 def _mark(function: Function, kind: str, premise: Function | None) -> Function:
     name = function.__name__
     on_step = function.__code__.co_argcount == 3
-    known = THREAD_PROPERTIES if function.__module__ == "properties.threads" else PROPERTIES
+    of_module = {"properties.threads": THREAD_PROPERTIES, "properties.processes": PROCESS_PROPERTIES}
+    known = of_module.get(function.__module__, PROPERTIES)
     known[name] = Property(name, kind, on_step, premise.__name__ if premise else None, function.__doc__ or "")
     return function
 
@@ -71,4 +81,4 @@ def sometimes(function: Function) -> Function:
     return _mark(function, "sometimes", None)
 
 
-from properties import layout, reference, merging, sharing, rmap, seed, threads  # noqa: E402, F401, I001  (the order of reports)
+from properties import layout, reference, merging, sharing, rmap, seed, threads, processes  # noqa: E402, F401, I001  (the order of reports)

@@ -6,7 +6,7 @@ table for those that could map it; the list's length is the most that it can vis
 """
 
 from model.mm import LIVE, NR_ANON_VMAS, TASK_SIZE
-from model.rmap import page_lookups, page_visits
+from model.pages import page_lookups, page_visits
 
 
 def number_of_vmas(mm):

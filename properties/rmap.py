@@ -2,7 +2,7 @@
 """Every anonymous page can be found from its anon_vma, and nothing points at a freed one (kernel-2004 section 7.1)."""
 
 from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
-from model.rmap import page_referenced_anon
+from model.pages import page_referenced_anon
 from properties import always, sometimes, step
 from properties.neighbours import vma_of_page
 

@@ -10,9 +10,12 @@ import pytest
 
 from checker.scope import Scope
 from counterexamples.findings import REAL, outcomes, release, short
-from counterexamples.live import line_of
+from counterexamples.live import compile_program, line_of
 from counterexamples.qemu import QEMU, replay_booted
-from tests.helpers import vmacheck
+from counterexamples.reproduce import c_text, program_of
+from model.operations import EVERY_OPERATION
+from model.traces import parse_trace
+from tests.helpers import vmacheck, vmacheck_json
 
 pytestmark = pytest.mark.kernels
 IMAGES = Path(__file__).parent.parent / ".kernels"
@@ -70,6 +73,29 @@ def test_conform(image):
     assert "5,219 sequences compared (17 of 1, 289 of 2, 4,913 of 3)" in out
     # since 6.5 mprotect takes VM_ACCOUNT from what was never written
     assert code == int(short(release(str(image))) != "6.1")
+
+
+def test_the_model_of_6_12(image):
+    """All that smaps shows, of every kind of call."""
+    if release(str(image)) != "6.12":
+        pytest.skip("this kernel is not 6.12")
+    words = [word for word in EVERY_OPERATION if word not in ("brk", "move", "guard")]
+    scope = ("--pages", "3", "--depth", "2", "--ops", ",".join(words))
+    code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *scope)
+    assert code == 0
+    assert "77,562 agree with Linux 6.12." in out
+
+
+def test_what_the_fix_of_2025_merges_as_a_program(image, tmp_path):
+    """The shortest program that separates 6.12 and 6.18: its C form shows it on 6.12."""
+    if release(str(image)) != "6.12":
+        pytest.skip("this kernel is not 6.12")
+    data = vmacheck_json("compare", "linux-6.12", "linux-6.18", "--by", "vmas", "--pages", "3")[1]
+    (tmp_path / "program.c").write_text(
+        c_text(program_of("linux-6.12", parse_trace("; ".join(data["a_worse"]["operations"]))))
+    )
+    compile_program(tmp_path / "program.c", tmp_path / "program", "-static")
+    assert replay_booted(image, ["!/program"], [tmp_path / "program"])[0][0].result == 0
 
 
 def test_an_image_that_is_none(tmp_path):

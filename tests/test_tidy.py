@@ -34,6 +34,7 @@ JOINTS = {
     "checker/scope.py",
     "checker/segments.py",
     "checker/threads.py",
+    "checker/processes.py",
     "checker/real.py",
     "checker/compare.py",
     "checker/claims.py",

@@ -5,8 +5,8 @@ When mmap or brk asks for a merge and is refused, the new vma starts with the an
 differs from it in flags only. Replaces anon_vma_for_new_area. Rules: kernel-2004 section 6 (P3b).
 """
 
+from model.lookup import mpol_equal, vma_next
 from model.mm import NULL
-from model.mmap import mpol_equal, vma_next
 
 
 def flags_may_share(near_flags, vm_flags):

@@ -7,6 +7,7 @@ if it was never written. Replaces mprotect_fixup, sys_mprotect and copy_vma. Rul
 (P3a).
 """
 
+from model.lookup import find_vma, mpol_equal, vma_next
 from model.mm import (
     ENOMEM,
     NULL,
@@ -22,16 +23,7 @@ from model.mm import (
     VMA_MERGE_CASE_8,
     count_vm_event,
 )
-from model.mmap import (
-    can_vma_merge_after,
-    can_vma_merge_before,
-    find_vma,
-    link_copy_of_vma,
-    mpol_equal,
-    split_vma,
-    vma_adjust,
-    vma_next,
-)
+from model.mmap import can_vma_merge_after, can_vma_merge_before, link_copy_of_vma, split_vma, vma_adjust
 
 
 def mprotect_attempt_merge(mm, vma, prev, end, newflags):

@@ -8,7 +8,7 @@ fault and a move record, and the walk. Rules: kernel-2004 sections 3.1, 4.6 and 
 
 from model.mm import NULL
 from model.mmap import is_mergeable_vma
-from model.rmap import page_remove_rmap
+from model.pages import page_remove_rmap
 
 
 def can_vma_merge_before(mm, vma, vm_flags, anon_vma, file, vm_pgoff):

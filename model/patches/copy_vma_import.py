@@ -5,8 +5,9 @@ When mremap moves pages into a vma that has no anon_vma, by a merge at the new p
 source. Replaces copy_vma. Rules: kernel-2004 section 7.1, T-SAFE-4.
 """
 
+from model.lookup import find_vma_prev
 from model.mm import COPY_VMA_MERGE, NULL, count_vm_event
-from model.mmap import find_vma_prev, link_copy_of_vma, vma_merge
+from model.mmap import link_copy_of_vma, vma_merge
 from model.rmap import anon_vma_link
 
 

@@ -5,6 +5,7 @@ Alike are vmas with the same flags, file and policy, and in a file at following 
 its anon_vmas. Replaces do_mremap. Rules: kernel-2004 section 7, C4.
 """
 
+from model.lookup import find_vma, mpol_equal, vma_next
 from model.mlock import make_pages_present
 from model.mm import (
     EFAULT,
@@ -17,7 +18,7 @@ from model.mm import (
     VM_DONTEXPAND,
     VM_LOCKED,
 )
-from model.mmap import find_vma, get_unmapped_area, is_mergeable_vma, mpol_equal, vma_adjust, vma_next
+from model.mmap import get_unmapped_area, is_mergeable_vma, vma_adjust
 from model.mremap import move_vma, unmap_new_and_rest
 
 

@@ -6,8 +6,9 @@ policy and linear offset gives its anon_vma: one that vma could merge with if wh
 find_mergeable_anon_vma of rmap40. "Compatible" is kernel-2004's reading (section 6, P6); the seed does not define it.
 """
 
+from model.lookup import mpol_equal
 from model.mm import NULL
-from model.mmap import is_mergeable_vma, mpol_equal
+from model.mmap import is_mergeable_vma
 from model.patches.rmap40 import mergeable_anon_vma_of_next, mergeable_anon_vma_of_prev, with_protection_of
 
 

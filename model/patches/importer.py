@@ -6,8 +6,9 @@ from the other's anon_vma. If it has no anon_vma itself, it gets the other's. Re
 section 3.3.
 """
 
+from model.lookup import kmem_cache_free_vma, vma_next
 from model.mm import NULL
-from model.mmap import kmem_cache_free_vma, vma_link, vma_next
+from model.mmap import vma_link
 from model.rmap import __anon_vma_merge, anon_vma_link
 
 

@@ -6,9 +6,10 @@ together with; only when there is none does it get a new one. Adds find_mergeabl
 anon_vma_prepare. Rules: the seed, and kernel-2004 sections 4.10 and 4.11.
 """
 
+from model.lookup import find_vma_prev, mpol_equal, vma_next
 from model.mm import BUG, FIND_VMA_PREV, NULL, VM_EXEC, VM_READ, VM_WRITE, count_vm_event
-from model.mmap import can_vma_merge_after, can_vma_merge_before, find_vma_prev, mpol_equal, vm_start_of, vma_next
-from model.rmap import anon_vma_alloc, anon_vma_free, list_add
+from model.mmap import can_vma_merge_after, can_vma_merge_before, vm_start_of
+from model.pages import anon_vma_alloc, anon_vma_free, list_add
 
 
 def with_protection_of(mm, vma, near):

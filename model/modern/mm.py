@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names and numbers of 6.12 that 2.6.7 did not have, or had for something else, in pages instead of bytes.
+
+The VM_MAY* bits are left out. Bits of theirs stand for flags that have none among the lowest 31.
+"""
+
+# vm_flags
+VM_SEALED = 0x00000010  # in the kernel 1 << 42
+VM_MERGEABLE = 0x00000020  # in the kernel 0x80000000
+VM_PFNMAP = 0x00000400
+VM_MAYBE_GUARD = 0x00000800
+VM_LOCKED = 0x00002000
+VM_IO = 0x00004000
+VM_DONTCOPY = 0x00020000
+VM_DONTEXPAND = 0x00040000
+VM_LOCKONFAULT = 0x00080000
+VM_NORESERVE = 0x00200000
+VM_WIPEONFORK = 0x02000000
+VM_DONTDUMP = 0x04000000
+VM_MIXEDMAP = 0x10000000
+VM_HUGEPAGE = 0x20000000
+VM_NOHUGEPAGE = 0x40000000
+VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP
+VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT
+
+# flags that a merge does not look at, and that the merged vma has if one of its parts had them: none before 7.0
+VM_STICKY = 0
+
+# mmap's flags
+MAP_POPULATE = 0x8000
+MAP_STACK = 0x20000
+
+# mremap's flags
+MREMAP_DONTUNMAP = 4
+
+# mlock2's flags
+MLOCK_ONFAULT = 1
+
+# madvise's advice
+MADV_DONTFORK = 10
+MADV_DOFORK = 11
+MADV_MERGEABLE = 12
+MADV_UNMERGEABLE = 13
+MADV_HUGEPAGE = 14
+MADV_NOHUGEPAGE = 15
+MADV_DONTDUMP = 16
+MADV_DODUMP = 17
+MADV_WIPEONFORK = 18
+MADV_KEEPONFORK = 19
+MADV_GUARD_INSTALL = 102
+MADV_GUARD_REMOVE = 103
+
+# errno
+EPERM = 1
+EACCES = 13

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The entry point: one call by number."""
+
+from model.mm import BUG
+from model.modern.fault import do_page_fault
+from model.modern.madvise import do_madvise
+from model.modern.mempolicy import do_mbind
+from model.modern.mlock import sys_mlock2, sys_munlock
+from model.modern.mmap import do_mmap, do_munmap, sys_brk
+from model.modern.mprotect import do_mprotect
+from model.modern.mremap import do_mremap
+from model.modern.mseal import do_mseal
+from model.unistd import (
+    NR_brk,
+    NR_madvise,
+    NR_mbind,
+    NR_mlock,
+    NR_mlock2,
+    NR_mmap,
+    NR_mprotect,
+    NR_mremap,
+    NR_mseal,
+    NR_munlock,
+    NR_munmap,
+    NR_read,
+    NR_write,
+)
+
+
+def system_call(mm, call):
+    """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
+    if call.nr == NR_mmap:
+        return do_mmap(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)
+    if call.nr == NR_munmap:
+        return do_munmap(mm, call.addr, call.len)
+    if call.nr == NR_mprotect:
+        return do_mprotect(mm, call.addr, call.len, call.prot)
+    if call.nr == NR_write:
+        return do_page_fault(mm, call.addr, True)
+    if call.nr == NR_read:
+        return do_page_fault(mm, call.addr, False)
+    if call.nr == NR_mremap:
+        return do_mremap(mm, call.addr, call.len, call.new_len, call.flags, call.new_addr)
+    if call.nr == NR_mlock:
+        return sys_mlock2(mm, call.addr, call.len, 0)
+    if call.nr == NR_mlock2:
+        return sys_mlock2(mm, call.addr, call.len, call.flags)
+    if call.nr == NR_munlock:
+        return sys_munlock(mm, call.addr, call.len)
+    if call.nr == NR_madvise:
+        return do_madvise(mm, call.addr, call.len, call.behavior)
+    if call.nr == NR_brk:
+        return sys_brk(mm, call.addr)
+    if call.nr == NR_mbind:
+        return do_mbind(mm, call.addr, call.len, call.policy)
+    if call.nr == NR_mseal:
+        return do_mseal(mm, call.addr, call.len)
+    BUG(mm)
+    return 0

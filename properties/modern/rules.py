@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What may be one vma, said without the kernel's own words: the rule of 6.16 and later."""
+
+from model.mm import NULL
+from model.modern.mm import VM_STICKY
+from properties.neighbours import continues
+
+
+def could_be_one(mm, vma, next):
+    """May vma and next, which follows it, be one vma: are they alike, and do not have two anon_vmas?"""
+    if not continues(mm, vma, next) or ((mm.vma[vma].vm_flags ^ mm.vma[next].vm_flags) & ~VM_STICKY) != 0:
+        return False
+    anon_vma = mm.vma[vma].anon_vma
+    return anon_vma == NULL or mm.vma[next].anon_vma == NULL or mm.vma[next].anon_vma == anon_vma

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fork, exit and chains on today's kernels: drawn, searched, and each claim with a rule that breaks it."""
+
+import re
+
+import pytest
+
+from checker import explore, processes, rounds
+from checker.check import check
+from checker.scope import Scope
+from checker.search import Limits
+from counterexamples.forked import process_film, replay_processes
+from counterexamples.views import BPF, of_two
+from model.traces import parse_trace
+from properties import PROCESS_PROPERTIES
+from tests.helpers import vmacheck, vmacheck_json
+from tests.test_search import compiled_keys
+
+KERNEL = "linux-6.18"
+SMALL = {"protections": ("RW",), "operations": ("mmap", "munmap", "write")}
+
+
+def system(kernel=KERNEL, pages=2, properties=(), **scope):
+    return processes.build(kernel, Scope(pages, processes=2, **scope), properties)
+
+
+def film(trace, pages=2, kernel=KERNEL):
+    """What the last step looks like."""
+    calls = parse_trace(trace, processes=True)
+    steps = replay_processes(processes.build(kernel, Scope(pages, processes=2), calls=calls), calls)
+    return re.sub(r"^.*\)\s+(?=p[01]:)", "", process_film(steps, pages)[-1])
+
+
+# (name, trace, the last line); those that begin so are of kernel-modern section 8
+CASES = [
+    ("a child has an anon_vma of its own", "mmap(0,1,RW); write(0); fork()", "p0: A .  p1: B ."),
+    ("unless there was none", "mmap(0,1,RW); fork()", "p0: o .  p1: o ."),
+    ("each of the pieces has", "mmap(0,2,RW); write(0); mprotect(0,1,R); fork()", "p0: a|A  p1: b|C"),
+    ("F04 the child's pieces are not one again", "mmap(0,2,RW); write(0); mprotect(0,1,R); fork(); p1: mprotect(0,1,RW)", "p0: a|A  p1: B|C"),
+    ("F05 the parent's are", "mmap(0,2,RW); write(0); mprotect(0,1,R); fork(); mprotect(0,1,RW)", "p0: A A  p1: b|C"),
+    ("F06 nor are pieces cut after the fork kept apart", "mmap(0,2,RW); write(0); fork(); p1: mprotect(0,1,R); p1: mprotect(0,1,RW)", "p0: A A  p1: B B"),
+    ("X06 mapped over in a child", "mmap(0,3,RW); write(0); fork(); p1: mmap(1,1,RW)", "p0: A A A  p1: B|o|B"),
+    ("F07 growth of a child takes in what was not faulted", "mmap(0,1,RW); write(0); fork(); p1: mmap(2,1,RW); p1: mremap(0,1,2)", "p0: A . .  p1: B B B"),
+    ("a fork of what may be read only", "mmap(0,1,R); fork(); p1: read(0)", "p0: - .  p1: - ."),
+    ("DONTFORK", "mmap(0,1,RW); madvise(0,1,DONTFORK); fork()", "p0: o .  p1: . ."),
+    ("WIPEONFORK", "mmap(0,1,RW); write(0); madvise(0,1,WIPEONFORK); fork()", "p0: A .  p1: o ."),
+    ("F11 equal neighbours after a fork", "mmap(0,2,R); mlock2(0,1,ONFAULT); fork()", "p0: -|-  p1: -|-"),
+    ("gone", "mmap(0,1,RW); write(0); fork(); p1: exit()", "p0: A ."),
+    ("the parent gone", "mmap(0,1,RW); write(0); fork(); exit()", "p1: B ."),
+    ("a third generation", "mmap(0,1,RW); write(0); fork(); exit(); p1: fork()", "p0: C .  p1: B ."),
+    ("what nobody needs is used again", "mmap(0,1,RW); write(0); fork(); exit(); p1: fork(); p1: exit(); fork()", "p0: C .  p1: B ."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("trace", "last"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_drawn(trace, last):
+    pages = 3 if "(0,3" in trace or "(2,1" in trace else 2
+    assert film(trace, pages) == last
+
+
+def seen(trace, kernel=KERNEL):
+    """The chains and the counts, as BPF shows them."""
+    calls = parse_trace(trace, processes=True)
+    machine = explore.Machine(
+        processes.without_renaming(processes.build(kernel, Scope(2, processes=2), calls=calls), calls)
+    )
+    before, after = machine.new(), machine.new()
+    for call in calls:
+        machine.step(before, call, after)
+        before, after = after, before
+    return [[word.split(":", 4)[4] for word in part.split(";")] for part in of_two(BPF)(before, 2).split("|") if part]
+
+
+@pytest.mark.parametrize(
+    ("trace", "chains"),
+    [
+        ("mmap(0,1,RW); write(0); fork()", [["*1:2,1"], ["*2.1:0,1"]]),
+        ("mmap(0,1,RW); write(0); fork(); exit()", [["*1.2:0,1"]]),
+        ("mmap(0,1,RW); write(0); fork(); exit(); p1: fork()", [["*1.2.3:0,1"], ["*2.3:1,1"]]),
+        # used again: the own anon_vma is then in the middle of the chain
+        ("mmap(0,1,RW); write(0); fork(); exit(); p1: fork(); p1: exit(); fork()", [["*1.2.3:0,1"], [".1*2.3:1,1"]]),
+        # of two that could be, the older one
+        (
+            "mmap(0,2,RW); write(1); fork(); exit(); p1: mprotect(0,1,RWX); p1: fork(); p1: exit(); fork(); exit();"
+            " p1: fork(); p1: exit(); munmap(0,1); fork()",
+            [[".1*2.3.4:1,1"], [".1.2*3.4:1,1"]],
+        ),
+    ],
+)
+def test_chains(trace, chains):
+    assert seen(trace) == chains
+
+
+# ---- searches ------------------------------------------------------------------------------------
+
+PINNED = {"linux-6.12": (29670, 593400, 22), "linux-6.18": (29670, 593400, 22)}
+
+
+@pytest.mark.parametrize("kernel", PINNED)
+def test_a_search_comes_to_an_end_and_everything_holds(kernel):
+    names = tuple(processes.property_names(Scope(2, processes=2)))
+    found = check(system(kernel, properties=names, **SMALL), names, Limits(), "compiled")
+    assert {result.claim.name: result.verdict for result in found.results} == dict.fromkeys(names, "holds")
+    assert found.search.closed
+    assert (found.search.states, found.search.transitions, found.search.depth) == PINNED[kernel]
+
+
+def test_runs_agree_state_by_state():
+    limits = Limits(depth=6)
+    one = explore.Explorer(system(**SMALL), (), limits)
+    one.run()
+    two = rounds.Explorer(system(**SMALL), (), limits)
+    two.run()
+    assert one.search.levels == two.search.levels
+    assert one.keys == compiled_keys(two)
+
+
+# a rule that breaks the claim: what replaces a function of the kernel, and the calls that it takes
+MUTANTS = {
+    "kernel_bug_is_never_hit": ("def anon_vma_fork(mm, vma, pvma):\n    BUG(mm)\n", ()),
+    "walks_find_every_mapping": (
+        "def anon_vma_fork(mm, vma, pvma):\n    reused = anon_vma_alloc(mm)\n    list_add(mm, vma, reused)\n"
+        "    mm.vma[vma].anon_vma = reused\n", ()),
+    "chains_are_well_formed": (
+        "def anon_vma_fork(mm, vma, pvma):\n    anon_vma_clone(mm, vma, pvma)\n"
+        "    mm.vma[vma].anon_vma = anon_vma_alloc(mm)\n", ()),
+    "vmas_with_one_anon_vma_have_one_chain": (
+        "def list_is_singular(mm, vma):\n    return mm.vma[vma].link_1 != NULL\n", ("mprotect",)),
+    "no_anon_vma_outlives_its_chains": ("def list_empty(mm, anon_vma):\n    return False\n", ()),
+    "pages_lie_in_vmas_that_have_them_on_their_chain": (
+        "def dup_anon_vma(mm, dst, src):\n    return\n", ("mprotect",)),
+    "the_other_process_keeps_its_pages": (
+        "def leave_mate(mm, address):\n    if mm.page[address].mate != 0:\n"
+        "        mm.page[TASK_SIZE + mm.page[address].mate - 1].mapcount = 0\n        mm.page[address].mate = 0\n", ()),
+    "fork_gives_the_child_the_same_memory": ("def copy_pages(mm, start, end):\n    return\n", ()),
+    "what_is_written_is_ones_own": (
+        "def handle_mm_fault(mm, vma, address, write_access):\n    if mm.page[address].mapcount == 0:\n"
+        "        return do_no_page(mm, vma, address, write_access)\n    return 0\n", ()),
+    "p0_matches_flat_reference": (
+        "def move_page_tables(mm, old_addr, new_addr, len):\n    return\n"
+        "def zap_page_range(mm, start, end):\n    return\n", ()),
+}  # fmt: skip
+
+
+def test_every_claim_has_a_mutant():
+    assert set(MUTANTS) == set(processes.property_names(Scope(2, processes=2)))
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_breaks_the_claim(name, tmp_path):
+    text, more = MUTANTS[name]
+    (tmp_path / "wrong.py").write_text(text)
+    scope = {"protections": ("RW", "RWX") if more else ("RW",), "operations": ("mmap", "munmap", *more, "write")}
+    broken = system(f"{KERNEL}+{tmp_path / 'wrong.py'}", properties=(name,), **scope)
+    found = check(broken, (name,), Limits(max_states=100_000), "compiled")
+    assert found.results[0].verdict == "violated"
+
+
+def test_what_the_command_says():
+    code, out, _ = vmacheck("check", KERNEL, "--processes", "2", "--pages", "1", "--ops", "mmap,write,munmap")
+    assert code == 0
+    assert "scope: 1 page, protections R,RW, calls mmap,munmap,write, 2 processes" in out
+    code, data = vmacheck_json("run", KERNEL, "mmap(0,1,RW); write(0); fork(); p1: write(0)")
+    assert code == 0
+    assert [(vma["process"], vma["anon_vma"]) for vma in data["steps"][-1]["vmas"]] == [("p0", "A"), ("p1", "B")]
+    assert [(page["process"], page["anon_vma"]) for page in data["steps"][-1]["pages"]] == [("p0", "A"), ("p1", "B")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("check", "rmap40", "--processes", "2"), "--processes is about today's kernels, and rmap40 is none;"),
+        (("check", KERNEL, "--processes", "3"), "--processes is 3; it can be 1 or 2"),
+        (("check", KERNEL, "--processes", "2", "--ops", "mmap,brk"), "--processes has no brk"),
+        (("check", KERNEL, "--processes", "2", "--threads", "1"), "--processes goes without --threads and --segments"),
+        (("run", KERNEL, "mmap(0,1,RW); p1: write(0)"), "operation 2, 'p1: write(0)': there is no such process"),
+        (("run", KERNEL, "p2: write(0)"), "operation 1, 'p2: write(0)': there are p0 and p1"),
+    ],
+)
+def test_what_is_refused(words, message):
+    code, out, err = vmacheck(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"vmacheck: {message}")
+
+
+def test_premises_are_known():
+    assert {prop.premise for prop in PROCESS_PROPERTIES.values()} <= {None, *PROCESS_PROPERTIES}
