@@ -19,7 +19,7 @@ from checker.scope import Scope
 from counterexamples.conform import Conformed, Difference, Model, asked_for, note
 from counterexamples.live import carry_out, runner, vmas_in
 from counterexamples.replay import STOPPED
-from model.operations import NAMES, TraceError
+from model.operations import NAMES
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,8 @@ class Comparison:
         (seen,) = carry_out(self.program, (), [line])
         state = self.model.first
         for number, (call, one) in enumerate(zip(sequence, seen, strict=True), 1):
-            try:
-                after = self.model.step(state, call)
-            except TraceError:
+            after = self.model.step(state, call)
+            if after.shown == STOPPED:
                 calls = tuple(self.model.calls[made] for made in sequence[:number])
                 what = f"{NAMES[calls[-1].nr]} stops the model kernel"
                 return Difference(what, 1, calls, (STOPPED, ""), (one.shown, one.cells))

@@ -2,8 +2,8 @@
 """Where in the source a counterexample comes from.
 
 Of a kernel with files of the user's: the function in them without which, with the kernel's own in its place, the
-counterexample is none. Where no one function is that, and of kernels without files: the function that the last call
-enters the kernel by.
+counterexample is none; where no one function is that, the first of those that it takes together. Where the kernel's own
+do the same, and of kernels without files: the function that the last call enters the kernel by.
 """
 
 import ast
@@ -50,24 +50,28 @@ def place_of(report: Report, name: str, shown: Sequence[Shown]) -> Place:
 
 
 def responsible(shown: Shown, name: str) -> Place | None:
-    """The function of a user's file that the violation hangs on, if there is exactly one."""
+    """The function of the user's files that the violation hangs on, or the first of them if it takes several."""
     base, patches, paths = vm.split_name(shown.kernel)
     if not paths or name not in PROPERTIES:
         return None
     calls = parse_trace(shown.trace)
     system = vm.build(shown.kernel, Scope(shown.pages), [name], calls=calls)
     under = vm.program_of("+".join([base, *patches]), system.program.constants)
-    guilty = []
+    replaced = []
     for path in paths:
         for function in read(path, path.read_text(encoding="utf-8"), {})[0].values():
-            own = under.functions.get(function.name)
-            if own is not None and not _is_violated(_with(system, own), name, calls):
-                guilty.append(Place(str(path), function.node.lineno, function.name))
-    return guilty[0] if len(guilty) == 1 else None
+            if function.name in under.functions:
+                place = Place(str(path), function.node.lineno, function.name)
+                replaced.append((place, under.functions[function.name]))
+    guilty = [place for place, own in replaced if not _is_violated(_with(system, [own]), name, calls)]
+    if len(guilty) == 1:
+        return guilty[0]
+    is_theirs = bool(replaced) and not _is_violated(_with(system, [own for _, own in replaced]), name, calls)
+    return replaced[0][0] if is_theirs else None
 
 
-def _with(system: System, own: Function) -> System:
-    functions = {**system.program.functions, own.name: own}
+def _with(system: System, own: Sequence[Function]) -> System:
+    functions = {**system.program.functions, **{function.name: function for function in own}}
     return replace(system, program=Program(functions, system.program.constants))
 
 

@@ -83,14 +83,13 @@ def test_the_distance_is_still_what_was_written():
     parts = text.split("\n## ")[1:]
     assert [part.splitlines()[0] for part in parts] == [part.about for part in PARTS]
     ways = 0
-    with runner() as program:
-        for part, written in zip(PARTS, parts, strict=True):
-            assert f"$ {part.command}\n" in written
-            comparison = Comparison(KERNEL, part.scope, program)
-            for what, trace in re.findall(r"times: (.*)\n    (\S.*)\n", written):
-                ways += 1
-                if text.splitlines()[0].endswith(platform.release()):
-                    way = comparison.difference([comparison.model.calls.index(call) for call in parse_trace(trace)])
-                    assert (way.what, "; ".join(map(str, way.calls))) == (what, trace)
+    for part, written in zip(PARTS, parts, strict=True):
+        assert f"$ {part.command}\n" in written
+        comparison = Comparison(KERNEL, part.scope, runner())
+        for what, trace in re.findall(r"times: (.*)\n    (\S.*)\n", written):
+            ways += 1
+            if text.splitlines()[0].endswith(platform.release()):
+                way = comparison.difference([comparison.model.calls.index(call) for call in parse_trace(trace)])
+                assert (way.what, "; ".join(map(str, way.calls))) == (what, trace)
     assert ways >= 15
     assert sum(int(n.replace(",", "")) for n in re.findall("([0-9,]+) sequences compared", text)) > 100_000

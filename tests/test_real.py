@@ -15,7 +15,7 @@ import pytest
 from checker.scope import Scope
 from counterexamples import conform as conforming
 from counterexamples.against import LIVE, against_svg, compare_with_real, on_real
-from counterexamples.live import KernelError, Seen, cells_of, encode, line_of, replay_live, seen_in, vmas_in
+from counterexamples.live import KernelError, Seen, cells_of, encode, line_of, replay_live, runner, seen_in, vmas_in
 from counterexamples.reproduce import STYLES, c_text, program_of, try_out
 from counterexamples.terminal import show
 from model.operations import TraceError, all_calls
@@ -320,7 +320,9 @@ def test_a_replay_that_crashes_is_one_line(tmp_path, monkeypatch):
     """The child does whatever it does; the checker says so, and has nothing to do with its address space."""
     (tmp_path / "crash.c").write_text("#include <signal.h>\nint main(void) { return raise(SIGSEGV); }\n")
     monkeypatch.setattr("counterexamples.live.SOURCE", tmp_path / "crash.c")
+    runner.cache_clear()
     code, out, err = vmacheck("replay", SHARING)
+    runner.cache_clear()
     assert (code, out, err) == (2, "", "vmacheck: the runner ended with -11\n")
 
 
