@@ -15,7 +15,7 @@ from typing import Any
 
 from checker.memory import Grown
 
-VERSION = 1
+VERSION = 2
 PIECE = 1 << 22  # bytes that are read or written together
 INTERVAL = 1.0  # seconds between two checkpoints of a search, at least
 
@@ -29,6 +29,7 @@ class Job:
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         self.folder = folder
+        self.digest = _digest({"version": VERSION, **identity})
         manifest = folder / "job.json"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -60,14 +61,14 @@ class Job:
 
     def of(self, number: int) -> "Checkpoint":
         """The checkpoint of one of the searches."""
-        return Checkpoint(self.folder / str(number))
+        return Checkpoint(self.folder / str(number), f"{self.digest} {number}")
 
 
 class Checkpoint:
-    """A folder for one search: files of rows, and search.json."""
+    """A folder for one search: files of rows, and search.json, which says of which search it is."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, search: str) -> None:
+        self.folder, self.search = folder, search
         self.sizes: dict[str, int] = {}
         self.digests: dict[str, Any] = {}
         self.saved, self.took = time.monotonic(), 0.0
@@ -82,6 +83,8 @@ class Checkpoint:
         if not (self.folder / "search.json").exists():
             return None
         data = read(self.folder / "search.json")
+        if data.get("search") != self.search:
+            raise CheckpointError(f"{self.folder} is a checkpoint of another search")
         for name, array in arrays.items():
             array.grow(data["count"])
             self._load(self.folder / name, array, data["count"] * array.row_bytes, data["digests"][name])
@@ -119,7 +122,11 @@ class Checkpoint:
             self.sizes[name] = end
         replace(
             self.folder / "search.json",
-            {**data, "digests": {name: digest.hexdigest() for name, digest in self.digests.items()}},
+            {
+                **data,
+                "search": self.search,
+                "digests": {name: digest.hexdigest() for name, digest in self.digests.items()},
+            },
         )
         self.saved = time.monotonic()
         self.took = self.saved - begin

@@ -2,13 +2,13 @@
 """Faults in steps, in several threads and two processes: kernels linked with model/threads.py."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from checker import own, vm
 from checker.layout import Layout
-from checker.link import Program, check_unchanging, linked_with, read
+from checker.link import Function, Program, check_unchanging, linked_with, read
 from checker.prune import without_kinds
 from checker.scope import Scope, ScopeError
 from checker.system import System
@@ -22,6 +22,7 @@ KERNELS = ("rmap39", "rmap40", "linux-2.6.8")  # that a check looks at by defaul
 MODEL = (HERE / "processes.py", HERE / "threads.py")
 SEEN = {"task", "node", "lock", "first", "last", "next", "prev", "link", "ptl", "other_ptl", "running", "reader"}
 SEEN |= {"forked", "other_count", "shared", "missed", "new_node", "node_names"}
+SET_BY_FAULTS = {"anon_vma_node", "life", "mapcount", "mapping", "index"}  # and no test under a lock goes by them
 KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **THREAD_PROPERTIES}
 
 
@@ -45,9 +46,6 @@ def build(
     vm.check_is_of_the_seed("--threads", name)
     for path in own.paths_of(properties):
         raise ScopeError(f"--threads: {path}: properties of your own are about one process; leave --threads out")
-    if not scope.every_step:
-        for path in paths:
-            check_steps_are_left_alone(path)
     if base == "anonmm":
         raise ScopeError("--threads is about anon_vma_prepare, which anonmm does not have")
     processes = 2 if "fork" in scope.operations else 1
@@ -56,6 +54,9 @@ def build(
     constants = {**bounds.constants(), "FUSED": int(not scope.every_step), "WALKS": int("reclaim" in scope.operations)}
     program = linked_with(vm.program_of(name, constants, under=MODEL), [*FILES, THREADS])
     program.check()
+    if not scope.every_step:
+        for path in paths:
+            check_steps_are_left_alone(path, program)
     claims = vm.claims_for(properties, KNOWN)
     check_unchanging(program, [claim.name for claim in claims])
     if calls is None:
@@ -68,14 +69,27 @@ def build(
     return System(name, program, layout, calls, KINDS, claims, (), result_text)
 
 
-def check_steps_are_left_alone(path: Path) -> None:
-    """Raise ScopeError if a user's file has to do with what lets steps be one: locks, lists, steps."""
+def check_steps_are_left_alone(path: Path, program: Program) -> None:
+    """Raise ScopeError if a user's file has to do with what lets steps be one: locks, lists, steps.
+
+    What a fault comes to must not look, itself or in what it calls, at anything else that faults change, or change it.
+    """
     steps = {name for file in MODEL for name in read(file, file.read_text(encoding="utf-8"), {})[0]}
+    in_faults = {function.name for function in program.reachable(["start_fault", "small_step"])}
     for name, function in read(path, path.read_text(encoding="utf-8"), {})[0].items():
-        used = [node.attr for node in ast.walk(function.node) if isinstance(node, ast.Attribute) and node.attr in SEEN]
+        used = [node.attr for node in _fields(function) if node.attr in SEEN]
+        if name in in_faults:
+            reached = [node.attr for one in program.reachable([name]) for node in _fields(one)]
+            used += [field for field in reached if field in SEEN | SET_BY_FAULTS]
+            used += [node.attr for node in _fields(function) if isinstance(node.ctx, ast.Store)]
         if name in steps or used:
             what = f"replaces {name}" if name in steps else f"looks at {used[0]}"
             raise ScopeError(f"{path} {what}: which steps can be one depends on it; give --every-step")
+
+
+def _fields(function: Function) -> Iterator[ast.Attribute]:
+    """Where the function uses a field."""
+    return (node for node in ast.walk(function.node) if isinstance(node, ast.Attribute))
 
 
 def is_threaded(system: System) -> bool:

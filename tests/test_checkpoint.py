@@ -292,6 +292,15 @@ def test_a_checkpoint_of_another_check_is_refused(half, what, words):
     assert f"its {what} is not the same" in refused(half, *words)
 
 
+def test_a_search_of_another_kernel_is_refused(often, tmp_path):
+    """Of the same check, too: each is whole, but in the other's place."""
+    words, folder = ("check", "rmap40", "linux-2.6.8", "--pages", "3", "-p", PLAIN), tmp_path / "job"
+    saved(folder, *words)
+    for name, place in (("0", "kept"), ("1", "0"), ("kept", "1")):
+        (folder / name).rename(folder / place)
+    assert "0 is a checkpoint of another search" in refused(folder, *words)
+
+
 def test_a_changed_patch_is_refused(often, tmp_path):
     patch = tmp_path / "mine.py"
     patch.write_text("def find_mergeable_anon_vma(mm, vma):\n    return NULL\n")

@@ -224,17 +224,35 @@ SHORTEST = {
 }
 
 
+# A vma that has an anon_vma, and is not on its list yet, is nothing that a fault sees between steps taken together.
+LOOK = "def find_mergeable_anon_vma(mm, vma):\n    for near in range(1, mm.map_count + 1):\n        if {}:\n            BUG(mm)\n    return NULL\n"
+HIDDEN = (
+    (LOOK.format("mm.vma[near].anon_vma != mm.vma[near].anon_vma_node"), "looks at anon_vma_node"),
+    (LOOK.format("mm.vma[near].anon_vma != NULL and list_empty(mm, mm.vma[near].anon_vma)"), "looks at first"),
+)
+
+
 def test_what_changes_steps_needs_every_step(tmp_path):
     path = tmp_path / "mutant.py"
     for patch, what in (
         (NO_RECHECK, "replaces is_still_without"),
         ("def find_mergeable_anon_vma(mm, vma):\n    return mm.anon_vma[1].first\n", "looks at first"),
+        *HIDDEN,
+        ("def find_mergeable_anon_vma(mm, vma):\n    mm.vma[vma].vm_pgoff = 0\n    return NULL\n", "looks at vm_pgoff"),
     ):
         path.write_text(patch)
         with pytest.raises(ScopeError, match=f"{what}: which steps can be one depends on it"):
             build(f"rmap40+{path}")
     path.write_text("def mpol_equal(a, b):\n    return a == b\n")
     assert not violated(checked(build(f"rmap40+{path}")))
+
+
+@pytest.mark.parametrize("patch", [patch for patch, _ in HIDDEN])
+def test_what_would_be_hidden_is_found_at_every_step(patch, tmp_path):
+    path = tmp_path / "mutant.py"
+    path.write_text(patch)
+    found = checked(build(f"linux-2.6.8+{path}", names=("kernel_bug_is_never_hit",), every_step=True, protections=RWX))
+    assert violated(found) == {"kernel_bug_is_never_hit": 14}
 
 
 def test_every_claim_has_a_mutant():
