@@ -38,6 +38,7 @@ FILE_NAMES = (
     "sharing",
     "rmap",
     "seed",
+    "today",
 )
 COST = HERE / "cost.py"
 THREADS = HERE / "threads.py"
@@ -81,4 +82,4 @@ def sometimes(function: Function) -> Function:
     return _mark(function, "sometimes", None)
 
 
-from properties import layout, reference, merging, sharing, rmap, seed, threads, processes  # noqa: E402, F401, I001  (the order of reports)
+from properties import layout, reference, merging, sharing, rmap, seed, today, threads, processes  # noqa: E402, F401, I001  (the order of reports)

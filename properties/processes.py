@@ -7,6 +7,7 @@ from model.modern.processes import CHAIN, OTHER, is_on_chain, link
 from model.unistd import NR_exit, NR_fork, NR_mremap, NR_write
 from properties import always, sometimes, step
 from properties.modern.reference import expected_contents, expected_flags, expected_result
+from properties.neighbours import continues
 from properties.pages import flat_flags
 
 
@@ -25,6 +26,16 @@ def a_page_is_shared(mm):
     for page in range(TASK_SIZE):
         if mm.page[page].mate != 0:
             return True
+    return False
+
+
+@sometimes
+def equal_neighbours_of_a_child_are_apart(mm):
+    """Two adjacent vmas of the second process are alike in everything but their anon_vmas."""
+    for vma in range(OTHER + 1, OTHER + mm.other_count):
+        if mm.vma[vma].vm_flags == mm.vma[vma + 1].vm_flags and continues(mm, vma, vma + 1):
+            if mm.vma[vma].anon_vma != mm.vma[vma + 1].anon_vma:
+                return True
     return False
 
 

@@ -6,7 +6,21 @@ import importlib
 import itertools
 from types import SimpleNamespace
 
-MODULES = ["rmap", "memory", "mmap", "mprotect", "mlock", "mremap", "madvise", "mempolicy", "fault", "syscall", "mm"]
+MODULES = [
+    "lookup",
+    "pages",
+    "rmap",
+    "memory",
+    "mmap",
+    "mprotect",
+    "mlock",
+    "mremap",
+    "madvise",
+    "mempolicy",
+    "fault",
+    "syscall",
+    "mm",
+]
 PATCHES = {
     "anonmm": ["anonmm"],
     "rmap39": [],

@@ -19,7 +19,9 @@ def output(kind: str, command: str) -> str:
     out = vmacheck(*shlex.split(command))[1]
     if kind == "table":
         lines = out.splitlines()
-        start = next(number for number, line in enumerate(lines) if line.split()[:1] in (["anonmm"], ["claim"]))
+        start = next(
+            number for number, line in enumerate(lines) if line.split()[:1] in (["anonmm"], ["claim"], ["linux-6.12"])
+        )
         out = "\n".join(lines[start:]) + "\n"
     return out
 

@@ -248,7 +248,7 @@ BAD = [
     (("check", "linux-6.18", "--segments", "3"), "--segments is about kernels of 2004, and linux-6.18 is none"),
     (("prove", "linux-6.18", "vmas_are_sorted_and_disjoint"), "prove is about kernels of 2004, and linux-6.18 is none"),
     (("prove", "--equivalent", "linux-6.16", "linux-6.18", "vma_expand"), "prove is about kernels of 2004,"),
-    (("check", "linux-6.18+importer"), "unknown patch 'importer'; there are merge-faulted,"),
+    (("check", "linux-6.18+importer"), "unknown patch 'importer'; there are guard-regions, merge-faulted,"),
     (("run", "rmap40", "madvise(0,1,FREE)"), "'FREE' is not an advice; there are NORMAL, RANDOM, SEQUENTIAL, DONTNEED"),
     (("run", "rmap40", "mbind(0,1,PREFERRED)"), "'PREFERRED' is not a policy; there are DEFAULT, BIND, INTERLEAVE"),
     (("run", "rmap40", "mmap(0,1,R,file=G,off=0)"), "'G' is not a file; there are F"),

@@ -198,7 +198,8 @@ def test_the_search_loop_counts_the_arguments_that_it_is_called_with():
 def test_properties_know_their_files():
     marked = {path for path in FILES if "@always" in path.read_text() or "@step" in path.read_text()}
     helpers = {
-        ROOT / "properties" / f"{name}.py" for name in ("neighbours", "pages", "flat_range", "flat_mremap", "seed")
+        ROOT / "properties" / f"{name}.py"
+        for name in ("neighbours", "pages", "flat_range", "flat_mremap", "seed", "today")
     }
     assert marked | helpers == set(FILES)
     assert len(vm.property_names()) == 15
