@@ -62,5 +62,5 @@ def test_the_job_in_it_is_as_expected(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(*re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     (tmp_path / "vmacheck.toml").write_text(*re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
     monkeypatch.chdir(tmp_path)
-    code, out, _ = vmacheck("ci")
+    code, out, _ = vmacheck("ci", "--no-cache")
     assert (code, out.splitlines()[-1]) == (0, "1 job, 2 verdicts: every verdict is as expected")
