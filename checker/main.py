@@ -401,12 +401,8 @@ def _add_proving(commands: Any) -> None:
         add("--format", choices=["text", "json"], default="text")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    main = Parser(prog="vmacheck", description="A model checker for vma merging and anon_vma sharing in Linux.")
-    commands = main.add_subparsers(metavar="COMMAND", parser_class=Parser)
-
-    one = commands.add_parser("check", help="search kernels exhaustively and judge properties")
+def _add_check(commands: Any) -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = commands.add_parser("check", help="search kernels exhaustively and judge properties")
     one.add_argument("kernel", nargs="*", metavar="KERNEL", help="BASE[+PATCH...] (default: every kernel of the seed)")
     one.add_argument(
         "-p", "--property", action="append", default=[], metavar="PROPERTY", help="or FILE.py:NAME (default: all)"
@@ -419,7 +415,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--itf", metavar="DIR", help="also write counterexamples as .itf.json files")
     one.add_argument("--svg", metavar="FILE", help="also draw the counterexamples")
     one.set_defaults(command=check_command)
+    return one
 
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    main = Parser(prog="vmacheck", description="A model checker for vma merging and anon_vma sharing in Linux.")
+    commands = main.add_subparsers(metavar="COMMAND", parser_class=Parser)
+
+    one = _add_check(commands)
     four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")
     four.add_argument("a", metavar="KERNEL_A")
     four.add_argument("b", metavar="KERNEL_B")

@@ -298,9 +298,12 @@ def add_real(commands: Any) -> None:
     add("--svg", metavar="FILE", help="also draw both, side by side")
     add("--format", choices=["text", "json"], default="text")
     two.set_defaults(command=replay_command)
+    _add_conform(commands)
 
-    three = commands.add_parser("conform", help="every sequence of a scope on a model kernel and on a real one")
-    add = three.add_argument
+
+def _add_conform(commands: Any) -> None:
+    one = commands.add_parser("conform", help="every sequence of a scope on a model kernel and on a real one")
+    add = one.add_argument
     add("kernel", metavar="KERNEL")
     add(
         "--kernel",
@@ -327,4 +330,4 @@ def add_real(commands: Any) -> None:
     add("--seed", type=_positive, default=1, metavar="S", help="of --walks and --random: which ones (default 1)")
     add("--see", choices=list(VIEWS), help="what to look at (default: layout; for today's kernels bpf, or else smaps)")
     add("--format", choices=["text", "json"], default="text")
-    three.set_defaults(command=conform_command)
+    one.set_defaults(command=conform_command)

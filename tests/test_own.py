@@ -124,7 +124,7 @@ FAULTS = [
     ("@always()\ndef mine(mm):\n    return find_vma(mm)\n", "rules.py:4: mine: "),
     ("@always()\ndef rmap_finds_every_page(mm):\n    return True\n", "rules.py:3: rmap_finds_every_page is a property that"),
     ("@always()\ndef mine(mm):\n    return mine(mm)\n", "rules.py:3: mine calls itself"),
-    ("def find_vma(mm, addr):\n    return 1\n@always()\ndef mine(mm):\n    return True\n", "model/mmap.py"),
+    ("def find_vma(mm, addr):\n    return 1\n@always()\ndef mine(mm):\n    return True\n", "model/lookup.py"),
     ("def step(mm, call):\n    return 1\n@always()\ndef mine(mm):\n    return True\n", "step is also the name of a property's function (rules.py:2)"),
     ("NULL = 4\n@always()\ndef mine(mm):\n    return True\n", "rules.py: NULL is a name that is taken"),
 ]  # fmt: skip

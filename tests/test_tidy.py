@@ -58,7 +58,7 @@ JOINTS = {
     "checker/inputs.py",
     "checker/ci_command.py",
 }
-PROPERTY_TESTS = ("codegen", "rounds", "solver", "strategies", "symbolic", "traces")
+PROPERTY_TESTS = ("codegen", "modern_search", "rounds", "solver", "strategies", "symbolic", "traces")
 ONLY_IN = {
     "llvmlite": {"checker/native.py"},
     "networkx": {"checker/growth.py", "counterexamples/graph.py", "tests/test_graph.py"},
