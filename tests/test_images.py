@@ -86,6 +86,16 @@ def test_the_model_of_6_12(image):
     assert "77,562 agree with Linux 6.12." in out
 
 
+def test_random_programs_on_the_model_of_6_12(image):
+    if release(str(image)) != "6.12":
+        pytest.skip("this kernel is not 6.12")
+    words = [word for word in EVERY_OPERATION if word not in ("brk", "move", "guard", "growsdown")]
+    scope = ("--pages", "4", "--walks", "1000", "--length", "30", "--noreserve", "--prot", "N,R,RW")
+    code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *scope, "--ops", ",".join(words))
+    assert code == 0
+    assert "30,000 agree with Linux 6.12." in out
+
+
 def test_what_the_fix_of_2025_merges_as_a_program(image, tmp_path):
     """The shortest program that separates 6.12 and 6.18: its C form shows it on 6.12."""
     if release(str(image)) != "6.12":

@@ -90,7 +90,6 @@ SAME = [
     ("what may be written may be read", "mmap(0,1,W); read(0)", "o"),
     ("what may not be touched", "mmap(0,1,N); read(0)", "- EFAULT"),
     ("a locked vma grows, and is faulted", "mmap(0,1,RW); mlock(0,1); mremap(0,1,2)", "A A"),
-    ("DONTUNMAP unlocks all of the vma", "mmap(0,2,R); mlock(0,2); mremap(0,1->3,DONTUNMAP); mmap(2,1,R)", "- - -|-"),
 ]  # fmt: skip
 
 # (name, trace, {kernels: picture})
@@ -114,6 +113,10 @@ DIFFERENT = [
         "linux-6.12": "a|-", "linux-6.16 linux-6.18": "a a"}),
     ("merged with a source that stays", "mmap(0,1,R); mremap(0,1->1,DONTUNMAP)", {
         "linux-6.12 linux-6.16": "-|-", "linux-6.18 linux-6.18+sticky": "- -"}),
+    ("a locked source that stays", "mmap(0,2,R); mlock(0,2); mremap(0,1->3,DONTUNMAP); mmap(2,1,R)", {
+        "linux-6.12 linux-6.16": "-|-|-|-", "linux-6.18 linux-6.18+sticky": "- - -|-"}),
+    ("what moves is merged with what is left of it", "mmap(0,2,R); mlock(0,2); mremap(0,1->2,DONTUNMAP)", {
+        "linux-6.12 linux-6.16": "-|- -", "linux-6.18 linux-6.18+sticky": "- - -"}),
     ("A12 guards want an anon_vma", "mmap(0,1,RW); madvise(0,1,GUARD_INSTALL)", {
         "linux-6.12": "o EINVAL", "linux-6.16 linux-6.18 linux-6.18+sticky": "A"}),
     ("a file's guards", "mmap(0,1,R,file=F,off=0); madvise(0,1,GUARD_INSTALL)", {

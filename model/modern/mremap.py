@@ -19,7 +19,7 @@ from model.modern.mlock import mm_populate
 from model.modern.mm import EPERM, MREMAP_DONTUNMAP, VM_LOCKED_MASK, VM_PFNMAP
 from model.modern.mmap import can_modify_vma, do_munmap
 from model.modern.rmap import unlink_anon_vmas
-from model.modern.vma import copy_vma, vma_merge_extend
+from model.modern.vma import __split_vma, copy_vma, vma_merge_extend
 from model.pages import page_remove_rmap
 
 # ---- moving ------------------------------------------------------------------------------------
@@ -63,11 +63,24 @@ def merges_with_source(flags):
     return (flags & MREMAP_DONTUNMAP) == 0
 
 
+def cut_out(mm, vma, start, end):
+    """Make [start, end) of vma a vma of its own. Which it is then."""
+    if mm.vma[vma].vm_start < start:
+        __split_vma(mm, vma, start, 1)
+        vma = vma + 1
+    if mm.vma[vma].vm_end > end:
+        __split_vma(mm, vma, end, 0)
+    return vma
+
+
 def move_vma(mm, vma, old_addr, old_len, new_len, flags, new_addr):
     """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. new_addr or -ENOMEM."""
     if mm.map_count >= MAX_MAP_COUNT - 3:
         return -ENOMEM
     vm_flags = mm.vma[vma].vm_flags
+    if (vm_flags & VM_LOCKED) != 0 and not merges_with_source(flags):
+        # of a source that stays, 6.12 unlocks just what is moved
+        vma = cut_out(mm, vma, old_addr, old_addr + old_len)
     pgoff = mm.vma[vma].vm_pgoff + (old_addr - mm.vma[vma].vm_start)
     copy_vma(mm, vma, new_addr, new_len, pgoff, merges_with_source(flags))
     move_page_tables(mm, old_addr, new_addr, old_len)
