@@ -122,6 +122,11 @@ def is_interleaving(text: str) -> bool:
     return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or "GROWSDOWN" in word for word in operations_in(text))
 
 
+def is_of_processes(text: str) -> bool:
+    """Is the trace one of two processes of today's kernels?"""
+    return any(re.match(r"p\d|(fork|exit)\b", word) for word in operations_in(text))
+
+
 def parse_interleaving(text: str) -> list[Call]:
     """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
     return [_call(number, word) for number, word in enumerate(operations_in(text), 1)]
@@ -152,7 +157,7 @@ def _call(number: int, text: str) -> Call:
             raise TraceError(f"{where}: reclaim is of a thread, as in t1: {what}")
         return Call(NR_reclaim, int(reclaim[1]), process=process, thread=thread)
     try:
-        (call,) = parse_trace(what, stacks=True)
+        (call,) = parse_trace(what)
     except TraceError as error:
         raise TraceError(f"{where}: {str(error).split(': ', 1)[1]}") from None
     except ValueError:

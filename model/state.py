@@ -37,7 +37,8 @@ class Bounds(NamedTuple):
     """How large a state can get.
 
     max_pgoff is the highest offset of a page in its object; can_outgrow: growing what was moved leads beyond any.
-    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them.
+    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them. shmem: objects for shared
+    memory, of today's kernels.
     """
 
     pages: int
@@ -51,6 +52,7 @@ class Bounds(NamedTuple):
     policies: int = 0
     brk: int = 0
     segments: int = 0
+    shmem: int = 0
 
     def constants(self) -> dict[str, int]:
         """The bounds of model.mm."""
