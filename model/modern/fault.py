@@ -35,11 +35,8 @@ def expand_downwards(mm, vma, address):
         if address - mm.vma[prev].vm_end < STACK_GUARD_GAP:
             return -ENOMEM
     anon_vma_prepare(mm, vma)
-    grow = mm.vma[vma].vm_start - address
-    if grow > mm.vma[vma].vm_pgoff:
-        return -ENOMEM
+    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - (mm.vma[vma].vm_start - address)
     mm.vma[vma].vm_start = address
-    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - grow
     return 0
 
 

@@ -26,6 +26,9 @@ VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT
 # flags that a merge does not look at, and that the merged vma has if one of its parts had them: none before 7.0
 VM_STICKY = 0
 
+# flags for which fork copies page tables even if there is no anon_vma: none before 7.0
+VM_COPY_ON_FORK = 0
+
 # mmap's flags
 MAP_SHARED = 0x1
 MAP_LOCKED = 0x2000

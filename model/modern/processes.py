@@ -26,7 +26,7 @@ from model.mm import (
     VMA_NEW,
     count_vm_event,
 )
-from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
+from model.modern.mm import VM_COPY_ON_FORK, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from model.modern.mmap import vms_complete_munmap_vmas
 from model.modern.rmap import anon_vma_prepare
 from model.modern.shmem import shmem_fault
@@ -300,9 +300,11 @@ def dup_mmap(mm):
             mm.vma[new].was = NULL
             mm.vma[new].vm_flags = mm.vma[vma].vm_flags & ~VM_LOCKED_MASK
             mm.other_count = mm.other_count + 1
-            if (mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0 and mm.vma[vma].anon_vma != NULL:
-                anon_vma_fork(mm, new, vma)
-                copy_pages(mm, mm.vma[vma].vm_start, mm.vma[vma].vm_end)
+            if (mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0:
+                if mm.vma[vma].anon_vma != NULL:
+                    anon_vma_fork(mm, new, vma)
+                if mm.vma[vma].anon_vma != NULL or (mm.vma[vma].vm_flags & VM_COPY_ON_FORK) != 0:
+                    copy_pages(mm, mm.vma[vma].vm_start, mm.vma[vma].vm_end)
 
 
 def call_in_process(mm, call):
