@@ -59,9 +59,6 @@ class Scope:
                 raise ScopeError(f"--max-pgoff is about mremap, without which no page has an offset above {lowest}")
             if self.highest_pgoff < lowest:
                 raise ScopeError(f"--max-pgoff is {self.highest_pgoff}; pages have offsets up to {lowest} as it is")
-        if moves := [word for word in ("move", "mremap", "dontunmap") if word in self.operations]:
-            if "growsdown" in self.operations:
-                raise ScopeError(f"--ops: growsdown goes without {moves[0]}: what moved up grows to offsets below 0")
         if self.every_step and not self.threads:
             raise ScopeError("--every-step is for --threads")
         if self.processes != 1:

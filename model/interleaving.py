@@ -117,9 +117,13 @@ def interleaved_calls(
             yield from (Call(NR_munmap, addr, n, process=1) for addr, n in ranges)
 
 
-def is_interleaving(text: str) -> bool:
-    """Is the trace one of threads or processes?"""
-    return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or "GROWSDOWN" in word for word in operations_in(text))
+def is_interleaving(text: str, stacks: bool = True) -> bool:
+    """Is the trace one of threads or processes?
+
+    stacks: is memory that grows down a thing of threads, as it is on kernels of 2004?
+    """
+    words = operations_in(text)
+    return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or (stacks and "GROWSDOWN" in word) for word in words)
 
 
 def is_of_processes(text: str) -> bool:

@@ -28,15 +28,18 @@ def is_accessible(mm, vma):
 def expand_downwards(mm, vma, address):
     """vma grows down to address, unless what lies below it, and may be used, is too near. 0 or -ENOMEM. (mm/vma.c)
 
-    It gets an anon_vma first, and is merged with nothing.
+    It gets an anon_vma first, even if its offsets do not reach down so far; and it is merged with nothing.
     """
     prev = vma - 1
     if prev != NULL and (mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and is_accessible(mm, prev):
         if address - mm.vma[prev].vm_end < STACK_GUARD_GAP:
             return -ENOMEM
     anon_vma_prepare(mm, vma)
-    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - (mm.vma[vma].vm_start - address)
+    grow = mm.vma[vma].vm_start - address
+    if grow > mm.vma[vma].vm_pgoff:
+        return -ENOMEM
     mm.vma[vma].vm_start = address
+    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - grow
     return 0
 
 
