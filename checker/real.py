@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, in_order
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.vm import is_modern
 from counterexamples.against import (
     LIVE,
