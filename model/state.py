@@ -67,7 +67,7 @@ class Bounds(NamedTuple):
 
 def highest_pgoff(pages: int, operations: Collection[str]) -> int:
     """The highest offset that a page can have without mremap growing what it moved: its address or, in a file, more."""
-    return 2 * pages - 2 if "file" in operations else pages - 1
+    return 2 * pages - 2 if {"file", "sharedfile"} & set(operations) else pages - 1
 
 
 def bounds(
@@ -90,7 +90,7 @@ def bounds(
         max_pgoff,
         "mremap" in operations,
         vm_flags,
-        1 if "file" in operations else 0,
+        1 if {"file", "sharedfile"} & set(operations) else 0,
         MPOL_INTERLEAVE if "mbind" in operations else 0,
         pages if "brk" in operations else 0,
     )
