@@ -14,7 +14,7 @@ from checker import vm
 from checker.scope import Scope
 from checker.vm import is_modern
 from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
-from counterexamples.picture import LEGEND, picture
+from counterexamples.picture import LEGEND, note_on_shared, picture
 from counterexamples.qemu import replay_booted
 from counterexamples.replay import Step, Vma, replay
 from model import mm
@@ -230,8 +230,10 @@ def _choose(source: str, name: str, wanted: bool) -> str:
 
 def header(program: Program) -> str:
     """What the file shows and what it cannot, as the lines of a comment."""
+    vmas = [vma for step in (*program.steps, *program.control) for vma in step.vmas]
+    legend = "; ".join([LEGEND, *(note.strip() for note in note_on_shared(vmas))])
     model = (
-        f"The picture behind each call is the address space after it on the model kernel {program.kernel}: {LEGEND}."
+        f"The picture behind each call is the address space after it on the model kernel {program.kernel}: {legend}."
     )
     parts = [f"{program.shows}." if program.shows else "", "; ".join(map(str, program.calls)), model]
     parts += [_what_is_seen(program), _what_is_hidden(program.steps[-1]), _what_counts(program)]
