@@ -256,16 +256,14 @@ def run_command(options: argparse.Namespace) -> int:
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
     text = sys.stdin.read() if options.trace == "-" else options.trace
-    is_modern = vm.is_modern(options.kernel)
-    if is_modern and is_of_processes(text):
-        return run_processes(options, parse_trace(text, processes=True))
-    if not is_modern and is_interleaving(text):
+    if vm.is_modern(options.kernel):
+        if is_of_processes(text):
+            return run_processes(options, parse_trace(text, processes=True))
+    elif is_interleaving(text):
         return run_interleaving(options, parse_interleaving(text))
     if options.every_step:
         fail("--every-step is for traces of threads")
-    calls = parse_trace(text)
-    if not calls:
-        fail("the trace has no operations")
+    calls = parse_trace(text) or fail("the trace has no operations")
     needed = max(call.room for call in calls)
     pages = options.pages or needed
     if needed > MAX_PAGES:
