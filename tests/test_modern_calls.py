@@ -249,7 +249,7 @@ def test_the_flat_reference_holds(pages, more):
 WRONG = [
     ("an object for all", ("shared",), "shmem", "if not is_mapped_from(mm, file):", "if file > 0:"),
     ("an object is a page too small", ("shared",), "shmem", "mm.vma[vma].i_size = size\n", "mm.vma[vma].i_size = size - 1\n"),
-    ("accesses behind an object", ("shared",), "shmem", ">= mm.vma[vma].i_size", "> mm.vma[vma].i_size"),
+    ("an object ends a page early", ("shared",), "shmem", ">= mm.vma[vma].i_size", "+ 1 >= mm.vma[vma].i_size"),
     ("offsets of an object are addresses", ("shared",), "mmap", "pgoff = 0 if (vm_flags & VM_SHARED) != 0 else addr", "pgoff = addr"),
     ("shared memory is accounted", ("shared",), "mmap", "(VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE", "(VM_NORESERVE | VM_WRITE)) == VM_WRITE"),
     ("a shared page is copied", ("shared",), "fault", "if mm.vma[vma].vm_flags & VM_SHARED:", "if mm.vma[vma].vm_flags & 0:"),
