@@ -251,7 +251,9 @@ def test_a_rule_that_is_wrong_is_exposed(tmp_path, file, old, new, operations):
     kernel = "linux-6.18" if old.startswith("VM_STICKY") else mutant(tmp_path, file, old, new)
     words = {*operations, "write"}
     protections = ("N", "R", "RW") if "growsdown" in words else ("R", "RW", "RWX")
-    scope = scope_of(5, tuple(word for word in EVERY_OPERATION if word in words), protections, noreserve="mmap" in words)
+    scope = scope_of(
+        5, tuple(word for word in EVERY_OPERATION if word in words), protections, noreserve="mmap" in words
+    )
     found = conform_random(kernel, scope, 400, 30, 1, real(view), view)
     assert found.differences
     assert min(len(way.calls) for way in found.differences.values()) <= 8
