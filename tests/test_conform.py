@@ -66,7 +66,7 @@ SEQUENCES = {
         400_000,
     ),
     "growing down": (4, 3, ("mmap", "read", "memw", "growsdown"), ("N", "R", "RW"), False, 400_000),
-    "forced writes": (3, 3, (*BASIC, "memw", "locked"), ("R", "RW"), False, 400_000),
+    "forced writes": (3, 3, (*BASIC, "memw", "locked"), ("R", "RW"), False, 300_000),
     "everything": (3, 2, EVERYTHING, ("N", "R", "RW", "RX"), True, 400_000),
 }
 
