@@ -201,14 +201,14 @@ def c_text(program: Program, style: str = "program") -> str:
 def _needs(calls: Sequence[Call]) -> dict[str, bool]:
     """The parts of the template that a trace needs."""
     text = "".join(map(c_call, calls))
-    words = ("map", "map_file", "map_shared", "share_file", "move", "move_and_keep", "resize")
-    words = (*words, *ACCESSES.values(), "seal", "result")
+    of_pages = ("map", "map_file", "map_shared", "share_file", "move", "move_and_keep", "resize")
+    words = (*of_pages, *ACCESSES.values(), "seal", "result")
     needs = {word.upper(): bool(re.search(rf"\b{word}\(", text)) for word in words}
     needs["MBIND"] = "set_policy(" in text
     needs["GUARDS"] = "MADV_GUARD" in text
     needs["SYSCALL"] = needs["MBIND"] or needs["SEAL"]
     needs["RESULT"] |= needs["SYSCALL"]
-    needs["PAGE_OF"] = any(needs[word.upper()] for word in words[:7])
+    needs["PAGE_OF"] = any(needs[word.upper()] for word in of_pages)
     needs["ACCESS"] = needs["STORE"] or needs["LOAD"]
     needs["MAP_FILE_ALONE"] = needs["MAP_FILE"] and not needs["SHARE_FILE"]
     needs["MAP_FILE_TOO"] = needs["MAP_FILE"] and needs["SHARE_FILE"]

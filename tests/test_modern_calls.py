@@ -11,7 +11,7 @@ from checker.scope import Scope, in_order
 from counterexamples.against import LIVE, compare_with_real
 from model.operations import EVERY_OPERATION
 from model.traces import parse_trace
-from tests.helpers import drawn, steps, verdict, vmacheck
+from tests.helpers import drawn, steps, verdict, vmacheck, vmacheck_json
 from tests.test_conform import mutant
 from tests.test_modern import ALL, KERNEL, drawn_as
 
@@ -185,6 +185,24 @@ def test_states_that_differ_in_the_names_of_objects_are_one():
     # the size is one of the state, though nothing is mapped there any more
     assert key_after("mmap(0,1,RW,SHARED)") != key_after("mmap(0,2,RW,SHARED); munmap(1,1)")
     assert key_after(f"{one}; mremap(0,0->3,1)") != key_after(f"{one}; mmap(3,1,RW,SHARED)")
+
+
+def test_drawn_by_the_commands(tmp_path):
+    trace = "mmap(0,1,RW,SHARED); mmap(1,1,R,SHARED)"
+    code, out, _ = vmacheck("run", KERNEL, trace, "--svg", str(tmp_path / "film.svg"))
+    assert (code, out.splitlines()[1:3]) == (
+        0,
+        ["  2  mmap(1,1,R,SHARED)    #|=", "     = shared memory that is not writable, # that is"],
+    )
+    assert ">RW shm1<" in (tmp_path / "film.svg").read_text()
+    assert "shared memory that is" not in vmacheck("run", KERNEL, "mmap(0,1,RW)")[1]
+    words = ("--pages", "1", "--ops", "mmap,shared", "--prot", "RW", "--format", "svg")
+    assert ">#</text>" in vmacheck("graph", KERNEL, *words)[1]
+    code, data = vmacheck_json("run", KERNEL, trace)
+    assert [(vma["flags"], vma["file"], vma["pgoff"]) for vma in data["steps"][-1]["vmas"]] == [
+        (["SHARED"], "shm1", 0),
+        (["SHARED"], "shm2", 0),
+    ]
 
 
 # ---- C programs ----------------------------------------------------------------------------------
