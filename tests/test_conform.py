@@ -219,7 +219,6 @@ FORK_MUTANTS = [
     ("DONTFORK is not minded", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if True:"),
     ("markers of files are not inherited", "mm.vma[vma].anon_vma != NULL or (mm.vma[vma].vm_flags & VM_COPY_ON_FORK) != 0:", "mm.vma[vma].anon_vma != NULL:"),
     ("shared memory is not inherited", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if (mm.vma[vma].vm_flags & (VM_DONTCOPY | VM_SHARED)) == 0:"),
-    ("a page of both is written by force", "        if mm.page[address].mate != 0:\n            anon_vma_prepare", "        if mm.page[address].mate != 0 and (mm.vma[vma].vm_flags & 2) != 0:\n            anon_vma_prepare"),
     ("children are merged with as others", "return mm.vma[vma].link_1 != NULL and mm.vma[vma].link_2 == NULL", "return mm.vma[vma].link_1 != NULL"),
 ]  # fmt: skip
 
@@ -265,7 +264,7 @@ def test_a_rule_of_fork_that_is_wrong_is_exposed(tmp_path, old, new):
     if view is not BPF:
         pytest.skip(f"BPF is not to be had here{why}")
     kernel = mutant(tmp_path, "processes", old, new)
-    more = {"VM_COPY_ON_FORK": ("read", "file", "guard"), "VM_SHARED": ("shared",), ".mate": ("memw",)}
+    more = {"VM_COPY_ON_FORK": ("read", "file", "guard"), "VM_SHARED": ("shared",)}
     words = next((words for what, words in more.items() if what in new + old), ("mlock", "dontfork", "wipeonfork"))
     operations = in_order((*BASIC, *words), EVERY_OPERATION)
     scope = Scope(3, ("RW", "RWX"), operations, noreserve=True, processes=2)

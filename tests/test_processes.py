@@ -14,6 +14,7 @@ from counterexamples.views import BPF, of_two
 from model.traces import parse_trace
 from properties import PROCESS_PROPERTIES
 from tests.helpers import vmacheck, vmacheck_json
+from tests.test_conform import mutant
 from tests.test_search import compiled_keys
 
 FLAT = "p0_matches_flat_reference"
@@ -205,6 +206,21 @@ def test_mutant_breaks_the_claim(name, tmp_path):
     scope = {"protections": ("RW", "RWX") if more else ("RW",), "operations": ("mmap", "munmap", *more, "write")}
     broken = system(f"{KERNEL}+{tmp_path / 'wrong.py'}", properties=(name,), **scope)
     found = check(broken, (name,), Limits(max_states=100_000), "compiled")
+    assert found.results[0].verdict == "violated"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "operations"),
+    [
+        ("what_is_written_is_ones_own", "mm.page[address].mate != 0:\n            anon", "mm.page[address].mate != 0 and (mm.vma[vma].vm_flags & 2) != 0:\n            anon", ("mmap", "mprotect", "write", "memw")),
+        ("what_is_written_is_ones_own", "if mm.vma[vma].vm_flags & VM_SHARED:", "if mm.vma[vma].vm_flags & 0:", ("write", "shared")),
+        ("fork_gives_the_child_the_same_memory", "mm.vma[new] = mm.vma[vma]\n            clear_chain(mm, new)", "mm.vma[new] = mm.vma[vma]\n            mm.vma[new].vm_file = 0\n            clear_chain(mm, new)", ("write", "mmap", "shared")),
+    ],
+)  # fmt: skip
+def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operations, tmp_path):
+    kernel = mutant(tmp_path, "processes", old, new)
+    limits = Limits(max_states=100_000)
+    found = check(system(kernel, 1, (name,), operations=operations), (name,), limits, "compiled")
     assert found.results[0].verdict == "violated"
 
 
