@@ -83,7 +83,20 @@ def test_the_model_of_6_12(image):
     scope = ("--pages", "3", "--depth", "2", "--ops", ",".join(words))
     code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *scope)
     assert code == 0
-    assert "77,562 agree with Linux 6.12." in out
+    assert "129,240 agree with Linux 6.12." in out
+    growing = (
+        "--pages",
+        "4",
+        "--prot",
+        "N,RW",
+        "--depth",
+        "2",
+        "--ops",
+        "mmap,munmap,mprotect,write,read,growsdown,memw,shared",
+    )
+    code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *growing)
+    assert code == 0
+    assert "10,506 agree with Linux 6.12." in out
 
 
 def test_what_the_fix_of_2025_merges_as_a_program(image, tmp_path):
