@@ -53,7 +53,7 @@ from counterexamples.side_by_side import compare_data, compare_text
 from counterexamples.svg import film_svg
 from counterexamples.terminal import show
 from counterexamples.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
-from model.interleaving import ONLY_OF_THREADS, is_interleaving, parse_interleaving
+from model.interleaving import ONLY_OF_THREADS, is_interleaving, is_of_processes, parse_interleaving
 from model.kernels import MODERN_KERNELS, MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
 from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
@@ -256,15 +256,14 @@ def run_command(options: argparse.Namespace) -> int:
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
     text = sys.stdin.read() if options.trace == "-" else options.trace
-    if is_interleaving(text) and vm.is_modern(options.kernel):
-        return run_processes(options, parse_trace(text, processes=True))
-    if is_interleaving(text):
+    if vm.is_modern(options.kernel):
+        if is_of_processes(text):
+            return run_processes(options, parse_trace(text, processes=True))
+    elif is_interleaving(text):
         return run_interleaving(options, parse_interleaving(text))
     if options.every_step:
         fail("--every-step is for traces of threads")
-    calls = parse_trace(text)
-    if not calls:
-        fail("the trace has no operations")
+    calls = parse_trace(text) or fail("the trace has no operations")
     needed = max(call.room for call in calls)
     pages = options.pages or needed
     if needed > MAX_PAGES:

@@ -107,6 +107,7 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> str:
         calls = parse_trace(text)
         if not calls:
             raise ScopeError("the trace has no operations")
+        vm.check_known(options.kernel, scope, calls)
     if options.by is None:
         vm.check_is_claim(options.against)
         violation = Violation((options.kernel,), options.against, max_map_count=scope.max_map_count)

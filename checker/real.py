@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, in_order
+from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.vm import is_modern
 from counterexamples.against import (
     LIVE,
@@ -40,7 +40,7 @@ EXPECTED = "linux-2.6.8"
 
 def calls_of(text: str) -> list[Call]:
     """A trace that a program can carry out. Raises TraceError."""
-    if is_interleaving(text):
+    if is_interleaving(text, stacks=False):
         raise TraceError("a trace of threads or processes is not one that a program can be made to follow step by step")
     calls = parse_trace(text)
     if not calls:
@@ -223,6 +223,9 @@ def conform_command(options: argparse.Namespace) -> int:
         options.noreserve,
         processes=options.processes or 1,
     )
+    if "growsdown" in scope.operations and (moves := sorted({"move", "mremap", "dontunmap"} & set(scope.operations))):
+        why = "where the space of a real program begins, offsets go on below it"
+        raise ScopeError(f"--ops: growsdown goes without {moves[0]}: {why}")
     if options.random is not None:
         return conform_at_random(options, scope)
     real = name_of_kernel(options.kernel_image)

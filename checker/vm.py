@@ -184,9 +184,10 @@ def build(
     check_is_followed(name, scope, properties)
     if is_modern(name):
         bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
+        program = program_of(name, modern.constants(bounds))
     else:
         bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
-    program = program_of(name, bounds.constants())
+        program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
         program = linked_with(program, FILES, MODERN_FILES if is_modern(name) else ())
@@ -250,9 +251,9 @@ def without_renaming(system: System, calls: Sequence[Call]) -> System:
     everything = [name for name in OPERATIONS if name != "mremap"]
     if is_modern(system.name):
         bounds = modern.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
-        layout = modern.layout(bounds)
+        layout, constants = modern.layout(bounds), modern.constants(bounds)
     else:
         bounds = state.bounds(pages, everything, max_map_count, LARGEST_RESULT, more)
-        layout = state.layout(bounds)
-    program = Program(system.program.functions, {**known, **bounds.constants()})
+        layout, constants = state.layout(bounds), bounds.constants()
+    program = Program(system.program.functions, {**known, **constants})
     return replace(system, program=program, layout=Layout.of(layout), calls=calls, claims=())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from counterexamples.live import Seen, cells_of, line_of, vmas_in
-from counterexamples.picture import LEGEND, picture
+from counterexamples.picture import LEGEND, note_on_shared, picture
 from counterexamples.qemu import release_of, replay_booted
 from counterexamples.replay import Step
 from counterexamples.reproduce import steps_on
@@ -78,6 +78,7 @@ def against_text(model: str, kernel: str, compared: Compared) -> list[str]:
         mark = "   <- differs" if number == compared.first else ""
         lines.append(f"{number:3}  {call:{widths[0]}}   {one:{widths[1]}}   {two:{widths[2]}}{mark}".rstrip())
     verdict = "every step is the same" if compared.first is None else f"step {compared.first} differs"
+    lines += note_on_shared(vma for step in compared.steps for vma in step.vmas)
     return [*lines, "", f"{verdict}; anon_vmas are the model's, a real kernel does not show them", "", LEGEND]
 
 

@@ -9,7 +9,7 @@ from checker.interpreted import Machine
 from checker.processes import without_renaming
 from checker.system import OOPS, System
 from counterexamples.interleaving import Process, ThreadStep
-from counterexamples.picture import picture
+from counterexamples.picture import note_on_shared, picture
 from counterexamples.replay import STOPPED, pages_in, pages_of, vmas_of
 from model.operations import Call, TraceError, result_text
 
@@ -70,4 +70,4 @@ def process_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
             failed += ": the kernel stops here"
         drawn = [f"{process.name}: {picture(process.vmas, pages):{2 * pages - 1}}" for process in step.processes]
         lines.append(f"{number:3}  {call:{width}}   {'  '.join(drawn).rstrip()}{failed}")
-    return lines
+    return lines + note_on_shared(vma for step in steps for process in step.processes for vma in process.vmas)

@@ -6,6 +6,7 @@ from html import escape
 
 from checker.scope import ScopeError
 from counterexamples.graph import Edge, Node, StateGraph
+from counterexamples.picture import cell_of
 from counterexamples.replay import Vma
 from counterexamples.svg import colour_of, hatches, text_at
 
@@ -177,8 +178,7 @@ def _words(vma: Vma) -> str:
 def _vma(vma: Vma, x: float, y: float, prefix: str) -> list[str]:
     number, cells = colour_of(vma.anon_vma), vma.end - vma.start
     fill = "#EEEEEE" if number is None else f"url(#{prefix}h{number})"
-    letter = vma.anon_vma or ("o" if "W" in vma.prot else "-")
-    letter = letter if "W" in vma.prot else letter.lower()
+    letter = cell_of(vma)
     left, width = x + vma.start * CELL + 2, cells * CELL - 4
     parts = [
         f'<rect x="{left:g}" y="{y + 2:g}" width="{width}" height="{BOX - 4}" rx="3" fill="{fill}" stroke="black"/>'

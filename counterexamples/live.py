@@ -21,6 +21,7 @@ from model.unistd import (
     NR_fork,
     NR_madvise,
     NR_mbind,
+    NR_memw,
     NR_mlock,
     NR_mlock2,
     NR_mmap,
@@ -86,8 +87,7 @@ def encode(number: int, call: Call) -> str:
         return f"a{call.addr},{call.len},{call.behavior}"
     if call.nr == NR_mbind:
         return f"b{call.addr},{call.len},{call.policy}"
-    assert call.nr in (NR_read, NR_write)
-    return f"{'w' if call.nr == NR_write else 'r'}{call.addr}"
+    return f"{ {NR_read: 'r', NR_write: 'w', NR_memw: 'W'}[call.nr] }{call.addr}"
 
 
 def line_of(calls: Sequence[Call], pages: int, every_step: bool) -> str:

@@ -2,10 +2,10 @@
 """The address space as a line of text: one cell a page.
 
 . hole    - mapped, not writable    o mapped writable    A writable, in a vma with anon_vma A    a the same, not
-writable    | a vma starts
+writable    | a vma starts    = shared memory, not writable    # shared and writable
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from counterexamples.replay import STOPPED, Step, Vma
 
@@ -15,14 +15,23 @@ LEGEND = (
 )
 
 
+LEGEND_OF_SHARED = "= shared memory that is not writable, # that is"
+
+
+def cell_of(vma: Vma) -> str:
+    """A page of a vma."""
+    writable = "W" in vma.prot
+    if vma.anon_vma is not None:
+        return vma.anon_vma if writable else vma.anon_vma.lower()
+    plain, shared = ("o", "#") if writable else ("-", "=")
+    return shared if "SHARED" in vma.flags else plain
+
+
 def picture(vmas: Sequence[Vma], pages: int) -> str:
     """One address space."""
     cells = ["."] * pages
     for vma in vmas:
-        writable = "W" in vma.prot
-        plain = "o" if writable else "-"
-        cell = plain if vma.anon_vma is None else vma.anon_vma if writable else vma.anon_vma.lower()
-        cells[vma.start : vma.end] = [cell] * (vma.end - vma.start)
+        cells[vma.start : vma.end] = [cell_of(vma)] * (vma.end - vma.start)
     width = max(len(cell) for cell in cells)
     starts = {vma.start for vma in vmas}
     text = cells[0].ljust(width)
@@ -40,8 +49,16 @@ def pages_line(step: Step) -> str:
     return "; ".join(words) or "no anonymous page is mapped"
 
 
+def note_on_shared(vmas: Iterable[Vma]) -> list[str]:
+    """What LEGEND does not say, if there is shared memory among these vmas: a line, or none."""
+    return [f"     {LEGEND_OF_SHARED}"] if any("SHARED" in vma.flags for vma in vmas) else []
+
+
 def film(steps: Sequence[Step], pages: int) -> list[str]:
-    """A line a step: its number, the call, the address space after it, and the result if it is not plain success."""
+    """A line a step: its number, the call, the address space after it, and the result if it is not plain success.
+
+    Then one on shared memory, if there is any.
+    """
     calls = [str(step.call) for step in steps]
     width = max((len(call) for call in calls), default=0)
     lines = []
@@ -50,4 +67,4 @@ def film(steps: Sequence[Step], pages: int) -> list[str]:
         if step.result == STOPPED:
             failed += ": the kernel stops here"
         lines.append(f"{number:3}  {call:{width}}   {picture(step.vmas, pages)}{failed}")
-    return lines
+    return lines + note_on_shared(vma for step in steps for vma in step.vmas)

@@ -73,7 +73,15 @@ static long map(long page, long pages, int prot, int flags)
 }
 
 @end MAP
-@if MAP_FILE
+@if MAP_SHARED
+static long map_shared(long page, long pages, int prot, int flags)
+{
+	flags |= MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
+	return page_of(mmap(at(page), pages * page_size, prot, flags, -1, 0));
+}
+
+@end MAP_SHARED
+@if MAP_FILE_ALONE
 static long map_file(int file, long offset, long page, long pages, int prot, int flags)
 {
 	static int files[@FILES@];
@@ -87,7 +95,36 @@ static long map_file(int file, long offset, long page, long pages, int prot, int
 	return page_of(mmap(at(page), pages * page_size, prot, MAP_PRIVATE | MAP_FIXED | flags, *fd, offset * page_size));
 }
 
-@end MAP_FILE
+@end MAP_FILE_ALONE
+@if SHARE_FILE
+static int file_of(int file)
+{
+	static int files[@FILES@];
+	int *fd = &files[file - 1];
+
+	if (!*fd) {
+		*fd = memfd_create("file", 0);
+		if (*fd < 0 || ftruncate(*fd, @FILE_PAGES@ * page_size))
+			exit(2);
+	}
+	return *fd;
+}
+
+static long share_file(int file, long offset, long page, long pages, int prot, int flags)
+{
+	flags |= MAP_SHARED | MAP_FIXED;
+	return page_of(mmap(at(page), pages * page_size, prot, flags, file_of(file), offset * page_size));
+}
+
+@end SHARE_FILE
+@if MAP_FILE_TOO
+static long map_file(int file, long offset, long page, long pages, int prot, int flags)
+{
+	flags |= MAP_PRIVATE | MAP_FIXED;
+	return page_of(mmap(at(page), pages * page_size, prot, flags, file_of(file), offset * page_size));
+}
+
+@end MAP_FILE_TOO
 @if MOVE
 static long move(long page, long old_pages, long new_pages, long to)
 {
@@ -189,6 +226,19 @@ static long load(long page)
 }
 
 @end LOAD
+@if FORCE
+/* a write that does not ask for permission */
+static long force(long page)
+{
+	int memory = open("/proc/self/mem", O_RDWR);
+	long written = memory < 0 ? -1 : pwrite(memory, "", 1, (off_t)(unsigned long)at(page));
+
+	written = written == 1 ? 0 : -errno;
+	close(memory);
+	return written;
+}
+
+@end FORCE
 /* "0-2:rw- 3-4:r--", from @MAPS@, without calling malloc, which could map something */
 static const char *layout(void)
 {

@@ -106,7 +106,7 @@ def _sides(report: Report, program: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _replayed(shows: str, kernel: str, witness: Mapping[str, Any]) -> Shown:
     trace, pages = "; ".join(witness["operations"]), witness["pages"]
     steps: Sequence[Any]
-    if is_interleaving(trace):
+    if is_interleaving(trace, stacks=not vm.is_modern(kernel)):
         steps = replay_text(kernel, pages, parse_interleaving(trace))
     else:
         calls = parse_trace(trace)
@@ -116,7 +116,8 @@ def _replayed(shows: str, kernel: str, witness: Mapping[str, Any]) -> Shown:
 
 def _from_data(shows: str, kernel: str, operations: Sequence[str], data: Sequence[Mapping[str, Any]]) -> Shown:
     trace = "; ".join(operations)
-    calls: Sequence[Any] = parse_interleaving(trace) if is_interleaving(trace) else parse_trace(trace)
+    of_threads = is_interleaving(trace, stacks=not vm.is_modern(kernel))
+    calls: Sequence[Any] = parse_interleaving(trace) if of_threads else parse_trace(trace)
     make = _thread_step if data and "threads" in data[0] else _step
     steps = tuple(make(call, step) for call, step in zip(calls, data, strict=False))  # one may stop the kernel
     return Shown(shows, kernel, trace, max((call.end for call in calls), default=1), steps)

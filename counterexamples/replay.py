@@ -8,7 +8,18 @@ from typing import Any
 from checker.interpreted import Machine
 from checker.system import OOPS, System
 from checker.vm import without_renaming
-from model.mm import FREED, VM_ACCOUNT, VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
+from model.mm import (
+    FREED,
+    VM_ACCOUNT,
+    VM_EXEC,
+    VM_GROWSDOWN,
+    VM_LOCKED,
+    VM_RAND_READ,
+    VM_READ,
+    VM_SEQ_READ,
+    VM_SHARED,
+    VM_WRITE,
+)
 from model.modern import mm as modern
 from model.operations import FILES, POLICIES, Call, TraceError, name_of, protection_text, result_text
 
@@ -18,6 +29,8 @@ FLAG_NAMES = {
     VM_LOCKED: "LOCKED",
     VM_SEQ_READ: "SEQ_READ",
     VM_RAND_READ: "RAND_READ",
+    VM_SHARED: "SHARED",
+    VM_GROWSDOWN: "GROWSDOWN",
     modern.VM_LOCKONFAULT: "LOCKONFAULT",
     modern.VM_NORESERVE: "NORESERVE",
     modern.VM_DONTCOPY: "DONTCOPY",
@@ -103,6 +116,13 @@ def letter(anon_vma: int) -> str | None:
     return letters or None
 
 
+def file_name(vm_file: int) -> str | None:
+    """The name of a file, or shm and the number of an object for shared memory; None for none."""
+    if vm_file > modern.NR_NAMED_FILES:
+        return f"shm{vm_file - modern.NR_NAMED_FILES}"
+    return name_of(vm_file, FILES) if vm_file else None
+
+
 def vmas_of(mm: Any) -> tuple[Vma, ...]:
     """The vmas of a state."""
     return tuple(
@@ -113,7 +133,7 @@ def vmas_of(mm: Any) -> tuple[Vma, ...]:
             tuple(name for bit, name in FLAG_NAMES.items() if vma.vm_flags & bit),
             vma.vm_pgoff,
             letter(vma.anon_vma),
-            name_of(vma.vm_file, FILES) if vma.vm_file else None,
+            file_name(vma.vm_file),
             name_of(vma.vm_policy, POLICIES) if vma.vm_policy else None,
         )
         for vma in (mm.vma[i] for i in range(1, mm.map_count + 1))

@@ -14,7 +14,7 @@ from checker import vm
 from checker.scope import Scope
 from checker.vm import is_modern
 from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
-from counterexamples.picture import LEGEND, picture
+from counterexamples.picture import LEGEND, note_on_shared, picture
 from counterexamples.qemu import replay_booted
 from counterexamples.replay import Step, Vma, replay
 from model import mm
@@ -23,6 +23,7 @@ from model.operations import ADVICE, MMAP_FLAGS, POLICIES, Call, TraceError, nam
 from model.unistd import (
     NR_madvise,
     NR_mbind,
+    NR_memw,
     NR_mlock,
     NR_mlock2,
     NR_mmap,
@@ -41,12 +42,13 @@ KSFT_SKIP = 4
 PATIENCE = 60  # seconds that a program may take
 STYLES = ("program", "kselftest")
 OUTCOMES = {0: "reproduced", 1: "not reproduced", 2: "could not be set up", 77: "skipped"}
-ACCESSES = (NR_read, NR_write)
+ACCESSES = {NR_read: "load", NR_write: "store", NR_memw: "force"}
 WITH_FLAGS = (NR_mlock, NR_mlock2, NR_munlock, NR_madvise, NR_mseal)  # calls whose effect only VmFlags of smaps show
 SEED_SMAPS = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
 SMAPS = {**SEED_SMAPS, "DONTCOPY": "dc", "LOCKONFAULT": "lf", "WIPEONFORK": "wf", "DONTDUMP": "dd"}
 SMAPS |= {"HUGEPAGE": "hg", "NOHUGEPAGE": "nh", "MERGEABLE": "mg", "SEALED": "sl"}
 ACCOUNT = {"ACCOUNT": "ac"}
+MAPPED = {"SHARED": "sh", "GROWSDOWN": "gd", "LOCKED": "lo"}  # by flags of mmap, of the same names
 WIDTH = 100
 
 
@@ -75,8 +77,11 @@ class Sees:
         """What matters to these calls: memory that moves or is dropped is seen by its pages only."""
         known = SMAPS if is_modern(kernel) else SEED_SMAPS
         flags = known if any(call.nr in WITH_FLAGS for call in calls) else {}
+        mapped = {word for word, bit in MMAP_FLAGS.items() if any(c.nr == NR_mmap and c.flags & bit for c in calls)}
+        flags = {**flags, **{flag: short for flag, short in MAPPED.items() if flag in mapped}}
         moves = any(
-            call.nr == NR_mremap or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED) for call in calls
+            call.nr in (NR_mremap, NR_memw) or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED)
+            for call in calls
         )
         return cls({**flags, **(ACCOUNT if any(map(_is_noreserve, calls)) else {})}, moves)
 
@@ -113,7 +118,7 @@ def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
     if any(call.nr == NR_mseal for call in calls):
         return
     kinds = [
-        ("accesses", ACCESSES),
+        ("accesses", tuple(ACCESSES)),
         ("calls of madvise", (NR_madvise,)),
         ("calls of mlock", (NR_mlock, NR_mlock2, NR_munlock)),
     ]
@@ -196,14 +201,17 @@ def c_text(program: Program, style: str = "program") -> str:
 def _needs(calls: Sequence[Call]) -> dict[str, bool]:
     """The parts of the template that a trace needs."""
     text = "".join(map(c_call, calls))
-    words = ("map", "map_file", "move", "move_and_keep", "resize", "store", "load", "seal", "result")
+    of_pages = ("map", "map_file", "map_shared", "share_file", "move", "move_and_keep", "resize")
+    words = (*of_pages, *ACCESSES.values(), "seal", "result")
     needs = {word.upper(): bool(re.search(rf"\b{word}\(", text)) for word in words}
     needs["MBIND"] = "set_policy(" in text
     needs["GUARDS"] = "MADV_GUARD" in text
     needs["SYSCALL"] = needs["MBIND"] or needs["SEAL"]
     needs["RESULT"] |= needs["SYSCALL"]
-    needs["PAGE_OF"] = any(needs[word] for word in ("MAP", "MAP_FILE", "MOVE", "MOVE_AND_KEEP", "RESIZE"))
+    needs["PAGE_OF"] = any(needs[word.upper()] for word in of_pages)
     needs["ACCESS"] = needs["STORE"] or needs["LOAD"]
+    needs["MAP_FILE_ALONE"] = needs["MAP_FILE"] and not needs["SHARE_FILE"]
+    needs["MAP_FILE_TOO"] = needs["MAP_FILE"] and needs["SHARE_FILE"]
     needs["NORESERVE"] = any(map(_is_noreserve, calls))
     return needs
 
@@ -222,8 +230,10 @@ def _choose(source: str, name: str, wanted: bool) -> str:
 
 def header(program: Program) -> str:
     """What the file shows and what it cannot, as the lines of a comment."""
+    vmas = [vma for step in (*program.steps, *program.control) for vma in step.vmas]
+    legend = "; ".join([LEGEND, *(note.strip() for note in note_on_shared(vmas))])
     model = (
-        f"The picture behind each call is the address space after it on the model kernel {program.kernel}: {LEGEND}."
+        f"The picture behind each call is the address space after it on the model kernel {program.kernel}: {legend}."
     )
     parts = [f"{program.shows}." if program.shows else "", "; ".join(map(str, program.calls)), model]
     parts += [_what_is_seen(program), _what_is_hidden(program.steps[-1]), _what_counts(program)]
@@ -313,9 +323,13 @@ def layout(vmas: Sequence[Vma], flags: Mapping[str, str]) -> str:
 def c_call(call: Call) -> str:
     """The call as an expression of the C file."""
     if call.nr == NR_mmap:
-        flags = " | ".join(f"MAP_{word}" for word, bit in MMAP_FLAGS.items() if call.flags & bit) or "0"
+        is_shared = bool(call.flags & modern.MAP_SHARED)
+        bits = call.flags & ~modern.MAP_SHARED
+        flags = " | ".join(f"MAP_{word}" for word, bit in MMAP_FLAGS.items() if bits & bit) or "0"
         words = f"{call.addr}, {call.len}, {_c_prot(call.prot)}, {flags}"
-        return f"map_file({call.file}, {call.pgoff}, {words})" if call.file else f"map({words})"
+        if call.file:
+            return f"{'share_file' if is_shared else 'map_file'}({call.file}, {call.pgoff}, {words})"
+        return f"{'map_shared' if is_shared else 'map'}({words})"
     if call.nr == NR_mremap:
         if call.flags & modern.MREMAP_DONTUNMAP:
             return f"move_and_keep({call.addr}, {call.len}, {call.new_addr})"
@@ -323,7 +337,7 @@ def c_call(call: Call) -> str:
             return f"move({call.addr}, {call.len}, {call.new_len}, {call.new_addr})"
         return f"resize({call.addr}, {call.len}, {call.new_len})"
     if call.nr in ACCESSES:
-        return f"{'store' if call.nr == NR_write else 'load'}({call.addr})"
+        return f"{ACCESSES[call.nr]}({call.addr})"
     span = f"at({call.addr}), {f'{call.len} * ' if call.len != 1 else ''}page_size"
     if call.nr == NR_mseal:
         return f"seal({call.addr}, {call.len})"

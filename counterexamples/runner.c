@@ -13,7 +13,8 @@
  * of the kernel's function that it attaches to before it.
  *
  * with an OP being a letter and numbers in between commas: m mmap (page, pages, prot, flags, file, offset), u munmap
- * (page, pages), p mprotect (page, pages, prot), w write, r read (page), M mremap (page, old pages, new pages, flags, new
+ * (page, pages), p mprotect (page, pages, prot), w write, r read (page), W write through
+ * /proc/self/mem (page), M mremap (page, old pages, new pages, flags, new
  * page), l mlock, k munlock, S mseal (page, pages), L mlock2 (page, pages, flags), a madvise (page, pages, advice), b mbind (page, pages, mode);
  * or !PROGRAM, a file to run with nothing but its exit status to be seen, as if it were a step of a trace.
  *
@@ -60,6 +61,7 @@
 static long page_size;
 static long pages;
 static int maps = -1;
+static int memory = -1;
 static int program = -1;
 static int iterator = -1;
 static int is_smaps;
@@ -98,6 +100,12 @@ static long touch(long page, int write)
 	return 0;
 }
 
+/* A store through /proc/self/mem. */
+static long force(long page)
+{
+	return pwrite(memory, "", 1, ARENA + page * page_size) == 1 ? 0 : -errno;
+}
+
 static int file_of(long number)
 {
 	if (number < 1 || number > FILES)
@@ -125,7 +133,7 @@ static long result_of(long returned)
 
 static long carry_out(char op, const long *n)
 {
-	int flags = MAP_PRIVATE | MAP_FIXED | (int)n[3];
+	int flags = (n[3] & MAP_SHARED ? 0 : MAP_PRIVATE) | MAP_FIXED | (int)n[3];
 	int fd = file_of(n[4]);
 
 	switch (op) {
@@ -140,6 +148,8 @@ static long carry_out(char op, const long *n)
 	case 'w':
 	case 'r':
 		return touch(n[0], op == 'w');
+	case 'W':
+		return force(n[0]);
 	case 'M':
 		return page_of(mremap(at(n[0]), n[1] * page_size, n[2] * page_size, (int)n[3], at(n[4])));
 	case 'l':
@@ -327,6 +337,9 @@ static void look_at_self(void)
 	maps = open(is_smaps ? "/proc/self/smaps" : "/proc/self/maps", O_RDONLY);
 	if (maps < 0)
 		die("/proc/self/maps");
+	memory = open("/proc/self/mem", O_RDWR);
+	if (memory < 0)
+		die("/proc/self/mem");
 	if (program < 0)
 		return;
 	link.link_create.prog_fd = program;

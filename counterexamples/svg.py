@@ -133,7 +133,7 @@ def _step(step: Step, pages: int, left: int, top: int) -> list[str]:
 def _vma(vma: Vma, left: int, top: int) -> list[str]:
     x, width, number = left + vma.start * CELL, (vma.end - vma.start) * CELL, colour_of(vma.anon_vma)
     fill = "#F4F4F4" if number is None else f"url(#h{number})"
-    words = " ".join(filter(None, (vma.prot, vma.anon_vma)))
+    words = " ".join(filter(None, (vma.prot, vma.anon_vma, vma.file if "SHARED" in vma.flags else None)))
     place = f'x="{x + 2}" y="{top + 5}" width="{width - 4}" height="{ROW - 14}"'
     half = 4.5 * len(words)
     plate = f'x="{x + width / 2 - half:g}" y="{top + 9}" width="{2 * half:g}" height="16"'

@@ -15,20 +15,22 @@ from counterexamples.btf import Btf
 from counterexamples.forked import mm_of, processes_of
 from counterexamples.live import KernelError, Seen, cells_of, replay_live
 from counterexamples.replay import vmas_of
-from model.mm import LIVE, VM_EXEC, VM_READ, VM_WRITE
+from model.mm import LIVE, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE
 from model.modern.mm import VM_MERGEABLE, VM_SEALED
 
 # as smaps has them, by bit
-TOKENS = {0: "rd", 1: "wr", 2: "ex", 4: "mr", 5: "mw", 6: "me", 11: "gu", 13: "lo", 15: "sr", 16: "rr", 17: "dc"}
+TOKENS = {0: "rd", 1: "wr", 2: "ex", 3: "sh", 4: "mr", 5: "mw", 6: "me", 7: "ms", 8: "gd", 11: "gu", 13: "lo"}
+TOKENS |= {15: "sr", 16: "rr", 17: "dc"}
 TOKENS |= {19: "lf", 20: "ac", 21: "nr", 25: "wf", 26: "dd", 29: "hg", 30: "nh", 31: "mg", 42: "sl"}
-MAY = 0x70  # private memory may be read, written and executed
+MAY = 0x70  # memory may be read, written and executed,
+MAYSHARE = 0x80  # and shared memory may be shared
 NOTHING = "-"
 PROT_BITS = VM_READ | VM_WRITE | VM_EXEC
 
 
 def real_flags(vm_flags: int) -> int:
     """Flags of the model's as the kernel has them, on x86-64."""
-    flags = vm_flags & ~(VM_SEALED | VM_MERGEABLE) | MAY
+    flags = vm_flags & ~(VM_SEALED | VM_MERGEABLE) | MAY | (MAYSHARE if vm_flags & VM_SHARED else 0)
     return flags | (1 << 42 if vm_flags & VM_SEALED else 0) | (1 << 31 if vm_flags & VM_MERGEABLE else 0)
 
 

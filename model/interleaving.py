@@ -117,9 +117,18 @@ def interleaved_calls(
             yield from (Call(NR_munmap, addr, n, process=1) for addr, n in ranges)
 
 
-def is_interleaving(text: str) -> bool:
-    """Is the trace one of threads or processes?"""
-    return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or "GROWSDOWN" in word for word in operations_in(text))
+def is_interleaving(text: str, stacks: bool = True) -> bool:
+    """Is the trace one of threads or processes?
+
+    stacks: is memory that grows down a thing of threads, as it is on kernels of 2004?
+    """
+    words = operations_in(text)
+    return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or (stacks and "GROWSDOWN" in word) for word in words)
+
+
+def is_of_processes(text: str) -> bool:
+    """Is the trace one of two processes of today's kernels?"""
+    return any(re.match(r"p\d|(fork|exit)\b", word) for word in operations_in(text))
 
 
 def parse_interleaving(text: str) -> list[Call]:
@@ -152,7 +161,7 @@ def _call(number: int, text: str) -> Call:
             raise TraceError(f"{where}: reclaim is of a thread, as in t1: {what}")
         return Call(NR_reclaim, int(reclaim[1]), process=process, thread=thread)
     try:
-        (call,) = parse_trace(what, stacks=True)
+        (call,) = parse_trace(what)
     except TraceError as error:
         raise TraceError(f"{where}: {str(error).split(': ', 1)[1]}") from None
     except ValueError:

@@ -35,6 +35,8 @@ MODERN_NAMES = (
             "mm",
             "rmap",
             "vma",
+            "shmem",
+            "fault",
             "mlock",
             "mmap",
             "mprotect",
@@ -42,7 +44,6 @@ MODERN_NAMES = (
             "madvise",
             "mseal",
             "mempolicy",
-            "fault",
             "syscall",
         )
     ),

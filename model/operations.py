@@ -18,6 +18,7 @@ from model.unistd import (
     NR_fork,
     NR_madvise,
     NR_mbind,
+    NR_memw,
     NR_mlock,
     NR_mlock2,
     NR_mmap,
@@ -55,7 +56,9 @@ ADVICE_PAIRS = {
 }
 ADVICE = {**SEED_ADVICE, **{name: value for pair in ADVICE_PAIRS.values() for name, value in pair.items()}}
 MMAP_FLAGS = {
+    "SHARED": modern.MAP_SHARED,
     "GROWSDOWN": mm.MAP_GROWSDOWN,
+    "LOCKED": modern.MAP_LOCKED,
     "NORESERVE": mm.MAP_NORESERVE,
     "POPULATE": modern.MAP_POPULATE,
     "STACK": modern.MAP_STACK,
@@ -65,7 +68,7 @@ FILES = {"F": 1}
 FIXED = MREMAP_MAYMOVE | MREMAP_FIXED
 DONTUNMAP = FIXED | modern.MREMAP_DONTUNMAP
 ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL", mm.EBUSY: "EBUSY"}
-ERRNO |= {modern.EPERM: "EPERM", modern.EACCES: "EACCES"}
+ERRNO |= {modern.EPERM: "EPERM", modern.EACCES: "EACCES", modern.EIO: "EIO"}
 
 
 class TraceError(ValueError):
@@ -165,12 +168,16 @@ Range = tuple[int, int]  # address, length
 
 
 class Choice(NamedTuple):
-    """What calls can be made of: the ranges, shorter ones and then lower ones first, protections, mmap's flags."""
+    """What calls can be made of: the ranges, shorter ones and then lower ones first, protections, mmap's flags.
+
+    shares: is there shared memory, which mremap can map a second time?
+    """
 
     pages: int
     ranges: list[Range]
     protections: list[int]
     map_flags: tuple[int, ...]
+    shares: bool = False
 
 
 def _mmap(choice: Choice) -> Iterator[Call]:
@@ -207,14 +214,22 @@ def _mremap(choice: Choice) -> Iterator[Call]:
             for new_len in range(1, choice.pages - new_addr + 1):
                 if new_len != length:
                     yield Call(NR_mremap, addr, length, 0, FIXED, new_len=new_len, new_addr=new_addr)
+    if choice.shares:
+        for new_addr, new_len in choice.ranges:
+            yield from (_again(addr, new_len, new_addr) for addr in range(choice.pages))
+
+
+def _again(addr: int, new_len: int, new_addr: int) -> Call:
+    """mremap of no pages, which maps shared memory again, from page addr on."""
+    return Call(NR_mremap, addr, 0, 0, FIXED, new_len=new_len, new_addr=new_addr)
 
 
 def _dontunmap(choice: Choice) -> Iterator[Call]:
     yield from (call._replace(flags=DONTUNMAP) for call in _move(choice))
 
 
-def _populate(choice: Choice) -> Iterator[Call]:
-    yield from (call._replace(flags=call.flags | modern.MAP_POPULATE) for call in _mmap(choice))
+def _mmap_with(flag: int, calls: Callable[[Choice], Iterator[Call]] = _mmap) -> Callable[[Choice], Iterator[Call]]:
+    return lambda choice: (call._replace(flags=call.flags | flag) for call in calls(choice))
 
 
 def _mlock2(choice: Choice) -> Iterator[Call]:
@@ -282,7 +297,25 @@ OPERATIONS = {
 MODERN_OPERATIONS = {
     "mlock2": Operation(NR_mlock2, "a,n,ONFAULT", "lock n pages from page a when they are faulted in", _mlock2),
     "mseal": Operation(NR_mseal, "a,n", "seal n pages from page a", _on_ranges(NR_mseal)),
-    "populate": Operation(NR_mmap, "a,n,P,POPULATE", "anonymous mapping that is faulted in", _populate),
+    "populate": Operation(
+        NR_mmap, "a,n,P,POPULATE", "anonymous mapping that is faulted in", _mmap_with(modern.MAP_POPULATE)
+    ),
+    "locked": Operation(
+        NR_mmap, "a,n,P,LOCKED", "anonymous mapping that is locked, and faulted in", _mmap_with(modern.MAP_LOCKED)
+    ),
+    "growsdown": Operation(
+        NR_mmap, "a,n,P,GROWSDOWN", "anonymous mapping that grows down when needed", _mmap_with(mm.MAP_GROWSDOWN)
+    ),
+    "shared": Operation(
+        NR_mmap, "a,n,P,SHARED", "shared memory: an object of n pages, made by the call", _mmap_with(modern.MAP_SHARED)
+    ),
+    "sharedfile": Operation(
+        NR_mmap,
+        "a,n,P,SHARED,file=F,off=K",
+        "shared mapping of the file F from its page K on",
+        _mmap_with(modern.MAP_SHARED, _mmap_file),
+    ),
+    "memw": Operation(NR_memw, "a", "write to page a through /proc/self/mem", _on_pages(NR_memw)),
     "dontunmap": Operation(NR_mremap, "a,n->b,DONTUNMAP", "mremap that leaves the old place mapped", _dontunmap),
     **{
         word: Operation(NR_madvise, "a,n,ADVICE", f"madvise: {', '.join(pair)}", _madvise(pair))
@@ -290,7 +323,17 @@ MODERN_OPERATIONS = {
     },
 }
 EVERY_OPERATION = {**OPERATIONS, **MODERN_OPERATIONS}
-PARTS = ("move", "file", "populate", "dontunmap", *ADVICE_PAIRS)  # words of a scope for some calls of a kind
+SHARED = ("shared", "sharedfile")
+PARTS = (
+    "move",
+    "file",
+    "populate",
+    "locked",
+    "growsdown",
+    *SHARED,
+    "dontunmap",
+    *ADVICE_PAIRS,
+)  # words of a scope for some calls of a kind
 # the name of a call by its number: those that share one go by the first, and those of threads are not among them
 NAMES = {operation.nr: name for name, operation in EVERY_OPERATION.items() if name not in PARTS}
 NAMES |= {NR_fork: "fork", NR_exit: "exit"}
@@ -298,12 +341,12 @@ NAMES |= {NR_fork: "fork", NR_exit: "exit"}
 
 def only_of_today(call: Call) -> str | None:
     """What the call has that only today's kernels have, or None."""
-    if call.nr in (NR_mlock2, NR_mseal):
+    if call.nr in (NR_mlock2, NR_mseal, NR_memw):
         return NAMES[call.nr]
     if call.nr == NR_madvise and call.behavior not in SEED_ADVICE.values():
         return name_of(call.behavior, ADVICE)
-    if call.nr == NR_mmap and call.flags & (modern.MAP_POPULATE | modern.MAP_STACK):
-        return "POPULATE" if call.flags & modern.MAP_POPULATE else "STACK"
+    if call.nr == NR_mmap:
+        return next((word for word, bit in MMAP_FLAGS.items() if call.flags & bit & ~mm.MAP_NORESERVE), None)
     return "DONTUNMAP" if call.nr == NR_mremap and call.flags & modern.MREMAP_DONTUNMAP else None
 
 
@@ -312,7 +355,8 @@ def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, .
     counterexamples of the same length: by kind, then shorter ranges first, then lower addresses, then the rest."""
     ranges = [(addr, length) for length in range(1, pages + 1) for addr in range(pages - length + 1)]
     bits = [bits for name, bits in PROTECTIONS.items() if name in protections]
-    choice = Choice(pages, ranges, bits, (0, mm.MAP_NORESERVE) if noreserve else (0,))
+    shares = any(word in operations for word in SHARED)
+    choice = Choice(pages, ranges, bits, (0, mm.MAP_NORESERVE) if noreserve else (0,), shares)
     for name, operation in EVERY_OPERATION.items():
         if name in operations and not (name == "move" and "mremap" in operations):
             yield from operation.calls(choice)

@@ -37,7 +37,8 @@ class Bounds(NamedTuple):
     """How large a state can get.
 
     max_pgoff is the highest offset of a page in its object; can_outgrow: growing what was moved leads beyond any.
-    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them.
+    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them. shmem: objects for shared
+    memory, of today's kernels.
     """
 
     pages: int
@@ -51,6 +52,7 @@ class Bounds(NamedTuple):
     policies: int = 0
     brk: int = 0
     segments: int = 0
+    shmem: int = 0
 
     def constants(self) -> dict[str, int]:
         """The bounds of model.mm."""
@@ -65,7 +67,7 @@ class Bounds(NamedTuple):
 
 def highest_pgoff(pages: int, operations: Collection[str]) -> int:
     """The highest offset that a page can have without mremap growing what it moved: its address or, in a file, more."""
-    return 2 * pages - 2 if "file" in operations else pages - 1
+    return 2 * pages - 2 if {"file", "sharedfile"} & set(operations) else pages - 1
 
 
 def bounds(
@@ -88,7 +90,7 @@ def bounds(
         max_pgoff,
         "mremap" in operations,
         vm_flags,
-        1 if "file" in operations else 0,
+        1 if {"file", "sharedfile"} & set(operations) else 0,
         MPOL_INTERLEAVE if "mbind" in operations else 0,
         pages if "brk" in operations else 0,
     )

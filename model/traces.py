@@ -4,7 +4,7 @@
 import re
 from collections.abc import Mapping
 
-from model.mm import MAP_GROWSDOWN, MREMAP_MAYMOVE
+from model.mm import MREMAP_MAYMOVE
 from model.modern.mm import MLOCK_ONFAULT
 from model.operations import (
     ADVICE,
@@ -24,17 +24,13 @@ from model.unistd import NR_exit, NR_fork, NR_mmap, NR_mremap
 NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 
-def parse_trace(text: str, stacks: bool = False, processes: bool = False) -> list[Call]:
-    """A trace as calls, which make stacks, or are of two processes, only if that is asked for.
+def parse_trace(text: str, processes: bool = False) -> list[Call]:
+    """A trace as calls, which are of two processes only if that is asked for.
 
     Raises TraceError that says which operation cannot be read, and why.
     """
     operations = [_Operation(number, word, processes) for number, word in enumerate(operations_in(text), 1)]
-    calls = [operation.call() for operation in operations]
-    for operation, call in zip(operations, calls, strict=True):
-        if call.nr == NR_mmap and call.flags & MAP_GROWSDOWN and not stacks:
-            raise operation.error("GROWSDOWN is for traces of threads, whose writes are as in t1: write(0)")
-    return calls
+    return [operation.call() for operation in operations]
 
 
 def operations_in(text: str) -> list[str]:

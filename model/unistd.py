@@ -18,3 +18,4 @@ NR_step = 14
 NR_reclaim = 15
 NR_mlock2 = 16
 NR_mseal = 17
+NR_memw = 18

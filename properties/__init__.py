@@ -45,10 +45,11 @@ THREADS = HERE / "threads.py"
 PROCESSES = HERE / "processes.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
 # for today's kernels, in place of functions of the same name; the reference knows these calls
-MODERN_FILES = tuple(HERE / "modern" / f"{name}.py" for name in ("rules", "reference"))
+MODERN_FILES = tuple(HERE / "modern" / f"{name}.py" for name in ("rules", "memory", "reference"))
 REFERENCE = "pages_match_flat_reference"
 REFERENCE_OPERATIONS = (
     *("mmap", "munmap", "mprotect", "write", "read", "madvise", "brk", "mbind", "file", "populate"),
+    *("shared", "sharedfile", "locked", "growsdown", "memw"),
     *("dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
 )
 PROPERTIES: dict[str, Property] = {}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What holds of two processes, their chains and their pages, on today's kernels (kernel-modern sections 1 and 5)."""
 
-from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, VM_SHARED
 from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from model.modern.processes import CHAIN, OTHER, is_on_chain, link
-from model.unistd import NR_exit, NR_fork, NR_mremap, NR_write
+from model.unistd import NR_exit, NR_fork, NR_memw, NR_mremap, NR_write
 from properties import always, sometimes, step
 from properties.modern.reference import expected_contents, expected_flags, expected_result
 from properties.neighbours import continues
@@ -180,6 +180,8 @@ def fork_copies(before, after, vma, page):
     offset = before.vma[vma].vm_pgoff - before.vma[vma].vm_start
     if after.vma[copied].vm_pgoff - after.vma[copied].vm_start != offset:
         return False
+    if after.vma[copied].i_size != before.vma[vma].i_size:
+        return False
     if after.vma[copied].vm_file != before.vma[vma].vm_file or after.vma[copied].vm_policy != before.vma[vma].vm_policy:
         return False
     if before.page[parent + page].mapcount == 0 or (before.vma[vma].vm_flags & VM_WIPEONFORK) != 0:
@@ -205,10 +207,12 @@ def fork_gives_the_child_the_same_memory(before, call, after):
 
 @step(premise=a_page_is_shared)
 def what_is_written_is_ones_own(before, call, after):
-    """After a write, the page is not the other process's any more, and hangs from the anon_vma of its vma."""
-    if call.nr != NR_write or call.result != 0:
+    """After a private write, the page is not the other process's any more, and hangs from its vma's anon_vma."""
+    if (call.nr != NR_write and call.nr != NR_memw) or call.result != 0:
         return True
     page = call.addr if call.process == 0 else TASK_SIZE + call.addr
+    if (after.vma[vma_at(after, page)].vm_flags & VM_SHARED) != 0:
+        return after.page[page].mapcount == 0
     if after.page[page].mapcount == 0 or after.page[page].mate != 0:
         return False
     return after.page[page].mapping == after.vma[vma_at(after, page)].anon_vma

@@ -43,7 +43,7 @@ def sharable_below(mm, vma):
 
 def is_first_write(before, call, after):
     """Did this call write to a vma that had no anon_vma, and has one now?"""
-    if call.nr != NR_write or call.result != 0:
+    if call.nr != NR_write or call.result != 0 or vma_of_page(before, call.addr) == NULL:
         return False
     return anon_vma_of_page(before, call.addr) == NULL and anon_vma_of_page(after, call.addr) != NULL
 

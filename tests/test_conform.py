@@ -23,7 +23,10 @@ KERNEL = "linux-6.18+sticky"
 BASIC = ("mmap", "munmap", "mprotect", "write")
 LOCKS = ("mlock", "munlock", "mlock2")
 ADVICE = ("madvise", "dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage", "guard")
-EVERYTHING = (*BASIC, "read", "mremap", "dontunmap", *LOCKS, *ADVICE, "mseal", "mbind", "file", "populate")
+OBJECTS = ("shared", "sharedfile", "locked", "memw")
+EVERYTHING = (*BASIC, "read", "mremap", "dontunmap", *LOCKS, *ADVICE, "mseal", "mbind", "file", "populate", *OBJECTS)
+# what grows down goes without what moves
+GROWING = (*(word for word in EVERYTHING if word not in ("mremap", "dontunmap")), "growsdown")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,6 +56,17 @@ SEQUENCES = {
     "basic with NORESERVE": (3, 3, BASIC, ("N", "R", "RW"), True, 400_000),
     "mremap": (3, 3, ("mmap", "munmap", "write", "mremap", "dontunmap"), ("R", "RW"), False, 2_000_000),
     "locks": (3, 3, (*BASIC, *LOCKS), ("R", "RW"), False, 400_000),
+    "shared memory": (3, 3, ("mmap", "munmap", "write", "mremap", "shared"), ("RW",), False, 1_000_000),
+    "files and objects": (
+        3,
+        3,
+        ("munmap", "mprotect", "write", "file", "shared", "sharedfile"),
+        ("R", "RW"),
+        False,
+        400_000,
+    ),
+    "growing down": (4, 3, ("mmap", "read", "memw", "growsdown"), ("N", "R", "RW"), False, 400_000),
+    "forced writes": (3, 3, (*BASIC, "memw", "locked"), ("R", "RW"), False, 300_000),
     "everything": (3, 2, EVERYTHING, ("N", "R", "RW", "RX"), True, 400_000),
 }
 
@@ -90,6 +104,15 @@ def test_random_programs(view, pages):
     check(conform_random(KERNEL, scope, 3_000, 40, pages, real(view), view), 120_000)
 
 
+@pytest.mark.parametrize("view", [BPF, SMAPS], ids=["bpf", "smaps"])
+def test_random_programs_with_what_grows_down(view):
+    if view is BPF and best_view()[0] is not BPF:
+        pytest.skip(f"BPF is not to be had here{best_view()[1]}")
+    for operations in (GROWING, ("mmap", "munmap", "mprotect", "write", "read", "memw", "growsdown")):
+        scope = scope_of(7, in_order(operations, EVERY_OPERATION), ("N", "R", "RW", "RWX"), noreserve=True)
+        check(conform_random(KERNEL, scope, 2_000, 40, 1, real(view), view), 80_000)
+
+
 def two(view):
     return lambda lines: on_real(LIVE, lines, view, processes=2)
 
@@ -106,6 +129,14 @@ def test_random_programs_of_two_processes(pages):
     operations = (*BASIC, "move", "dontunmap", *LOCKS[::2], "dontfork", "wipeonfork", "guard")
     scope = Scope(pages, ("R", "RW", "RWX"), in_order(operations, EVERY_OPERATION), noreserve=True, processes=2)
     check(conform_random(KERNEL, scope, 2_000, 40, pages, two(view), view), 80_000)
+
+
+@pytest.mark.parametrize("more", [("growsdown",), ("move", "dontunmap")], ids=["growsdown", "moves"])
+def test_random_programs_of_two_processes_with_shared_memory(more):
+    view, _ = best_view()
+    operations = in_order((*BASIC, "read", "mlock", "file", *OBJECTS, "guard", "wipeonfork", *more), EVERY_OPERATION)
+    scope = Scope(4, ("N", "R", "RW"), operations, noreserve=True, processes=2)
+    check(conform_random(KERNEL, scope, 2_000, 40, 1, two(view), view), 80_000)
 
 
 # ---- rules that are a little wrong ---------------------------------------------------------------
@@ -142,6 +173,36 @@ MUTANTS = [
     ("madvise stops at a hole", "madvise", "            unmapped_error = -ENOMEM\n", "            return -ENOMEM\n", ("mmap", "dontfork")),
     ("policies are alike", "vma", "mpol_equal(mm.vma[vma].vm_policy, mm.vmg_policy)", "True", ("mmap", "munmap", "mbind")),
     ("a hole is all mbind minds", "mempolicy", "if policy != NULL:", "if True:", ("mmap", "mbind")),
+    ("an object for all", "shmem", "if not is_mapped_from(mm, file):", "if file > 0:", ("mmap", "munmap", "shared", "mremap")),
+    ("an object grows with its mapping", "shmem", "        return -EFAULT\n", "        return 0\n", ("shared", "mremap")),
+    ("an object ends a page later", "shmem", ">= mm.vma[vma].i_size", "> mm.vma[vma].i_size", ("shared", "mremap")),
+    ("offsets in an object are addresses", "mmap", "pgoff = 0 if (vm_flags & VM_SHARED) != 0 else addr", "pgoff = addr", ("mmap", "shared")),
+    ("shared memory is accounted", "mmap", "(VM_NORESERVE | VM_SHARED | VM_WRITE)", "(VM_NORESERVE | VM_WRITE)", ("mmap", "shared")),
+    ("shared memory is accounted when it is written first", "mprotect", "VM_WRITE | VM_SHARED | VM_NORESERVE)", "VM_WRITE | VM_NORESERVE)", ("mmap", "mprotect", "shared")),
+    ("a shared page is copied", "fault", "if mm.vma[vma].vm_flags & VM_SHARED:", "if mm.vma[vma].vm_flags & 0:", ("shared", "sharedfile")),
+    ("shared memory is deduplicated", "madvise", "vm_flags if (vm_flags & VM_SHARED) != 0 else vm_flags", "vm_flags", ("shared", "mergeable")),
+    ("shared memory can be wiped", "madvise", "-EINVAL if file != NULL or (vm_flags & VM_SHARED) != 0 else vm_flags", "vm_flags", ("mmap", "shared", "wipeonfork")),
+    ("a shared file is as a private one", "vma", "& ~VM_STICKY) == 0\n        and mm", "& ~(VM_STICKY | 8)) == 0\n        and mm", ("file", "sharedfile")),
+    ("of no pages, nothing is mapped again", "patches/mremap_many", "if old_len == 0 and (mm.vma[vma].vm_flags & VM_SHARED) == 0:", "if old_len == 0:", ("shared", "mremap")),
+    ("what is mapped again may have been at its destination", "patches/mremap_many", "        error = -EFAULT\n", "        error = -ENOMEM\n", ("shared", "mremap")),
+    ("MAP_LOCKED is not faulted in", "mmap", "(MAP_POPULATE | MAP_LOCKED)", "MAP_POPULATE", ("mmap", "locked")),
+    ("MAP_LOCKED does not lock", "mmap", "vm_flags = vm_flags | VM_LOCKED", "vm_flags = vm_flags | 0", ("mmap", "locked")),
+    ("by force: protections count", "fault", "(VM_SHARED | VM_WRITE)) == VM_SHARED", "VM_WRITE) == 0", ("mmap", "memw")),
+    ("by force: into shared memory", "fault", "(VM_SHARED | VM_WRITE)) == VM_SHARED", "0) == 1", ("shared", "memw")),
+    ("by force: no anon_vma", "fault", "return 0 if handle_mm_fault(mm, vma, address, True) == 0 else -EIO", "return 0 if handle_mm_fault(mm, vma, address, (mm.vma[vma].vm_flags & VM_WRITE) != 0) == 0 else -EIO", ("mmap", "memw")),
+    ("by force: nothing grows", "fault", "    vma = lock_mm_and_find_vma(mm, address)\n    if vma == NULL or (mm", "    vma = find_vma(mm, address)\n    if vma != NULL and mm.vma[vma].vm_start > address:\n        return -EIO\n    if vma == NULL or (mm", ("growsdown", "memw")),
+    ("grows: no anon_vma", "fault", "    anon_vma_prepare(mm, vma)\n    grow", "    grow", ("growsdown", "read")),
+    ("grows: as a neighbour after it grew", "fault", "    anon_vma_prepare(mm, vma)\n    grow", "    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - (mm.vma[vma].vm_start - address)\n    mm.vma[vma].vm_start = address\n    anon_vma_prepare(mm, vma)\n    grow", ("growsdown", "read")),
+    ("grows: no gap", "fault", "STACK_GUARD_GAP:\n", "0:\n", ("mmap", "growsdown")),
+    ("grows: a gap to all", "fault", " and is_accessible(mm, prev):", ":", ("mmap", "growsdown")),
+    ("grows: a gap to its like", "fault", "(mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and ", "", ("growsdown",)),
+    ("grows: a gap after the anon_vma", "fault", "    prev = vma - 1\n", "    anon_vma_prepare(mm, vma)\n    prev = vma - 1\n", ("mmap", "growsdown")),
+    ("grows: offsets stay", "fault", "mm.vma[vma].vm_pgoff - grow", "mm.vma[vma].vm_pgoff", ("growsdown",)),
+    ("grows: not by a read", "fault", "    vma = lock_mm_and_find_vma(mm, address)\n    if vma == NULL:\n", "    vma = lock_mm_and_find_vma(mm, address) if write_access else find_vma(mm, address)\n    if vma == NULL or mm.vma[vma].vm_start > address:\n", ("growsdown", "read")),
+    ("grows: not if the access is refused", "fault", "    vma = lock_mm_and_find_vma(mm, address)\n    if vma == NULL:\n", "    vma = find_vma(mm, address)\n    if vma != NULL and write_access and (mm.vma[vma].vm_flags & VM_WRITE) == 0:\n        return -EFAULT\n    vma = lock_mm_and_find_vma(mm, address)\n    if vma == NULL:\n", ("growsdown",)),
+    ("grows: and is merged", "fault", "    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - grow\n", "    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - grow\n    if prev != NULL and mm.vma[prev].vm_end == address and mm.vma[prev].vm_flags == mm.vma[vma].vm_flags and mm.vma[prev].anon_vma == NULL:\n        mm.vma[vma].vm_pgoff = mm.vma[prev].vm_pgoff\n        mm.vma[vma].vm_start = mm.vma[prev].vm_start\n        remove_vma(mm, prev)\n", ("growsdown",)),
+    ("what grows down is as others", "vma", "& ~VM_STICKY) == 0\n        and mm", "& ~(VM_STICKY | 0x100)) == 0\n        and mm", ("mmap", "growsdown")),
+    ("what grows down shares with others", "rmap", "VM_EXEC | VM_STICKY", "VM_EXEC | 0x100 | VM_STICKY", ("mmap", "growsdown")),
     ("grown in place: not with the next", "vma", "    mm.vmg_next = vma_next(mm, vma)\n    return vma_merge_new_range", "    mm.vmg_next = NULL\n    return vma_merge_new_range", ("mmap", "munmap", "mremap")),
 ]  # fmt: skip
 
@@ -156,6 +217,8 @@ FORK_MUTANTS = [
     ("locks are inherited", "mm.vma[vma].vm_flags & ~VM_LOCKED_MASK", "mm.vma[vma].vm_flags"),
     ("WIPEONFORK is not minded", "(mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0 and ", ""),
     ("DONTFORK is not minded", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if True:"),
+    ("markers of files are not inherited", "mm.vma[vma].anon_vma != NULL or (mm.vma[vma].vm_flags & VM_COPY_ON_FORK) != 0:", "mm.vma[vma].anon_vma != NULL:"),
+    ("shared memory is not inherited", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if (mm.vma[vma].vm_flags & (VM_DONTCOPY | VM_SHARED)) == 0:"),
     ("children are merged with as others", "return mm.vma[vma].link_1 != NULL and mm.vma[vma].link_2 == NULL", "return mm.vma[vma].link_1 != NULL"),
 ]  # fmt: skip
 
@@ -186,7 +249,10 @@ def test_a_rule_that_is_wrong_is_exposed(tmp_path, file, old, new, operations):
     view = SMAPS if "new_len > old_len" in old else best_view()[0]
     kernel = "linux-6.18" if old.startswith("VM_STICKY") else mutant(tmp_path, file, old, new)
     words = {*operations, "write"}
-    scope = scope_of(5, tuple(word for word in EVERY_OPERATION if word in words), ("R", "RW", "RWX"), noreserve=True)
+    protections = ("N", "R", "RW") if "growsdown" in words else ("R", "RW", "RWX")
+    scope = scope_of(
+        5, tuple(word for word in EVERY_OPERATION if word in words), protections, noreserve="mmap" in words
+    )
     found = conform_random(kernel, scope, 400, 30, 1, real(view), view)
     assert found.differences
     assert min(len(way.calls) for way in found.differences.values()) <= 8
@@ -198,7 +264,9 @@ def test_a_rule_of_fork_that_is_wrong_is_exposed(tmp_path, old, new):
     if view is not BPF:
         pytest.skip(f"BPF is not to be had here{why}")
     kernel = mutant(tmp_path, "processes", old, new)
-    operations = in_order((*BASIC, "mlock", "dontfork", "wipeonfork"), EVERY_OPERATION)
+    more = {"VM_COPY_ON_FORK": ("read", "file", "guard"), "VM_SHARED": ("shared",)}
+    words = next((words for what, words in more.items() if what in new + old), ("mlock", "dontfork", "wipeonfork"))
+    operations = in_order((*BASIC, *words), EVERY_OPERATION)
     scope = Scope(3, ("RW", "RWX"), operations, noreserve=True, processes=2)
     found = conform_random(kernel, scope, 800, 40, 1, two(view), view)
     if not found.differences:

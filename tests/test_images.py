@@ -79,11 +79,24 @@ def test_the_model_of_6_12(image):
     """All that smaps shows, of every kind of call."""
     if short(release(str(image))) != "6.12":
         pytest.skip("this kernel is not 6.12")
-    words = [word for word in EVERY_OPERATION if word not in ("brk", "move", "guard")]
+    words = [word for word in EVERY_OPERATION if word not in ("brk", "move", "guard", "growsdown")]
     scope = ("--pages", "3", "--depth", "2", "--ops", ",".join(words))
     code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *scope)
     assert code == 0
-    assert "77,562 agree with Linux 6.12." in out
+    assert "129,240 agree with Linux 6.12." in out
+    growing = (
+        "--pages",
+        "4",
+        "--prot",
+        "N,RW",
+        "--depth",
+        "2",
+        "--ops",
+        "mmap,munmap,mprotect,write,read,growsdown,memw,shared",
+    )
+    code, out, _ = vmacheck("conform", "linux-6.12", "--kernel", str(image), *growing)
+    assert code == 0
+    assert "10,506 agree with Linux 6.12." in out
 
 
 def test_random_programs_on_the_model_of_6_12(image):

@@ -44,6 +44,8 @@ SCOPES = {
     "moves": {"operations": ("mmap", "munmap", "write", "move", "dontunmap")},
     "locks": {"operations": in_order(("mmap", "mprotect", "mlock", "mlock2", "munlock"), EVERY_OPERATION)},
     "advice": {"operations": in_order(("mmap", "write", "madvise", "dontfork", "guard"), EVERY_OPERATION)},
+    "shared memory": {"operations": ("mmap", "munmap", "write", "mremap", "shared"), "protections": ("RW",)},
+    "growing down": {"operations": ("mmap", "munmap", "write", "move", "growsdown", "memw")},
     "seals": {"operations": in_order(("mmap", "munmap", "mseal", "mbind"), EVERY_OPERATION)},
 }
 

@@ -14,8 +14,10 @@ from counterexamples.views import BPF, of_two
 from model.traces import parse_trace
 from properties import PROCESS_PROPERTIES
 from tests.helpers import vmacheck, vmacheck_json
+from tests.test_conform import mutant
 from tests.test_search import compiled_keys
 
+FLAT = "p0_matches_flat_reference"
 KERNEL = "linux-6.18"
 SMALL = {"protections": ("RW",), "operations": ("mmap", "munmap", "write")}
 
@@ -28,7 +30,7 @@ def film(trace, pages=2, kernel=KERNEL):
     """What the last step looks like."""
     calls = parse_trace(trace, processes=True)
     steps = replay_processes(processes.build(kernel, Scope(pages, processes=2), calls=calls), calls)
-    return re.sub(r"^.*\)\s+(?=p[01]:)", "", process_film(steps, pages)[-1])
+    return re.sub(r"^.*\)\s+(?=p[01]:)", "", process_film(steps, pages)[len(steps) - 1])
 
 
 # (name, trace, the last line); those that begin so are of kernel-modern section 8
@@ -44,6 +46,13 @@ CASES = [
     ("a fork of what may be read only", "mmap(0,1,R); fork(); p1: read(0)", "p0: - .  p1: - ."),
     ("DONTFORK", "mmap(0,1,RW); madvise(0,1,DONTFORK); fork()", "p0: o .  p1: . ."),
     ("WIPEONFORK", "mmap(0,1,RW); write(0); madvise(0,1,WIPEONFORK); fork()", "p0: A .  p1: o ."),
+    ("shared memory is not copied", "mmap(0,1,RW,SHARED); write(0); fork(); p1: write(0)", "p0: # .  p1: # ."),
+    ("nor is a shared file", "mmap(0,1,RW,SHARED,file=F,off=0); fork(); p1: mprotect(0,1,R)", "p0: # .  p1: = ."),
+    ("DONTFORK of shared memory", "mmap(0,1,RW,SHARED); madvise(0,1,DONTFORK); fork()", "p0: # .  p1: . ."),
+    ("an object keeps its size in a child", "mmap(0,1,RW,SHARED); fork(); p1: mremap(0,1,2); p1: write(1)", "p0: # .  p1: # #   EFAULT"),
+    ("two objects, one of each", "mmap(0,1,RW,SHARED); fork(); p1: mmap(1,1,RW,SHARED); p1: mremap(0,0->1,1)", "p0: # .  p1: #|#"),
+    ("what grows down is copied, and grows", "mmap(1,1,RW,GROWSDOWN); write(1); fork(); p1: read(0)", "p0: .|A  p1: B B"),
+    ("what is shared is copied when it is written by force", "mmap(0,1,RW); write(0); mprotect(0,1,R); fork(); p1: memw(0)", "p0: a .  p1: b ."),
     ("F11 equal neighbours after a fork", "mmap(0,2,R); mlock2(0,1,ONFAULT); fork()", "p0: -|-  p1: -|-"),
     ("gone", "mmap(0,1,RW); write(0); fork(); p1: exit()", "p0: A ."),
     ("the parent gone", "mmap(0,1,RW); write(0); fork(); exit()", "p1: B ."),
@@ -56,6 +65,27 @@ CASES = [
 def test_drawn(trace, last):
     pages = 3 if "(0,3" in trace or "(2,1" in trace else 2
     assert film(trace, pages) == last
+
+
+def files(trace, pages=2):
+    """The files of each process's vmas at the end."""
+    calls = parse_trace(trace, processes=True)
+    steps = replay_processes(processes.build(KERNEL, Scope(pages, processes=2), calls=calls), calls)
+    return [[vma.file for vma in process.vmas] for process in steps[-1].processes]
+
+
+def test_an_object_is_one_for_both_processes():
+    fork = "mmap(0,1,RW,SHARED); fork()"
+    assert files(fork) == [["shm1"], ["shm1"]]
+    assert files(f"{fork}; munmap(0,1); mmap(0,1,RW,SHARED)") == [["shm2"], ["shm1"]]
+    assert files(f"{fork}; p1: mmap(1,1,RW,SHARED); p1: exit(); mmap(1,1,RW,SHARED)") == [["shm1", "shm2"]]
+
+
+def test_markers_of_files_are_copied_where_there_is_a_flag_for_them():
+    trace = "mmap(0,1,R,SHARED); madvise(0,1,GUARD_INSTALL); fork(); p1: read(0)"
+    assert film(trace, 1, f"{KERNEL}+sticky") == "p0: =  p1: =   EFAULT"
+    # here an anon_vma is what they are copied for
+    assert film(trace, 1) == "p0: a  p1: b   EFAULT"
 
 
 def seen(trace, kernel=KERNEL):
@@ -103,6 +133,29 @@ def test_a_search_comes_to_an_end_and_everything_holds(kernel):
     assert {result.claim.name: result.verdict for result in found.results} == dict.fromkeys(names, "holds")
     assert found.search.closed
     assert (found.search.states, found.search.transitions, found.search.depth) == PINNED[kernel]
+
+
+SHARED = {"protections": ("R", "RW"), "operations": ("mmap", "munmap", "mprotect", "write", "shared", "sharedfile")}
+GROWING = {"protections": ("RW",), "operations": ("munmap", "write", "locked", "growsdown", "memw")}
+
+
+@pytest.mark.parametrize(("pages", "scope"), [(1, SHARED), (2, GROWING)], ids=["shared", "growing"])
+def test_everything_holds_with_the_other_kinds_of_memory(pages, scope):
+    names = tuple(processes.property_names(Scope(pages, processes=2, **scope)))
+    limits = Limits(max_states=60_000)
+    found = check(system(pages=pages, properties=names, **scope), names, limits, "compiled")
+    assert FLAT in names
+    assert not [result.claim.name for result in found.results if result.verdict == "violated"]
+    assert found.search.closed or found.search.states == 60_000
+
+
+@pytest.mark.parametrize("scope", [SHARED, GROWING], ids=["shared", "growing"])
+def test_both_runs_agree_on_other_kinds_of_memory(scope):
+    one = explore.Explorer(system(f"{KERNEL}+sticky", **scope), (), Limits(depth=3))
+    one.run()
+    two = rounds.Explorer(system(f"{KERNEL}+sticky", **scope), (), Limits(depth=3))
+    two.run()
+    assert one.keys == compiled_keys(two)
 
 
 def test_runs_agree_state_by_state():
@@ -153,6 +206,21 @@ def test_mutant_breaks_the_claim(name, tmp_path):
     scope = {"protections": ("RW", "RWX") if more else ("RW",), "operations": ("mmap", "munmap", *more, "write")}
     broken = system(f"{KERNEL}+{tmp_path / 'wrong.py'}", properties=(name,), **scope)
     found = check(broken, (name,), Limits(max_states=100_000), "compiled")
+    assert found.results[0].verdict == "violated"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "operations"),
+    [
+        ("what_is_written_is_ones_own", "mm.page[address].mate != 0:\n            anon", "mm.page[address].mate != 0 and (mm.vma[vma].vm_flags & 2) != 0:\n            anon", ("mmap", "mprotect", "write", "memw")),
+        ("what_is_written_is_ones_own", "if mm.vma[vma].vm_flags & VM_SHARED:", "if mm.vma[vma].vm_flags & 0:", ("write", "shared")),
+        ("fork_gives_the_child_the_same_memory", "mm.vma[new] = mm.vma[vma]\n            clear_chain(mm, new)", "mm.vma[new] = mm.vma[vma]\n            mm.vma[new].vm_file = 0\n            clear_chain(mm, new)", ("write", "mmap", "shared")),
+    ],
+)  # fmt: skip
+def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operations, tmp_path):
+    kernel = mutant(tmp_path, "processes", old, new)
+    limits = Limits(max_states=100_000)
+    found = check(system(kernel, 1, (name,), operations=operations), (name,), limits, "compiled")
     assert found.results[0].verdict == "violated"
 
 

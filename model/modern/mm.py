@@ -26,7 +26,12 @@ VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT
 # flags that a merge does not look at, and that the merged vma has if one of its parts had them: none before 7.0
 VM_STICKY = 0
 
+# flags for which fork copies page tables even if there is no anon_vma: none before 7.0
+VM_COPY_ON_FORK = 0
+
 # mmap's flags
+MAP_SHARED = 0x1
+MAP_LOCKED = 0x2000
 MAP_POPULATE = 0x8000
 MAP_STACK = 0x20000
 
@@ -50,6 +55,16 @@ MADV_KEEPONFORK = 19
 MADV_GUARD_INSTALL = 102
 MADV_GUARD_REMOVE = 103
 
+# vm_file: NULL, a file of a name, or else an object that mmap made for shared memory
+NR_NAMED_FILES = 1
+
+# how near to what may be used a vma that grows down may come, in pages: more than an address space here has
+STACK_GUARD_GAP = 256
+
+# the objects for shared memory that a scope has room for; linking a kernel for a scope replaces it
+NR_SHMEM = 5
+
 # errno
 EPERM = 1
+EIO = 5
 EACCES = 13

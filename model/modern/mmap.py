@@ -6,17 +6,31 @@ from model.memory import zap_page_range
 from model.mm import (
     EINVAL,
     ENOMEM,
+    MAP_GROWSDOWN,
     MAP_NORESERVE,
     MAX_MAP_COUNT,
     NULL,
     TASK_SIZE,
     VM_ACCOUNT,
+    VM_GROWSDOWN,
     VM_READ,
     VM_SHARED,
     VM_WRITE,
 )
 from model.modern.mlock import mm_populate
-from model.modern.mm import EPERM, MAP_POPULATE, MAP_STACK, VM_NOHUGEPAGE, VM_NORESERVE, VM_SEALED
+from model.modern.mm import (
+    EPERM,
+    MAP_LOCKED,
+    MAP_POPULATE,
+    MAP_SHARED,
+    MAP_STACK,
+    STACK_GUARD_GAP,
+    VM_LOCKED,
+    VM_NOHUGEPAGE,
+    VM_NORESERVE,
+    VM_SEALED,
+)
+from model.modern.shmem import shmem_zero_setup
 from model.modern.vma import __split_vma, remove_vma, vma_link, vma_merge_new_range, vmg_init
 
 # ---- munmap ------------------------------------------------------------------------------------
@@ -82,6 +96,12 @@ def calc_vm_flags(prot, flags):
         vm_flags = vm_flags | VM_NORESERVE
     if flags & MAP_STACK:
         vm_flags = vm_flags | VM_NOHUGEPAGE
+    if flags & MAP_GROWSDOWN:
+        vm_flags = vm_flags | VM_GROWSDOWN
+    if flags & MAP_LOCKED:
+        vm_flags = vm_flags | VM_LOCKED
+    if flags & MAP_SHARED:
+        vm_flags = vm_flags | VM_SHARED
     return vm_flags
 
 
@@ -95,18 +115,20 @@ def map_new_area(mm, addr, len, vm_flags, file, pgoff):
 
 
 def link_new_vma(mm, addr, len, vm_flags, file, pgoff):
-    """A vma for [addr, addr + len)."""
+    """A vma for [addr, addr + len), of an object of its own if it is shared without a file."""
     vma = kmem_cache_alloc_vma(mm)
     mm.vma[vma].vm_start = addr
     mm.vma[vma].vm_end = addr + len
     mm.vma[vma].vm_flags = vm_flags
     mm.vma[vma].vm_pgoff = pgoff
     mm.vma[vma].vm_file = file
+    if (vm_flags & VM_SHARED) != 0 and file == NULL:
+        shmem_zero_setup(mm, vma, len)
     vma_link(mm, vma)
 
 
 def do_mmap(mm, file, addr, len, prot, flags, pgoff):
-    """MAP_PRIVATE MAP_FIXED mapping of [addr, addr + len): anonymous, or of a file from pgoff on.
+    """MAP_FIXED mapping of [addr, addr + len), private or shared: anonymous, or of a file from pgoff on.
 
     addr or a negative errno. What lies there is cut first, and unmapped only when nothing can go wrong any more.
     """
@@ -115,8 +137,10 @@ def do_mmap(mm, file, addr, len, prot, flags, pgoff):
     if addr > TASK_SIZE or len > TASK_SIZE - addr or mm.map_count > MAX_MAP_COUNT:
         return -ENOMEM
     vm_flags = calc_vm_flags(prot, flags)
+    if (vm_flags & VM_GROWSDOWN) != 0 and (file != NULL or (vm_flags & VM_SHARED) != 0):
+        return -EINVAL
     if file == NULL:
-        pgoff = addr
+        pgoff = 0 if (vm_flags & VM_SHARED) != 0 else addr
     error = vms_gather_munmap_vmas(mm, addr, addr + len)
     if error != 0:
         return error
@@ -124,7 +148,7 @@ def do_mmap(mm, file, addr, len, prot, flags, pgoff):
         vm_flags = vm_flags | VM_ACCOUNT
     vms_complete_munmap_vmas(mm, addr, addr + len)
     map_new_area(mm, addr, len, vm_flags, file, pgoff)
-    if flags & MAP_POPULATE:
+    if flags & (MAP_POPULATE | MAP_LOCKED):
         mm_populate(mm, addr, addr + len)
     return addr
 
@@ -143,6 +167,13 @@ def do_brk_flags(mm, addr, len):
         link_new_vma(mm, addr, len, vm_flags, NULL, addr)
 
 
+def vm_start_gap(mm, vma):
+    """Where vma starts, with the gap that one which grows down keeps."""
+    if mm.vma[vma].vm_flags & VM_GROWSDOWN:
+        return mm.vma[vma].vm_start - STACK_GUARD_GAP
+    return mm.vma[vma].vm_start
+
+
 def sys_brk(mm, brk):
     """Move the end of the heap, which starts at page 0, to brk. The end that it has then, moved or not."""
     if brk <= mm.brk:
@@ -151,7 +182,7 @@ def sys_brk(mm, brk):
         return mm.brk
     # nothing may be mapped up to a page beyond the new end
     vma = find_vma(mm, mm.brk)
-    if vma != NULL and mm.vma[vma].vm_start < brk + 1:
+    if vma != NULL and vm_start_gap(mm, vma) < brk + 1:
         return mm.brk
     if mm.map_count > MAX_MAP_COUNT:
         return mm.brk

@@ -17,7 +17,7 @@ from model.mm import (
 )
 from model.modern.mlock import mm_populate
 from model.modern.mm import EPERM, MREMAP_DONTUNMAP, VM_LOCKED_MASK, VM_PFNMAP
-from model.modern.mmap import can_modify_vma, do_munmap
+from model.modern.mmap import can_modify_vma, do_munmap, vm_start_gap
 from model.modern.rmap import unlink_anon_vmas
 from model.modern.vma import __split_vma, copy_vma, vma_merge_extend
 from model.pages import page_remove_rmap
@@ -26,10 +26,10 @@ from model.pages import page_remove_rmap
 
 
 def get_unmapped_area(mm, len):
-    """The lowest address with len unmapped pages, or -ENOMEM."""
+    """The lowest address with len unmapped pages, and a gap above them if what follows grows down; or -ENOMEM."""
     addr = 0
     for vma in range(1, mm.map_count + 1):
-        if mm.vma[vma].vm_start < addr + len:
+        if vm_start_gap(mm, vma) < addr + len:
             addr = mm.vma[vma].vm_end
         else:
             return addr

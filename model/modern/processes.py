@@ -22,12 +22,14 @@ from model.mm import (
     NULL,
     TASK_SIZE,
     UNUSED,
+    VM_SHARED,
     VMA_NEW,
     count_vm_event,
 )
-from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
+from model.modern.mm import VM_COPY_ON_FORK, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from model.modern.mmap import vms_complete_munmap_vmas
 from model.modern.rmap import anon_vma_prepare
+from model.modern.shmem import shmem_fault
 from model.modern.syscall import system_call
 from model.pages import anon_vma_free, linear_page_index
 from model.syscall import canonical_name
@@ -185,6 +187,11 @@ def anon_vma_fork(mm, vma, pvma):
 # ---- vmas and pages ----------------------------------------------------------------------------
 
 
+def last_vma(mm):
+    """The highest slot of a vma that may be in use, of either process."""
+    return OTHER + mm.other_count
+
+
 def clear_vma(mm, vma):
     """Zero a slot."""
     mm.vma[vma].vm_start = 0
@@ -192,6 +199,7 @@ def clear_vma(mm, vma):
     mm.vma[vma].vm_flags = 0
     mm.vma[vma].vm_pgoff = 0
     mm.vma[vma].vm_file = NULL
+    mm.vma[vma].i_size = 0
     mm.vma[vma].vm_policy = NULL
     mm.vma[vma].anon_vma = NULL
     mm.vma[vma].was = NULL
@@ -240,6 +248,8 @@ def handle_mm_fault(mm, vma, address, write_access):
     """
     if mm.page[address].guard != 0:
         return -EFAULT
+    if mm.vma[vma].vm_flags & VM_SHARED:
+        return shmem_fault(mm, vma, address)
     if mm.page[address].mapcount == 0:
         return do_no_page(mm, vma, address, write_access)
     if write_access:
@@ -290,9 +300,11 @@ def dup_mmap(mm):
             mm.vma[new].was = NULL
             mm.vma[new].vm_flags = mm.vma[vma].vm_flags & ~VM_LOCKED_MASK
             mm.other_count = mm.other_count + 1
-            if (mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0 and mm.vma[vma].anon_vma != NULL:
-                anon_vma_fork(mm, new, vma)
-                copy_pages(mm, mm.vma[vma].vm_start, mm.vma[vma].vm_end)
+            if (mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0:
+                if mm.vma[vma].anon_vma != NULL:
+                    anon_vma_fork(mm, new, vma)
+                if mm.vma[vma].anon_vma != NULL or (mm.vma[vma].vm_flags & VM_COPY_ON_FORK) != 0:
+                    copy_pages(mm, mm.vma[vma].vm_start, mm.vma[vma].vm_end)
 
 
 def call_in_process(mm, call):

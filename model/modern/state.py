@@ -5,7 +5,16 @@ from collections.abc import Collection
 from typing import Any
 
 from model import state
-from model.mm import MAP_NORESERVE, MAX_MAP_COUNT, VM_ACCOUNT, VM_RAND_READ, VM_SEQ_READ
+from model.mm import (
+    MAP_GROWSDOWN,
+    MAP_NORESERVE,
+    MAX_MAP_COUNT,
+    VM_ACCOUNT,
+    VM_GROWSDOWN,
+    VM_RAND_READ,
+    VM_SEQ_READ,
+    VM_SHARED,
+)
 from model.modern import mm
 from model.operations import Call
 from model.state import PROTECTION, Bounds
@@ -22,14 +31,20 @@ ADVISED = {
     mm.MADV_WIPEONFORK: mm.VM_WIPEONFORK,
     mm.MADV_GUARD_INSTALL: mm.VM_MAYBE_GUARD,
 }
+MAPPED = {
+    MAP_NORESERVE: mm.VM_NORESERVE,
+    mm.MAP_STACK: mm.VM_NOHUGEPAGE,
+    MAP_GROWSDOWN: VM_GROWSDOWN,
+    mm.MAP_LOCKED: mm.VM_LOCKED,
+    mm.MAP_SHARED: VM_SHARED,
+}
 MERGE = "start end flags pgoff file policy anon_vma prev middle next target copied_from just_expand".split()
 
 
 def flags_of(call: Call) -> int:
     """The flags that a call can give to a vma."""
     if call.nr == NR_mmap:
-        flags = mm.VM_NORESERVE if call.flags & MAP_NORESERVE else 0
-        return flags | (mm.VM_NOHUGEPAGE if call.flags & mm.MAP_STACK else 0)
+        return sum(vm_flag for flag, vm_flag in MAPPED.items() if call.flags & flag)
     if call.nr == NR_madvise:
         return ADVISED.get(call.behavior, 0)
     return {NR_mlock: mm.VM_LOCKED, NR_mlock2: mm.VM_LOCKED_MASK, NR_mseal: mm.VM_SEALED}.get(call.nr, 0)
@@ -42,7 +57,16 @@ def bounds(
     vm_flags = PROTECTION | VM_ACCOUNT
     for call in calls:
         vm_flags |= flags_of(call)
-    return state.bounds(pages, operations, max_map_count, max_pgoff, more)._replace(vm_flags=vm_flags)
+    makes_objects = any(call.nr == NR_mmap and call.flags & mm.MAP_SHARED and not call.file for call in calls)
+    # one a vma, and a new one
+    shmem = pages + 1 if makes_objects else 0
+    found = state.bounds(pages, operations, max_map_count, max_pgoff, more)
+    return found._replace(vm_flags=vm_flags, shmem=shmem)
+
+
+def constants(bounds: Bounds) -> dict[str, int]:
+    """The bounds of model.mm and model.modern.mm."""
+    return {**bounds.constants(), "NR_SHMEM": bounds.shmem}
 
 
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
@@ -51,6 +75,9 @@ def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
     for entry in entries:
         if entry[0] == "page":
             entry[4]["guard"] = int(bounds.vm_flags & mm.VM_MAYBE_GUARD != 0)
+        if entry[0] == "vma":
+            entry[4]["vm_file"] = mm.NR_NAMED_FILES + bounds.shmem if bounds.shmem else bounds.files
+            entry[4]["i_size"] = bounds.pages if bounds.shmem else 0
     return [*entries, *((f"vmg_{name}", None) for name in MERGE)]
 
 
@@ -59,6 +86,7 @@ def process_bounds(
 ) -> Bounds:
     """The same for two processes, with room for so many anon_vmas more than states need."""
     one = bounds(pages, operations, calls, MAX_MAP_COUNT, max_pgoff)
+    one = one._replace(shmem=2 * one.shmem)
     # a chain of every vma, a page, and what is new in a call; that there is always room is for anon_vma_alloc to say
     return one._replace(anon_vmas=8 * pages + 4 + more)
 
@@ -67,7 +95,7 @@ def process_constants(bounds: Bounds) -> dict[str, int]:
     """The bounds of model.mm and of processes.py."""
     pages = bounds.pages
     return {
-        **bounds.constants(),
+        **constants(bounds),
         "OTHER": pages + 1,
         "SPARE_VMA": 2 * pages + 2,
         "SPARE_PAGE": 2 * pages,

@@ -2,18 +2,22 @@
 """The entry point: one call by number."""
 
 from model.mm import BUG
-from model.modern.fault import do_page_fault
+from model.modern.fault import access_remote_vm, do_page_fault
 from model.modern.madvise import do_madvise
 from model.modern.mempolicy import do_mbind
 from model.modern.mlock import sys_mlock2, sys_munlock
+from model.modern.mm import NR_SHMEM
 from model.modern.mmap import do_mmap, do_munmap, sys_brk
 from model.modern.mprotect import do_mprotect
 from model.modern.mremap import do_mremap
 from model.modern.mseal import do_mseal
+from model.modern.shmem import name_objects
+from model.syscall import name_anon_vmas
 from model.unistd import (
     NR_brk,
     NR_madvise,
     NR_mbind,
+    NR_memw,
     NR_mlock,
     NR_mlock2,
     NR_mmap,
@@ -55,5 +59,14 @@ def system_call(mm, call):
         return do_mbind(mm, call.addr, call.len, call.policy)
     if call.nr == NR_mseal:
         return do_mseal(mm, call.addr, call.len)
+    if call.nr == NR_memw:
+        return access_remote_vm(mm, call.addr)
     BUG(mm)
     return 0
+
+
+def canonicalise(mm):
+    """Make states the same that differ in nothing but the names of their anon_vmas, and of their objects."""
+    name_anon_vmas(mm)
+    if NR_SHMEM != 0:
+        name_objects(mm)

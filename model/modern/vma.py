@@ -6,7 +6,6 @@ what a merge that is possible makes of it. It means nothing outside of a merge.
 """
 
 from model.lookup import (
-    clear_vma,
     find_vma_prev,
     kmem_cache_alloc_vma,
     kmem_cache_free_vma,
@@ -116,6 +115,20 @@ def can_vma_merge_right(mm, can_merge_left):
 
 
 # ---- changing the list of vmas -----------------------------------------------------------------
+
+
+def clear_vma(mm, vma):
+    """Zero a slot."""
+    mm.vma[vma].vm_start = 0
+    mm.vma[vma].vm_end = 0
+    mm.vma[vma].vm_flags = 0
+    mm.vma[vma].vm_pgoff = 0
+    mm.vma[vma].vm_file = NULL
+    mm.vma[vma].i_size = 0
+    mm.vma[vma].vm_policy = NULL
+    mm.vma[vma].anon_vma = NULL
+    mm.vma[vma].anon_vma_node = NULL
+    mm.vma[vma].was = NULL
 
 
 def vma_link(mm, vma):

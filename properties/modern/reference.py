@@ -11,16 +11,20 @@ from model.mm import (
     MADV_NORMAL,
     MADV_RANDOM,
     MADV_SEQUENTIAL,
+    MAP_GROWSDOWN,
     MAP_NORESERVE,
     NULL,
     VM_ACCOUNT,
     VM_EXEC,
+    VM_GROWSDOWN,
     VM_RAND_READ,
     VM_READ,
     VM_SEQ_READ,
+    VM_SHARED,
     VM_WRITE,
 )
 from model.modern.mm import (
+    EIO,
     MADV_DODUMP,
     MADV_DOFORK,
     MADV_DONTDUMP,
@@ -31,21 +35,33 @@ from model.modern.mm import (
     MADV_NOHUGEPAGE,
     MADV_UNMERGEABLE,
     MADV_WIPEONFORK,
-    MAP_POPULATE,
+    MAP_LOCKED,
+    MAP_SHARED,
     MAP_STACK,
     VM_DONTCOPY,
     VM_DONTDUMP,
     VM_HUGEPAGE,
+    VM_LOCKED,
     VM_MERGEABLE,
     VM_NOHUGEPAGE,
     VM_NORESERVE,
     VM_WIPEONFORK,
 )
-from model.unistd import NR_brk, NR_madvise, NR_mbind, NR_mmap, NR_mprotect, NR_munmap, NR_write
+from model.unistd import NR_brk, NR_madvise, NR_mbind, NR_memw, NR_mmap, NR_mprotect, NR_munmap, NR_read
 from properties.flat_range import drops_pages, is_on_range
+from properties.modern.memory import (
+    fills_page,
+    flags_at_access,
+    is_access,
+    is_written,
+    maps_page,
+    mmap_is_refused,
+    read_is_allowed,
+    write_is_allowed,
+)
 from properties.neighbours import anon_vma_of_page
 from properties.pages import first_hole, flat_file, flat_flags, is_mapped
-from properties.reference import expected_brk, is_written, maps_page, unmaps_page, write_is_allowed
+from properties.reference import expected_brk, unmaps_page
 
 
 def flags_of_new_page(call):
@@ -55,14 +71,15 @@ def flags_of_new_page(call):
     flags = call.prot
     if (call.flags & MAP_STACK) != 0:
         flags = flags | VM_NOHUGEPAGE
+    if (call.flags & MAP_LOCKED) != 0:
+        flags = flags | VM_LOCKED
+    if (call.flags & MAP_GROWSDOWN) != 0:
+        flags = flags | VM_GROWSDOWN
+    if (call.flags & MAP_SHARED) != 0:
+        flags = flags | VM_SHARED
     if (call.flags & MAP_NORESERVE) != 0:
         return flags | VM_NORESERVE
-    return flags | VM_ACCOUNT if (call.prot & VM_WRITE) != 0 else flags
-
-
-def read_is_allowed(before, call):
-    """May the page be read? What may be written or executed may be read."""
-    return is_mapped(before, call.addr) and (flat_flags(before, call.addr) & (VM_READ | VM_WRITE | VM_EXEC)) != 0
+    return flags | VM_ACCOUNT if (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE else flags
 
 
 # ---- calls that work their way through a range ---------------------------------------------------
@@ -83,8 +100,8 @@ def bits_that_go(behavior):
     return VM_MERGEABLE if behavior == MADV_UNMERGEABLE else 0
 
 
-def bits_that_come(behavior):
-    """The flags that a page gets by the advice."""
+def bits_that_come(behavior, flags):
+    """The flags that a page that has these gets by the advice."""
     if behavior == MADV_RANDOM:
         return VM_RAND_READ
     if behavior == MADV_SEQUENTIAL:
@@ -99,19 +116,19 @@ def bits_that_come(behavior):
         return VM_DONTDUMP
     if behavior == MADV_WIPEONFORK:
         return VM_WIPEONFORK
-    return VM_MERGEABLE if behavior == MADV_MERGEABLE else 0
+    return VM_MERGEABLE if behavior == MADV_MERGEABLE and (flags & VM_SHARED) == 0 else 0
 
 
 def flags_when_page_is_reached(before, call, page):
     """The flags that a mapped page is to have when the call has come to it."""
     flags = flat_flags(before, page)
     if call.nr == NR_madvise:
-        return flags & ~bits_that_go(call.behavior) | bits_that_come(call.behavior)
+        return flags & ~bits_that_go(call.behavior) | bits_that_come(call.behavior, flags)
     if call.nr != NR_mprotect:
         return flags
     changed = call.prot | (flags & ~(VM_READ | VM_WRITE | VM_EXEC))
     if (call.prot & VM_WRITE) != 0:
-        return changed if (flags & VM_NORESERVE) != 0 else changed | VM_ACCOUNT
+        return changed if (flags & (VM_NORESERVE | VM_SHARED)) != 0 else changed | VM_ACCOUNT
     was_faulted = flat_file(before, page) != NULL or anon_vma_of_page(before, page) != NULL
     if changed == flags or was_faulted:
         return changed
@@ -140,6 +157,10 @@ def range_stop(before, call, after):
         for page in range(call.addr, end):
             if is_mapped(before, page) and flat_file(before, page) != NULL:
                 return page
+    if drops_pages(call):
+        for page in range(call.addr, end):
+            if is_mapped(before, page) and (flat_flags(before, page) & VM_LOCKED) != 0:
+                return page
     return end
 
 
@@ -160,6 +181,10 @@ def range_result(before, call, after):
 
 def contents_when_reached(before, call, page):
     """Does a page have contents of its own when the call has come to it?"""
+    if call.nr == NR_mprotect and (call.prot & VM_WRITE) != 0:
+        # what was locked, and is written first from now on, is faulted in
+        if (flat_flags(before, page) & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED:
+            return 1
     return 0 if drops_pages(call) else before.page[page].mapcount
 
 
@@ -173,17 +198,19 @@ def expected_result(before, call, after):
     if call.nr == NR_brk:
         return expected_brk(before, call)
     if call.nr == NR_mmap:
-        return call.addr if call.len != 0 else -EINVAL
+        return -EINVAL if mmap_is_refused(call) else call.addr
     if call.nr == NR_munmap:
         return 0 if call.len != 0 else -EINVAL
-    allowed = write_is_allowed(before, call) if call.nr == NR_write else read_is_allowed(before, call)
+    if call.nr == NR_memw:
+        return 0 if write_is_allowed(before, call) else -EIO
+    allowed = read_is_allowed(before, call) if call.nr == NR_read else write_is_allowed(before, call)
     return 0 if allowed else -EFAULT
 
 
 def expected_flags(before, call, after, page):
     """The flags of a page after the call, -1 if it is not mapped."""
     if maps_page(before, call, page):
-        return flags_of_new_page(call)
+        return flags_at_access(before, call) if is_access(call) else flags_of_new_page(call)
     if unmaps_page(before, call, page):
         return -1
     flags = flat_flags(before, page)
@@ -194,8 +221,8 @@ def expected_flags(before, call, after, page):
 
 def expected_contents(before, call, after, page):
     """Does the page have contents of its own after the call?"""
-    if maps_page(before, call, page):
-        return 1 if (call.flags & MAP_POPULATE) != 0 and (call.prot & VM_WRITE) != 0 else 0
+    if call.nr == NR_mmap and maps_page(before, call, page):
+        return 1 if fills_page(call) else 0
     if unmaps_page(before, call, page):
         return 0
     if is_written(before, call, page) and write_is_allowed(before, call):

@@ -47,9 +47,13 @@ def move_one_vma(mm, addr, old_len, new_len, flags, new_addr):
     if error == 0 and old_len > new_len:
         error = do_munmap(mm, addr + new_len, old_len - new_len)
         old_len = new_len
+    vma = find_vma(mm, addr)
+    if error == 0 and (vma == NULL or mm.vma[vma].vm_start > addr):
+        # what was to be mapped again lay at its own destination
+        error = -EFAULT
     if error != 0:
         return error
-    return move_vma(mm, find_vma(mm, addr), addr, old_len, new_len, flags, new_addr)
+    return move_vma(mm, vma, addr, old_len, new_len, flags, new_addr)
 
 
 def remap_move(mm, addr, len, flags, new_addr):

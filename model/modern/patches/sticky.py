@@ -2,8 +2,9 @@
 """mm: introduce VM_MAYBE_GUARD and make it sticky (7.0, and the running 6.18.44).
 
 A vma that ever had guard markers says so, and a merge neither minds nor forgets: what is merged has the flag if a part
-had it. Only anonymous memory gets an anon_vma before its markers. Replaces VM_STICKY and prepare_for_guards. Rules:
-kernel-modern sections 2, 3 and 4.5.
+had it. fork copies the markers of all memory. Only anonymous memory gets an anon_vma before its markers. Replaces
+VM_STICKY, VM_COPY_ON_FORK and prepare_for_guards. Rules: kernel-modern sections 2, 3 and 4.5; that fork copies markers
+is from the running kernel.
 """
 
 from model.mm import NULL
@@ -11,6 +12,7 @@ from model.modern.mm import VM_MAYBE_GUARD
 from model.modern.rmap import anon_vma_prepare
 
 VM_STICKY = VM_MAYBE_GUARD
+VM_COPY_ON_FORK = VM_MAYBE_GUARD
 
 
 def prepare_for_guards(mm, vma):
