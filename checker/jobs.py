@@ -184,7 +184,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()  # with its line ends as they are
             self.data = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
@@ -243,6 +243,8 @@ def _read(path: Path, above: list[Path], jobs: dict[str, Job]) -> None:
     if not isinstance(include, list) or not all(isinstance(word, str) for word in include):
         raise file.fail("include is not a list of file names", "include")
     for word in include:
+        if is_unprintable(word):
+            raise file.fail(f"include has a name that cannot be shown: {word!a}", "include")
         other = path.parent / word
         if other.resolve() in [one.resolve() for one in (*above, path)]:
             raise file.fail(f"{word} includes itself", "include")
@@ -345,6 +347,14 @@ def is_unprintable(text: str) -> bool:
     return is_hidden or any(ord(one) in turning for one in text for turning in DIRECTIONS)
 
 
+def _of_key(file: _File, job: Job, key: str, why: str) -> JobError:
+    """The error about the value of a key, which may be one of the defaults."""
+    place = ("job", job.name, key)
+    if key in job.values and place not in file.lines and ("defaults", key) in file.lines:
+        return file.fail(f"job '{job.name}': {why}", "defaults", key)
+    return file.fail(why, *(place if key in job.values else place[:2]))
+
+
 def memory_of(text: str) -> int:
     """A size in bytes."""
     found = SIZE.fullmatch(text)
@@ -366,7 +376,7 @@ def _check_names(file: _File, job: Job) -> None:
         except ScopeError as error:
             option = re.search(r"--([a-z-]+)", str(error))
             key = option[1].replace("-", "_") if option else ""
-            raise file.fail(str(error), *place, *([key] if key in job.values else [])) from None
+            raise _of_key(file, job, key, str(error)) from None
     for key in ("max_map_count", "depth", "max_states", "timeout", "threads"):
         if job.values.get(key) == 0:
             raise file.fail(f"{key} is 0; it has to be at least 1", *place, key)

@@ -74,4 +74,4 @@ def summary(reports: Sequence[Report]) -> str:
 
 def _cell(text: str) -> str:
     """The text, with nothing in it that Markdown or HTML would make something of."""
-    return re.sub(r"[\\`*_\[\]<>|~#&@!:]", lambda found: f"&#{ord(found[0])};", text)
+    return re.sub(r"[\\`*\[\]<>|~#&@!:]", lambda found: f"&#{ord(found[0])};", text)
