@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Jobs carried out, each in a process of its own, and their answers held against what is expected of them."""
 
-import hashlib
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from checker.inputs import digest, keep_answer, kept_answer
+from checker.inputs import branches_digest, digest, keep_answer, kept_answer
 from checker.jobs import Expectation, Job, JobError, best, memory_of, names_of
+from checker.link import AST_LOCK, LinkError
 
 AS_EXPECTED = "as expected"
 BAD = ("violated", "refuted", "different", "a_worse", "b_worse", "incomparable")
@@ -21,6 +25,7 @@ GOOD = ("holds", "proved", "equal", "holds within bound")
 NOT_DECIDED = {"incomplete": "incomplete", "unproved": "incomplete", "open": "incomplete", "vacuous": "vacuous"}
 USUAL_MEMORY = 1 << 30  # bytes that a job without a limit is taken to need, in deciding how many run at once
 USAGE = 2
+GRACE = 3.0  # seconds that a process has to end when it is asked to
 FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which branches are looked for, in the first so many states
 FEW_STATES = 3000
 
@@ -191,7 +196,7 @@ class Runner:
         self.processors, self.use_cache, self.say, self.branches = processors, use_cache, say, branches
         self.budget = Budget(available_memory())
         self.children: set[subprocess.Popen[str]] = set()
-        self.ended = False
+        self.ended, self.lock = False, threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> list[Report]:
         """The reports, in the order of the jobs. Raises JobError for one that cannot be carried out."""
@@ -204,9 +209,19 @@ class Runner:
                 futures = [pool.submit(self._one, job, key, workers) for job, key in zip(jobs, keys, strict=True)]
                 return [future.result() for future in futures]
             finally:
-                self.ended = True
-                for child in list(self.children):
-                    child.kill()
+                self._end()
+
+    def _end(self) -> None:
+        """Begin nothing more, and end what is under way: each job's process, and those that it has begun."""
+        with self.lock:
+            self.ended, children = True, list(self.children)
+        deadline = time.monotonic() + GRACE
+        for child in children:
+            _send(child, signal.SIGTERM)
+        while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for child in children:
+            _send(child, signal.SIGKILL)
 
     def _kept(self, key: str) -> dict[str, Any] | None:
         return kept_answer(key) if self.use_cache else None
@@ -214,40 +229,61 @@ class Runner:
     def _one(self, job: Job, key: str, workers: int) -> Report:
         needed = memory_of(job.values["memory"]) if "memory" in job.values else USUAL_MEMORY
         words = [*job.command(), *(["--workers", str(workers)] if job.kind == "kernel" else [])]
-        answer, cached = self._answer(job, words, key, needed)
+        answer, cached = self._answer(job, words, key, needed, lambda: digest(job))
         if isinstance(answer, str):
             return Report(job, {}, (), error=answer)
         report = judged(job, answer, cached)
         more = coverage_command(job) if self.branches else None
         if more is None:
             return report
-        branches, _ = self._answer(job, more, hashlib.sha256(f"{key} {more}".encode()).hexdigest(), USUAL_MEMORY)
+        with AST_LOCK:
+            more_key = branches_digest(job, key, more)
+        again = lambda: branches_digest(job, digest(job), more)  # noqa: E731
+        branches, _ = self._answer(job, more, more_key, USUAL_MEMORY, again)
         return report if isinstance(branches, str) else replace(report, branches=branches)
 
-    def _answer(self, job: Job, words: Sequence[str], key: str, needed: int) -> tuple[dict[str, Any] | str, bool]:
-        """The answer of a command as JSON has it, or why there is none; and whether it is one that was kept."""
+    def _answer(
+        self, job: Job, words: Sequence[str], key: str, needed: int, again: Callable[[], str]
+    ) -> tuple[dict[str, Any] | str, bool]:
+        """The answer of a command as JSON has it, or why there is none; and whether it is one that was kept.
+
+        again: the key anew. An answer is kept if its inputs are those that the key was made of when it is there.
+        """
         kept = self._kept(key)
         if kept is not None:
             return kept, True
         self.budget.take(needed)
         try:
-            if self.ended:
-                return "it was not carried out", False
             self.say(f"{job.name} ...")
             answer = self._carried_out(job, words)
         finally:
             self.budget.give_back(needed)
-        if not isinstance(answer, str):
-            keep_answer(key, answer)
+        if not isinstance(answer, str) and is_final(job, answer):
+            with contextlib.suppress(JobError, OSError, UnicodeError, LinkError), AST_LOCK:
+                if again() == key:
+                    keep_answer(key, answer)
         return answer, False
 
     def _carried_out(self, job: Job, words: Sequence[str]) -> dict[str, Any] | str:
         """The answer of a command in a process of its own, or why there is none. Raises JobError for bad input."""
         command = [sys.executable, "-P", "-m", "checker.main", *words, "--format", "json"]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-        self.children.add(child)
+        with self.lock:
+            if self.ended:
+                return "it was not carried out"
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self.children.add(child)
         out, err = child.communicate()
-        self.children.discard(child)
+        with self.lock:
+            self.children.discard(child)
         if child.returncode == USAGE:
             raise JobError(f"{job.where}: job '{job.name}': {err.strip().removeprefix('vmacheck: ')}")
         try:
@@ -259,9 +295,20 @@ class Runner:
         return answer
 
 
+def _send(child: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send a signal to a process and those that it has begun, unless they are all gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)
+
+
+def is_final(job: Job, answer: Mapping[str, Any]) -> bool:
+    """Would the same inputs give it again? What Z3 had too little time for may be decided the next time."""
+    return job.kind not in ("prove", "equivalent") or answer["verdict"] != "incomplete"
+
+
 def coverage_command(job: Job) -> list[str] | None:
     """The command that says which branches of the job's kernel are never taken; None if that is not known of it."""
-    if job.kind != "kernel" or "segments" in job.values:
+    if job.kind != "kernel" or "segments" in job.values or job.has_processes:
         return None
     few = FEW_PAGES_IN_THREADS if job.values.get("threads") else FEW_PAGES
     pages = min(few, job.values.get("pages", few))

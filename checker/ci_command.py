@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from checker.ci import Report, Runner
-from checker.jobs import DEFAULT_FILE, Job, read_jobs
+from checker.jobs import DEFAULT_FILE, Job, JobError, read_jobs
+from checker.options import outputs_of
+from checker.outputs import check_outputs, write_at_once
 from checker.progress import ProgressLine
 from checker.update import update
 from checker.vm import unknown
 from counterexamples.ci_report import ci_data, ci_text
-from counterexamples.github import annotations, summary
+from counterexamples.github import annotations, as_no_command, summary
 from counterexamples.itf import write_traces
-from counterexamples.junit import junit_text
+from counterexamples.junit import junit_text, time_of_report
 from counterexamples.page import page_html
 from counterexamples.programs import counterexamples
 from counterexamples.sarif import sarif_text
@@ -26,28 +28,49 @@ ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
 
 def ci_command(options: argparse.Namespace) -> int:
     """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if that is only that something is not decided."""
-    jobs = chosen(read_jobs(Path(options.file)), options.job)
+    files, folders = outputs_of(options)
+    if options.update and (files or folders or options.github):
+        given = [*files, *folders, *(["--github"] if options.github else [])]
+        raise JobError(f"--update writes the job file, and no reports: leave out {' and '.join(given)}")
+    everything = read_jobs(Path(options.file))
+    jobs = chosen(everything, options.job)
+    check_outputs(files, folders, dict.fromkeys(path for job in everything for path in job.files()))
+    steps_summary = summary_file() if options.github else None
+    if options.junit is not None:
+        time_of_report()
     with ProgressLine() as progress:
         processors = len(os.sched_getaffinity(0))
         runner = Runner(processors, not options.no_cache, progress.say, options.html is not None)
         reports = runner.run(jobs)
     if options.update:
-        changes = update(reports)
-        print("\n".join(changes or ["every expectation is met: nothing to update"]))
-        return SURPRISE if any(report.error for report in reports) else ALL_AS_EXPECTED
-    print("\n".join(ci_text(reports)))
-    for option, write in WRITERS.items():
-        path = getattr(options, option)
-        if path is not None:
-            Path(path).write_text(write(reports), encoding="utf-8")
-    if options.itf is not None:
-        write_traces(Path(options.itf), counterexamples(reports))
+        changes, left = update(reports)
+        print("\n".join([*changes, *left] or ["every expectation is met: nothing to update"]))
+        return exit_code([report for report in reports if report.error]) or (INCOMPLETE if left else ALL_AS_EXPECTED)
+    text = ci_text(reports)
+    try:
+        for option, write in WRITERS.items():
+            path = getattr(options, option)
+            if path is not None:
+                write_at_once(Path(path), write(reports))
+        if options.itf is not None:
+            write_traces(Path(options.itf), counterexamples(reports))
+        if steps_summary is not None:
+            with steps_summary.open("a", encoding="utf-8") as file:
+                file.write(summary(reports))
+    finally:
+        print("\n".join(as_no_command(text) if options.github else text))
     if options.github:
         print("\n".join(annotations(reports)), end="\n" * any(report.surprises for report in reports))
-        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(summary(reports))
     return exit_code(reports)
+
+
+def summary_file() -> Path | None:
+    """Where GitHub Actions has the step's summary; None if there is no such place. Raises OutputError."""
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return None
+    check_outputs({"GITHUB_STEP_SUMMARY": name}, {})
+    return Path(name)
 
 
 def chosen(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:

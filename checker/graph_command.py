@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from checker.options import add_max_map_count, add_scope, add_threads, scope_of
+from checker.outputs import write_at_once
 from checker.progress import ProgressLine
 from checker.search import Limits
 from counterexamples.graph import MOST_STATES, StateGraph, dot_text, graph_data, graph_of, graphml_text
@@ -33,7 +34,7 @@ def graph_command(options: argparse.Namespace) -> int:
     if options.output is None:
         sys.stdout.write(text)
     else:
-        Path(options.output).write_bytes(text.encode())
+        write_at_once(Path(options.output), text)
     if graph.reason is not None:
         print(f"vmacheck: this is a part of the graph ({graph.reason})", file=sys.stderr)
         return INCOMPLETE

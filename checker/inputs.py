@@ -2,18 +2,17 @@
 """What the answer to a job depends on, as one hash, and answers kept under it.
 
 An answer depends on the linked functions that the job can come to, on their constants, on the properties, on the words
-of the job, and on the checker itself with the packages that it calculates with. Line numbers and comments do not count.
-A kept answer carries a hash of its own; one that is damaged, or that belongs to other inputs, is no answer.
+of the job, and on the checker itself with the packages that it calculates with. Line numbers and comments do not count,
+but for what an answer about branches has of them. A kept answer carries a hash of its own; one that is damaged, or that
+belongs to other inputs, is no answer.
 """
 
 import ast
 import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -23,13 +22,16 @@ from checker import vm
 from checker.jobs import Job, JobError
 from checker.link import LinkError, Program
 from checker.native import cache_folder
+from checker.outputs import write_at_once
 from checker.scope import ScopeError
 from checker.system import Claim
-from model.kernels import HERE, files
-from properties import COST, FILES, THREADS
+from model.kernels import HERE, MODERN, SEED
+from properties import COST, FILES, MODERN_FILES, PROCESSES, THREADS
 
-LINKED = {*files(()), *(HERE / "patches").glob("*.py"), *FILES, HERE / "threads.py", HERE / "processes.py"}
-LINKED |= {HERE / "segments.py", COST, THREADS}
+LINKED = {path for tree in (SEED, MODERN) for path in (*tree.base, *tree.patches.glob("*.py"))}
+LINKED |= {HERE / name for name in ("threads.py", "processes.py", "segments.py", "modern/processes.py")}
+LINKED |= {*FILES, *MODERN_FILES, COST, THREADS, PROCESSES}
+FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
 
 
@@ -56,15 +58,9 @@ def of_the_checker() -> str:
     root = HERE.parent
     hasher = Hasher()
     hasher.add(platform.python_version(), *(f"{name} {metadata.version(name)}" for name in TOOLS))
-    for folder, pattern in (
-        ("checker", "*.py"),
-        ("counterexamples", "*.py"),
-        ("model", "*.py"),
-        ("properties", "*.py"),
-    ):
-        for path in sorted((root / folder).glob(pattern)):
-            if path not in LINKED:
-                hasher.add(path.name, path.read_text(encoding="utf-8"))
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py")):
+        if path not in LINKED:
+            hasher.add(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
     return hasher.hexdigest()
 
 
@@ -81,6 +77,15 @@ def digest(job: Job) -> str:
     if job.kind in ("claims", "prove"):  # any property may become a lemma, and any kernel decide a claim
         for path in sorted(LINKED):
             hasher.add(path.name, path.read_text(encoding="utf-8"))
+    return hasher.hexdigest()
+
+
+def branches_digest(job: Job, key: str, words: Sequence[str]) -> str:
+    """The hash of what an answer about branches depends on, by that of the job: it names lines, and shows them."""
+    hasher = Hasher()
+    hasher.add(key, *words)
+    for path in [*sorted(LINKED), *(path for kernel in job.kernels for path in vm.split_name(kernel)[2])]:
+        hasher.add(path.name, path.read_text(encoding="utf-8"))
     return hasher.hexdigest()
 
 
@@ -132,7 +137,4 @@ def keep_answer(key: str, answer: dict[str, Any]) -> None:
     path, text = _path(key), json.dumps(answer)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{_hash_of(key, text)}\n{text}")
-        os.replace(temporary, path)
+        write_at_once(path, f"{_hash_of(key, text)}\n{text}")

@@ -12,13 +12,15 @@ Errors name the file and the line.
 import difflib
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checker import own, segments, threads, vm
+from checker import own, processes, segments, threads, vm
 from checker.compare import BY
+from checker.lines import lines_of
 from checker.rounds import LEAST_MEMORY
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
 from model.interleaving import ONLY_OF_THREADS
@@ -39,14 +41,14 @@ WITH_COUNTEREXAMPLE = {"violated", "refuted", "holds", "holds within bound"}
 SEARCHED = ("pages", "prot", "ops", "noreserve", "max_map_count", "max_pgoff", "depth", "max_states")
 PROVED = ("vmas", "ops", "max_map_count", "timeout")
 KEYS = {
-    "kernel": ("kernel", "properties", *SEARCHED, "segments", "threads", "every_step", "memory", "states"),
+    "kernel": ("kernel", "properties", *SEARCHED, "segments", "processes", "threads", "every_step", "memory", "states"),
     "compare": ("compare", "by", *SEARCHED, "states"),
     "claims": ("claims",),
     "prove": ("prove", "kernel", *PROVED, "depth", "prot", "noreserve"),
     "equivalent": ("equivalent", *PROVED),
 }
 COMMON = ("what", "expect")
-SCOPE_KEYS = frozenset(SEARCHED + PROVED + ("segments", "threads", "every_step", "memory", "by"))
+SCOPE_KEYS = frozenset(SEARCHED + PROVED + ("segments", "processes", "threads", "every_step", "memory", "by"))
 NUMBERS = (
     "pages",
     "max_map_count",
@@ -54,6 +56,7 @@ NUMBERS = (
     "depth",
     "max_states",
     "segments",
+    "processes",
     "threads",
     "vmas",
     "timeout",
@@ -61,6 +64,9 @@ NUMBERS = (
 )
 FLAGS = ("noreserve", "every_step")
 LISTS = ("prot", "ops", "properties")
+NAMES = ("kernel", "prove", "what", "compare", "equivalent", "properties")
+ONE_LINE = ("what", "reason")  # texts that can be written on several lines, and are shown on one
+DIRECTIONS = range(0x202A, 0x202F), range(0x2066, 0x206A)  # characters that turn around how others are shown
 SIZE = re.compile(r"([0-9]{1,9})([KMGT])")
 
 
@@ -105,6 +111,17 @@ class Job:
             return tuple(self.values[self.kind][:2])
         return (self.values["kernel"],) if "kernel" in self.values else ()
 
+    @property
+    def has_processes(self) -> bool:
+        """Is it about two processes of today's kernels?"""
+        return bool(self.values.get("processes", 1) != 1)
+
+    def files(self) -> list[Path]:
+        """The files that it is read from, and that it reads."""
+        words = [*self.values.get("properties", ())]
+        patches = [path for kernel in self.kernels for path in vm.split_name(kernel)[2]]
+        return [self.path, *patches, *own.paths_of(words)]
+
     def scope(self) -> Scope:
         """The scope that it asks for. Raises ScopeError."""
         values = self.values
@@ -119,18 +136,24 @@ class Job:
             values.get("segments"),
             values.get("threads", 0),
             values.get("every_step", False),
+            values.get("processes", 1),
         )
 
     def properties(self) -> list[str]:
         """The properties that it checks."""
         if "properties" in self.values:
             return list(dict.fromkeys(self.values["properties"]))
-        return threads.property_names(self.scope()) if self.values.get("threads") else vm.property_names()
+        if self.has_processes:
+            return processes.property_names(self.scope())
+        names = vm.followed(vm.property_names(), self.kernels, self.scope())
+        return threads.property_names(self.scope()) if self.values.get("threads") else names
 
     def builder(self) -> Callable[[str, Scope, Sequence[str]], Any]:
         """What makes a system of a kernel in its scope."""
         if self.values.get("threads"):
             return threads.build
+        if self.has_processes:
+            return processes.build
         return segments.build if self.values.get("segments") is not None else vm.build
 
     def command(self) -> list[str]:
@@ -145,7 +168,8 @@ class Job:
         for key, value in self.values.items():
             option = f"--{key.replace('_', '-')}"
             if key == "properties":
-                words += [word for name in dict.fromkeys(value) for word in ("-p", name)]
+                for name in dict.fromkeys(value):  # a file's name may begin as an option does
+                    words += [f"-p{name}"] if name.startswith("-") else ["-p", name]
             elif key in SCOPE_KEYS and value is not False:
                 words += [option] if value is True else [option, ",".join(value) if key in LISTS else str(value)]
         return words
@@ -154,40 +178,13 @@ class Job:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def lines_of(text: str) -> dict[tuple[str, ...], int]:
-    """The line of each table and key that stands at the beginning of a line, by its path."""
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line)
-        key = re.match(r"\s*((?:\"[^\"]*\"|'[^']*'|[\w-]|\s*\.\s*)+)\s*=", line)
-        path = _path(header[1]) if header else (*table, *_path(key[1])) if key else ()
-        if header and path:
-            table = path
-        for length in range(1, len(path) + 1):
-            found.setdefault(path[:length], number)
-    return found
-
-
-def _path(key: str) -> tuple[str, ...]:
-    try:
-        inner: Any = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError:
-        return ()
-    path = []
-    while isinstance(inner, dict):
-        ((name, inner),) = inner.items()
-        path.append(name)
-    return tuple(path)
-
-
 class _File:
     """A job file as it was read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()  # with its line ends as they are
             self.data = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
@@ -246,6 +243,8 @@ def _read(path: Path, above: list[Path], jobs: dict[str, Job]) -> None:
     if not isinstance(include, list) or not all(isinstance(word, str) for word in include):
         raise file.fail("include is not a list of file names", "include")
     for word in include:
+        if is_unprintable(word):
+            raise file.fail(f"include has a name that cannot be shown: {word!a}", "include")
         other = path.parent / word
         if other.resolve() in [one.resolve() for one in (*above, path)]:
             raise file.fail(f"{word} includes itself", "include")
@@ -257,6 +256,8 @@ def _read(path: Path, above: list[Path], jobs: dict[str, Job]) -> None:
         file.check_known(key, sorted(SCOPE_KEYS), "defaults")
         _check_value(file, key, value, "defaults", key)
     for name, table in file.table(file.data.get("job", {}), "job", "job").items():
+        if is_unprintable(name):
+            raise JobError(f"{path}:{file.line('job', name)}: the job {name!a} has a character that cannot be shown")
         if name in jobs:
             raise file.fail(f"there is a job of that name in {jobs[name].where}", "job", name)
         jobs[name] = _job(file, name, file.table(table, "it", "job", name), defaults)
@@ -293,7 +294,11 @@ def _job(file: _File, name: str, table: dict[str, Any], defaults: dict[str, Any]
         ]
     job = Job(name, kind, {**inherited, **values}, {}, file.path, job.line)
     expected = _expected(file, job, table.get("expect", {}))
-    return Job(name, kind, job.values, expected, file.path, job.line, table.get("what"))
+    return Job(name, kind, job.values, expected, file.path, job.line, _one_line(table.get("what")))
+
+
+def _one_line(text: str | None) -> str | None:
+    return None if text is None else " ".join(text.split())
 
 
 def _from_here(folder: Path, names: Any) -> Any:
@@ -303,7 +308,9 @@ def _from_here(folder: Path, names: Any) -> Any:
     base, patches, paths = vm.split_name(names)
     if folder == Path() or not paths:
         return names
-    return "+".join([base, *patches, *(str(folder / path) for path in paths)])
+    found = [str(folder / path) for path in paths]
+    # of a path with a plus sign the folder has to be seen to be one
+    return "+".join([base, *patches, *(f"./{path}" if "+" in path and path[0] != "/" else path for path in found)])
 
 
 def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
@@ -327,8 +334,25 @@ def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
     }[key]
     if not is_good:
         raise file.fail(f"{key} is not {wanted}", *place)
+    words = value if isinstance(value, list) else [value]
+    if key in NAMES and any(is_unprintable(" ".join(word.split()) if key in ONE_LINE else word) for word in words):
+        raise file.fail(f"{key} has a character that cannot be shown", *place)
     if key == "memory" and memory_of(value) < LEAST_MEMORY:
         raise file.fail(f"memory is less than the {LEAST_MEMORY >> 20}M that any search needs", *place)
+
+
+def is_unprintable(text: str) -> bool:
+    """Has the text a character that ends a line, steers a terminal, or that XML has no place for?"""
+    is_hidden = any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or one in "\ufffe\uffff" for one in text)
+    return is_hidden or any(ord(one) in turning for one in text for turning in DIRECTIONS)
+
+
+def _of_key(file: _File, job: Job, key: str, why: str) -> JobError:
+    """The error about the value of a key, which may be one of the defaults."""
+    place = ("job", job.name, key)
+    if key in job.values and place not in file.lines and ("defaults", key) in file.lines:
+        return file.fail(f"job '{job.name}': {why}", "defaults", key)
+    return file.fail(why, *(place if key in job.values else place[:2]))
 
 
 def memory_of(text: str) -> int:
@@ -352,11 +376,11 @@ def _check_names(file: _File, job: Job) -> None:
         except ScopeError as error:
             option = re.search(r"--([a-z-]+)", str(error))
             key = option[1].replace("-", "_") if option else ""
-            raise file.fail(str(error), *place, *([key] if key in job.values else [])) from None
-    for key in ("max_map_count", "depth", "max_states", "timeout"):
+            raise _of_key(file, job, key, str(error)) from None
+    for key in ("max_map_count", "depth", "max_states", "timeout", "threads"):
         if job.values.get(key) == 0:
             raise file.fail(f"{key} is 0; it has to be at least 1", *place, key)
-    known = threads.KNOWN if job.values.get("threads") else PROPERTIES
+    known = threads.KNOWN if job.values.get("threads") else processes.KNOWN if job.has_processes else PROPERTIES
     for name in (*job.values.get("properties", ()), *([job.values["prove"]] if job.kind == "prove" else [])):
         if name not in known and (job.kind == "prove" or own.split(name)[0] is None):
             key = "prove" if job.kind == "prove" else "properties"
@@ -422,6 +446,9 @@ def _expectation(file: _File, job: Job, table: dict[str, Any], *place: str) -> E
         raise file.fail(f"{wrong}; there are {', '.join(WANTED[job.kind])}", *place, "verdict")
     if reason is not None and not isinstance(reason, str):
         raise file.fail("reason is not a text", *place, "reason")
+    reason = _one_line(reason)
+    if is_unprintable(reason or ""):
+        raise file.fail("reason has a character that cannot be shown", *place, "reason")
     lengths = {side: table[side] for side in sides if side in table}
     for side, length in lengths.items():
         if type(length) is not int or length < 1:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
 from checker.coverage_command import add_coverage
 from checker.crew import ClusterError
+from checker.ending import ended_by, ends_in_order
 from checker.expected import SEED_SCOPE, seed_kernels, unexpected
 from checker.graph_command import add_graph
 from checker.jobs import JobError
@@ -31,14 +31,17 @@ from checker.options import (
     add_processes,
     add_scope,
     add_threads,
+    memory_of,
     number,
+    outputs_of,
     positive,
     scope_of,
     split_words,
+    workers_of,
 )
+from checker.outputs import OutputError, check_outputs, write_at_once
 from checker.progress import ProgressLine
 from checker.real import add_real
-from checker.rounds import LEAST_MEMORY, MOST_WORKERS
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.search import Limits
 from checker.system import System
@@ -80,6 +83,7 @@ INPUT_ERRORS = (
     ClusterError,
     KernelError,
     JobError,
+    OutputError,
 )
 
 
@@ -103,6 +107,8 @@ def fail(message: str) -> NoReturn:
 def check_command(options: argparse.Namespace) -> int:
     """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states, options.memory)
+    if options.svg is not None and (scope.threads or scope.processes > 1):
+        fail("--svg: there are no pictures of threads, nor of two processes")
     known, kernels, build = what_to_check(scope)
     kernels = options.kernel or kernels
     words = list(dict.fromkeys(options.property)) or vm.followed(known, kernels, scope)
@@ -131,7 +137,7 @@ def check_command(options: argparse.Namespace) -> int:
         if is_seed_job:
             print("\n".join(surprises or ["every verdict is as expected"]))
     if options.svg is not None:
-        Path(options.svg).write_text(check_svg(checks), encoding="utf-8")
+        write_at_once(Path(options.svg), check_svg(checks))
     if is_seed_job:
         return VIOLATED if surprises else HOLDS
     return exit_code(checks)
@@ -226,7 +232,7 @@ def tradeoff_command(options: argparse.Namespace) -> int:
     graphs = Graphs()
     worst = [worst_of(kernel, scope, limits, graphs) for kernel in options.kernel or TRADEOFF_KERNELS]
     if options.svg is not None:
-        Path(options.svg).write_text(tradeoff_svg(worst, scope), encoding="utf-8")
+        write_at_once(Path(options.svg), tradeoff_svg(worst, scope))
     if options.format == "json":
         print(json.dumps(tradeoff_data(worst, scope), indent=1))
     else:
@@ -274,9 +280,8 @@ def run_command(options: argparse.Namespace) -> int:
         print(itf_text(options.kernel, None, steps), end="")
         return HOLDS
     if options.svg is not None:
-        Path(options.svg).write_text(
-            film_svg(f"{'; '.join(map(str, calls))} on {options.kernel}", steps, pages), "utf-8"
-        )
+        title = f"{'; '.join(map(str, calls))} on {options.kernel}"
+        write_at_once(Path(options.svg), film_svg(title, steps, pages))
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
@@ -344,29 +349,17 @@ def list_command(options: argparse.Namespace) -> int:
 # ---- options -------------------------------------------------------------------------------------
 
 
-def _workers(text: str) -> int:
-    value = positive(text)
-    if value > MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{value} is more than {MOST_WORKERS}")
-    return value
-
-
-def _memory(text: str) -> int:
-    found = re.fullmatch(r"([0-9]{1,9})([KMGT])", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a size, as in 4G or 700M")
-    value = int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
-    if value < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"{text} is less than the {LEAST_MEMORY >> 20}M that any search needs")
-    return value
-
-
 def _add_means(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--run", choices=("compiled", "interpreted"), default="compiled", help="default compiled; both find the same")
-    add("--workers", type=_workers, metavar="N", help="threads (default: as many as there are processors)")
+    add("--workers", type=workers_of, metavar="N", help="threads (default: as many as there are processors)")
     add("--ray", metavar="ADDRESS", help="search on a Ray cluster: its address, auto, or local to start one here")
-    add("--memory", type=_memory, metavar="SIZE", help="stop before the process takes more than this, as in 4G or 700M")
+    add(
+        "--memory",
+        type=memory_of,
+        metavar="SIZE",
+        help="stop before the process takes more than this, as in 4G or 700M",
+    )
     add("--checkpoint", metavar="DIR", help="write the search down there every few seconds, and go on from there")
 
 
@@ -476,18 +469,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(["check", *words])
     command: Callable[[Any], int] = options.command
     try:
-        code = command(options)
-        sys.stdout.flush()
+        check_outputs(*outputs_of(options))
+        with ends_in_order():
+            code = command(options)
+            sys.stdout.flush()
         return code
     except RecursionError:
         fail("a patch or a trace is nested too deeply")
-    except (*INPUT_ERRORS, JobError) as error:
+    except INPUT_ERRORS as error:
         fail(str(error))
     except OutOfBounds as error:
         fail(f"the kernel's functions lead to a state that the scope has no room for: {error}")
-    except KeyboardInterrupt:
-        print("vmacheck: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as end:
+        return ended_by(end)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

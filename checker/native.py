@@ -30,10 +30,16 @@ _loaded: dict[str, "Library"] = {}
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: $VMACHECK_CACHE, else vmacheck in the user's cache folder."""
+    """Where builds are kept: $VMACHECK_CACHE, else vmacheck in the user's cache folder.
+
+    A user without a home has none: it is a path where nothing can be written.
+    """
     if chosen := os.environ.get("VMACHECK_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vmacheck"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vmacheck"
+    except RuntimeError:
+        return Path(os.devnull) / "vmacheck"
 
 
 class Library:

@@ -4,6 +4,7 @@
 import argparse
 import re
 
+from checker.rounds import LEAST_MEMORY, MOST_WORKERS
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
 from checker.subset import LARGEST
 from model.interleaving import ONLY_OF_THREADS
@@ -31,6 +32,25 @@ def positive(text: str) -> int:
     value = number(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def workers_of(text: str) -> int:
+    """A number of threads."""
+    value = positive(text)
+    if value > MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{value} is more than {MOST_WORKERS}")
+    return value
+
+
+def memory_of(text: str) -> int:
+    """A size in bytes."""
+    found = re.fullmatch(r"([0-9]{1,9})([KMGT])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size, as in 4G or 700M")
+    value = int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
+    if value < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text} is less than the {LEAST_MEMORY >> 20}M that any search needs")
     return value
 
 
@@ -82,3 +102,14 @@ def scope_of(options: argparse.Namespace) -> Scope:
         getattr(options, "every_step", False),
         getattr(options, "processes", None) or 1,
     )
+
+
+FILES = {"svg": "--svg", "output": "-o", "json": "--json", "junit": "--junit", "sarif": "--sarif", "html": "--html"}
+FOLDERS = {"itf": "--itf"}
+
+
+def outputs_of(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """The files and the folders that the options have written, by option."""
+    given = {name: value for name, value in vars(options).items() if isinstance(value, str)}
+    files = {option: given[name] for name, option in FILES.items() if name in given}
+    return files, {option: given[name] for name, option in FOLDERS.items() if name in given}

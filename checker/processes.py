@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from checker import vm
+from checker import own, vm
 from checker.layout import Layout
 from checker.link import Program, check_unchanging, linked_with
 from checker.prune import without_kinds
@@ -31,6 +31,8 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
     """The kernel as a system of two processes. Raises UnknownName, LinkError for a user's file, and ScopeError."""
     if not vm.is_modern(name):
         raise ScopeError(f"--processes is about today's kernels, and {name} is none; --threads has fork for it")
+    for path in own.paths_of(properties):
+        raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
     calls = scope.calls() if calls is None else calls
     vm.check_is_followed(name, scope, ())
     if FLAT in properties and FLAT not in property_names(scope):

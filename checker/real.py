@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checker.outputs import write_at_once
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
 from checker.vm import is_modern
 from counterexamples.against import (
@@ -150,7 +151,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
         print(text, end="")
     else:
         try:
-            Path(options.output).write_text(text)
+            write_at_once(Path(options.output), text)
         except OSError as error:
             raise KernelError(f"{options.output}: {error.strerror}") from None
     print(outcome_text(options, status, said), file=sys.stderr if options.output is None else sys.stdout)
@@ -195,7 +196,7 @@ def replay_command(options: argparse.Namespace) -> int:
     else:
         show(against_text(options.against, options.kernel, batch[0]))
     if options.svg is not None:
-        Path(options.svg).write_text(against_svg(options.against, options.kernel, batch[0]), encoding="utf-8")
+        write_at_once(Path(options.svg), against_svg(options.against, options.kernel, batch[0]))
     return int(any(one.first is not None for one in batch))
 
 

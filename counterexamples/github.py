@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What jobs came to for GitHub Actions: annotations on standard output, and a summary in Markdown."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 
 from checker.ci import AS_EXPECTED, Report
@@ -26,6 +28,15 @@ def annotations(reports: Sequence[Report]) -> list[str]:
             if message:
                 lines.append(_command("error", job.path, job.line, f"{report.job.name}: {what}", message))
     return lines
+
+
+def as_no_command(lines: Sequence[str]) -> list[str]:
+    """Lines that the runner is to print as they are, whatever a job in them is called."""
+    text = "\n".join(lines)
+    if not re.search(r"^\s*::|##\[", text, re.MULTILINE):
+        return [*lines]
+    token = hashlib.sha256(text.encode()).hexdigest()
+    return [f"::stop-commands::{token}", *lines, f"::{token}::"]
 
 
 def _command(level: str, path: str, line: int, title: str, message: str) -> str:
@@ -54,11 +65,13 @@ def summary(reports: Sequence[Report]) -> str:
                 head = f"{outcome.name or report.job.kind} is {outcome.found}, not {outcome.wanted}"
                 rows += ["", f"### {_cell(report.job.name)}: {outcome.surprise}: {_cell(head)}"]
                 drawn = films(shown(report, outcome))
-                rows += ["", "```", *drawn, "```", "", LEGEND] if drawn else []
+                fence = "`" * (1 + max([2, *map(len, re.findall("`+", "\n".join(drawn)))]))
+                rows += ["", fence, *drawn, fence, "", LEGEND] if drawn else []
         for message in filter(None, (report.drift, report.error)):
             rows += ["", f"### {_cell(report.job.name)}: {_cell(message)}"]
     return "\n".join([*rows, ""])
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    """The text, with nothing in it that Markdown or HTML would make something of."""
+    return re.sub(r"[\\`*\[\]<>|~#&@!:]", lambda found: f"&#{ord(found[0])};", text)

@@ -8,13 +8,16 @@ string says that there is none. The first state is that of no calls.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from checker.check import Result
+from checker.outputs import write_at_once
+from checker.processes import has_processes
 from checker.threads import is_threaded
+from counterexamples.forked import replay_processes
 from counterexamples.interleaving import Process, ThreadStep, replay_threads
 from counterexamples.replay import Step, replay
 
@@ -104,7 +107,8 @@ def write_itf(folder: Path, results: Iterable[Result]) -> list[Path]:
 def _trace_of(result: Result) -> Trace | None:
     if result.calls is None or result.claim.sometimes:
         return None
-    steps = (replay_threads if is_threaded(result.system) else replay)(result.system, result.calls)
+    replayed: Callable[..., Any] = replay_processes if has_processes(result.system) else replay
+    steps = (replay_threads if is_threaded(result.system) else replayed)(result.system, result.calls)
     return result.system.name, result.claim.name, steps
 
 
@@ -114,7 +118,7 @@ def write_traces(folder: Path, traces: Iterable[Trace]) -> list[Path]:
     paths: list[Path] = []
     for kernel, name, steps in traces:
         path = _unused(folder, f"{kernel}.{name}", paths)
-        path.write_text(itf_text(kernel, name, steps), encoding="utf-8")
+        write_at_once(path, itf_text(kernel, name, steps))
         paths.append(path)
     return paths
 

@@ -2,11 +2,13 @@
 """What jobs came to as JUnit XML: a suite a job, a case a verdict; what is not as expected is a failure."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from checker.ci import AS_EXPECTED, Outcome, Report
+from checker.outputs import OutputError
 from counterexamples.ci_report import job_words
 from counterexamples.programs import films, shown
 
@@ -15,12 +17,30 @@ Element = ElementTree.Element
 
 def junit_text(reports: Sequence[Report]) -> str:
     """The XML, as the schema of Ant's JUnit reports has it. The report is of SOURCE_DATE_EPOCH, if that is set."""
-    now = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()))
+    now = time_of_report()
     root = Element("testsuites")
     for number, report in enumerate(reports):
         root.append(_suite(number, report, time.strftime("%Y-%m-%dT%H:%M:%S", now)))
+    for element in root.iter():
+        element.text = _clean(element.text or "")
+        element.attrib = {name: _clean(value) for name, value in element.attrib.items()}
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def time_of_report() -> time.struct_time:
+    """When the report is of. Raises OutputError for a SOURCE_DATE_EPOCH that is no time."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if not given:
+        return time.gmtime()
+    if not re.fullmatch(r"[0-9]{1,11}", given):
+        raise OutputError(f"SOURCE_DATE_EPOCH is '{given}'; it has to be a number of seconds")
+    return time.gmtime(int(given))
+
+
+def _clean(text: str) -> str:
+    """The text without the characters that XML has no place for."""
+    return re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
 def _suite(number: int, report: Report, now: str) -> Element:

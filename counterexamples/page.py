@@ -58,7 +58,7 @@ def _tiles(reports: Sequence[Report]) -> list[str]:
 
 def anchor(report: Report, outcome: Outcome) -> str:
     """The name of the place in the page where an outcome's programs are."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{report.job.name}.{outcome.name or report.job.kind}")
+    return f"{job_id(report)}/{outcome.name or report.job.kind}"
 
 
 def _verdict(report: Report, outcome: Outcome) -> str:

@@ -36,7 +36,7 @@ def coverage_html(report: Report) -> list[str]:
 def _graph_html(report: Report) -> list[str]:
     """The state graph of the job's kernel in as many pages as there is room to draw it for; nothing if that is none."""
     job = report.job
-    if job.values.get("threads") or job.values.get("segments"):
+    if job.values.get("threads") or job.values.get("segments") or job.has_processes:
         return []
     for pages in range(min(job.scope().pages, MOST_PAGES), 0, -1):
         try:
@@ -50,8 +50,13 @@ def _graph_html(report: Report) -> list[str]:
 
 
 def job_id(report: Report) -> str:
-    """The name of the job's place in the page."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"job.{report.job.name}")
+    """The name of the job's place in the page, which no other job has."""
+    return f"job.{as_id(report.job.name)}"
+
+
+def as_id(name: str) -> str:
+    """A name of letters, digits and .-_ only, which no other name is made into."""
+    return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}_" if found[0] != "_" else "__", name)
 
 
 def _branches_html(report: Report) -> list[str]:

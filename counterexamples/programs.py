@@ -8,6 +8,7 @@ from typing import Any
 from checker import vm
 from checker.ci import BAD, Outcome, Report
 from checker.scope import Scope
+from counterexamples.forked import process_film
 from counterexamples.interleaving import Process, ThreadStep, replay_text, thread_film
 from counterexamples.picture import film
 from counterexamples.replay import Page, Step, Vma, replay
@@ -30,12 +31,18 @@ class Shown:
 
     @property
     def is_threaded(self) -> bool:
-        """Is it an interleaving?"""
+        """Is it one of threads, or of processes?"""
         return bool(self.steps) and isinstance(self.steps[0], ThreadStep)
 
     def film(self) -> list[str]:
         """A line a step."""
-        return (thread_film if self.is_threaded else film)(self.steps, self.pages)
+        if self.is_threaded and not vm.is_modern(self.kernel):
+            return thread_film(self.steps, self.pages)
+        return (process_film if self.is_threaded else film)(self.steps, self.pages)
+
+    def lines(self) -> list[str]:
+        """The lines of the film that are about a step, without a heading."""
+        return self.film()[-len(self.steps) :] if self.steps else []
 
     def c_program(self) -> str | None:
         """The program in C, or None if none can be made to follow it."""
@@ -116,11 +123,15 @@ def _replayed(shows: str, kernel: str, witness: Mapping[str, Any]) -> Shown:
 
 def _from_data(shows: str, kernel: str, operations: Sequence[str], data: Sequence[Mapping[str, Any]]) -> Shown:
     trace = "; ".join(operations)
-    of_threads = is_interleaving(trace, stacks=not vm.is_modern(kernel))
-    calls: Sequence[Any] = parse_interleaving(trace) if of_threads else parse_trace(trace)
+    calls: Sequence[Any] = parse_trace(trace, processes=True) if vm.is_modern(kernel) else parsed(trace)
     make = _thread_step if data and "threads" in data[0] else _step
     steps = tuple(make(call, step) for call, step in zip(calls, data, strict=False))  # one may stop the kernel
     return Shown(shows, kernel, trace, max((call.end for call in calls), default=1), steps)
+
+
+def parsed(trace: str) -> Sequence[Any]:
+    """The calls of a trace of a kernel of 2004, with or without threads."""
+    return parse_interleaving(trace) if is_interleaving(trace) else parse_trace(trace)
 
 
 def _step(call: Any, data: Mapping[str, Any]) -> Step:

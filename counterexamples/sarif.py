@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from checker.ci import AS_EXPECTED, BAD, Outcome, Report
 from counterexamples.ci_report import job_does
@@ -90,9 +91,8 @@ def _fingerprint(report: Report, outcome: Outcome) -> str:
 
 
 def _flow(program: Shown) -> dict[str, Any]:
-    lines = program.film()[1 if program.is_threaded else 0 :]
     steps = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(program.lines()):
         place = entry(program, number)
         location = {"message": {"text": line.strip()}, **(_location(place) if place else {})}
         steps.append({"location": location, "executionOrder": number + 1})
@@ -101,7 +101,7 @@ def _flow(program: Shown) -> dict[str, Any]:
 
 def _location(place: Place) -> dict[str, Any]:
     path = Path(place.path)
-    uri = path.as_uri() if path.is_absolute() else path.as_posix()
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     physical = {"artifactLocation": {"uri": uri}, "region": {"startLine": place.line}}
     if place.function is None:
         return {"physicalLocation": physical}

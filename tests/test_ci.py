@@ -12,7 +12,8 @@ import pytest
 from checker import ci
 from checker.ci import Runner, surprise_of
 from checker.inputs import digest
-from checker.jobs import Expectation, JobError, lines_of, read_jobs
+from checker.jobs import Expectation, JobError, read_jobs
+from checker.lines import lines_of
 from tests.helpers import vmacheck
 
 ROOT = Path(__file__).parent.parent

@@ -255,7 +255,7 @@ def dom(reports, fragment=""):
 def test_the_page_in_a_browser(reports):
     """What is not as expected is open; a link to another counterexample opens that, and what it is inside of."""
     text = dom(reports)
-    known = 'id="known.rmap_finds_every_page"'
+    known = 'id="job.known/rmap_finds_every_page"'
     opened = re.compile(r"<details open=\"\"><summary>(?:(?!</details>).)*?" + known, re.DOTALL)
     assert known in text
     assert not opened.search(text)
@@ -263,7 +263,7 @@ def test_the_page_in_a_browser(reports):
         1 for _ in re.finditer(r"<details open>", (reports / "out.html").read_text())
     )
     assert "<button>copy</button>" in text
-    again = dom(reports, "#known.rmap_finds_every_page")
+    again = dom(reports, "#job.known/rmap_finds_every_page")
     assert opened.search(again)
     assert again.count('<details open=""') == text.count('<details open=""') + 1
 
