@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from checker import threads, vm
+from checker import processes, threads, vm
 from checker.check import check
 from checker.compare import BY, Graphs, compare_kernels
 from checker.interpreted import Machine
@@ -18,11 +18,12 @@ from checker.search import Limits
 from checker.system import System
 from model import interleaving
 from model.mm import EINVAL
-from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call, only_of_today
+from model.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call, only_of_today
 from model.traces import parse_trace
-from properties import PROPERTIES, THREAD_PROPERTIES
+from model.unistd import NR_exit, NR_fork
+from properties import PROCESS_PROPERTIES, PROPERTIES, THREAD_PROPERTIES
 
-KNOWN = {**PROPERTIES, **THREAD_PROPERTIES}
+KNOWN = {**PROPERTIES, **PROCESS_PROPERTIES, **THREAD_PROPERTIES}
 LONGEST_PROGRAM = 16  # times the kinds of call
 HOLDS, BOUNDED, REFUTED, OPEN, UNCHECKED = "holds", "holds within bound", "refuted", "open", "not checked here"
 
@@ -112,16 +113,21 @@ def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
 GRAPHS = Graphs()
 
 
-def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0) -> Scope:
-    """A scope of the usual calls and some more; of so many threads, if faults are in steps."""
-    known = [*OPERATIONS, *interleaving.ONLY_OF_THREADS]
+def scope(
+    pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0, forks: bool = False
+) -> Scope:
+    """A scope of the usual calls and some more; of so many threads, if faults are in steps; or of two processes."""
+    known = [*EVERY_OPERATION, *interleaving.ONLY_OF_THREADS]
     operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), known)
-    return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve, threads=many)
+    protections = in_order(prot.split(","), PROTECTIONS)
+    return Scope(pages, protections, operations, noreserve, threads=many, processes=2 if forks else 1)
 
 
 def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as what the scope asks for."""
     with AST_LOCK:
+        if scope.processes > 1:
+            return processes.build(kernel, scope, properties)
         return threads.build(kernel, scope, properties) if scope.threads else vm.build(kernel, scope, properties)
 
 
@@ -266,7 +272,8 @@ def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happen
 @lru_cache(maxsize=64)
 def _machine(kernel: str, pages: int) -> Machine:
     """A kernel to step through any calls, up to LONGEST_PROGRAM of them."""
-    every_kind = [call for call in (Call(nr, 0) for nr in NAMES) if only_of_today(call) is None]
+    known = [Call(nr, 0) for nr in NAMES if nr not in (NR_fork, NR_exit)]
+    every_kind = [call for call in known if vm.is_modern(kernel) or only_of_today(call) is None]
     with AST_LOCK:
         system = vm.build(kernel, Scope(pages), calls=every_kind)
     return Machine(vm.without_renaming(system, every_kind * LONGEST_PROGRAM))

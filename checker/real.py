@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, in_order
-from checker.vm import is_modern
+from checker.vm import is_modern, split_name
 from counterexamples.against import (
     LIVE,
     against_data,
@@ -23,6 +23,7 @@ from counterexamples.against import (
 )
 from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
+from counterexamples.nearest import AUTO, chosen_for, warning
 from counterexamples.report import SCHEMA
 from counterexamples.report import count as counted
 from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out, try_out_booted
@@ -60,6 +61,23 @@ def read(name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not text"
         raise KernelError(f"{name}: {reason}") from None
+
+
+def model_for(named: str | None, kernel: str, default: str | None = None, aloud: bool = True) -> str:
+    """The model kernel to hold a real one against: the one that was named, or the default, or the one that it is.
+
+    Says which was chosen and why, on standard error unless aloud; and there, if another was named than the real one is.
+    Raises KernelError and UnknownName.
+    """
+    if (named or default) is None or named == AUTO:
+        chosen = chosen_for(kernel)
+        print("\n".join(chosen.lines()), file=sys.stdout if aloud else sys.stderr)
+        return chosen.kernel
+    if named is not None:
+        split_name(named)
+        if (said := warning(named, kernel)) is not None:
+            print(f"vmacheck: warning: {said}", file=sys.stderr)
+    return str(named or default)
 
 
 # ---- reproduce -----------------------------------------------------------------------------------
@@ -138,6 +156,8 @@ def reproduce_command(options: argparse.Namespace) -> int:
         raise KernelError("--harness is for --style kselftest")
     if options.harness and not (options.harness / HARNESS.name).is_file():
         raise KernelError(f"there is no {options.harness / HARNESS.name}")
+    if options.expect is not None:
+        options.expect = model_for(options.expect, options.kernel, aloud=options.output is not None)
     program = chosen(options)
     text = c_text(program, options.style)
     if options.kernel == LIVE:
@@ -186,6 +206,7 @@ def replay_command(options: argparse.Namespace) -> int:
         raise KernelError("--svg is for one TRACE")
     traces = list(traces_in(options.batch)) if options.batch is not None else [calls_of(text_of(options.trace))]
     sized = [(calls, options.pages or max(call.room for call in calls)) for calls in traces]
+    options.against = model_for(options.against, options.kernel, EXPECTED, options.format == "text")
     batch = compare_with_real(options.against, options.kernel, sized)
     if options.format == "json":
         data = [against_data(options.against, options.kernel, one) for one in batch]
@@ -223,6 +244,9 @@ def conform_command(options: argparse.Namespace) -> int:
         options.noreserve,
         processes=options.processes or 1,
     )
+    if options.random is not None and options.kernel_image != LIVE:
+        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+    options.kernel = model_for(options.kernel, options.kernel_image, aloud=options.format == "text")
     if options.random is not None:
         return conform_at_random(options, scope)
     real = name_of_kernel(options.kernel_image)
@@ -245,8 +269,6 @@ def conform_command(options: argparse.Namespace) -> int:
 
 def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
     """vmacheck conform --random."""
-    if options.kernel_image != LIVE:
-        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
     try:
         from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
     except ImportError:
@@ -275,7 +297,11 @@ def add_real(commands: Any) -> None:
         "--from", dest="source", metavar="FILE", help="a counterexample of a result that was written with --format json"
     )
     add("--id", type=_positive, default=1, metavar="N", help="the N-th of them (default 1)")
-    add("--expect", metavar="KERNEL", help=f"the model to compare with (default: that of the result, or {EXPECTED})")
+    add(
+        "--expect",
+        metavar="KERNEL",
+        help=f"the model; auto: the real kernel's (default: that of the result, or {EXPECTED})",
+    )
     add("--kernel", default=LIVE, metavar="IMAGE", help="where to run it: live (default), or an image to boot in QEMU")
     add("-o", dest="output", metavar="FILE.c", help="where to write it (default: standard output)")
     add("--style", choices=STYLES, default="program", help="a program, or tests for the kernel's own harness")
@@ -293,7 +319,7 @@ def add_real(commands: Any) -> None:
         metavar="IMAGE",
         help="live, the running kernel (default), or an image to boot in QEMU",
     )
-    add("--against", default=EXPECTED, metavar="KERNEL", help=f"the model (default {EXPECTED})")
+    add("--against", metavar="KERNEL", help=f"the model; auto: the real kernel's (default {EXPECTED})")
     add("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
     add("--svg", metavar="FILE", help="also draw both, side by side")
     add("--format", choices=["text", "json"], default="text")
@@ -304,7 +330,7 @@ def add_real(commands: Any) -> None:
 def _add_conform(commands: Any) -> None:
     one = commands.add_parser("conform", help="every sequence of a scope on a model kernel and on a real one")
     add = one.add_argument
-    add("kernel", metavar="KERNEL")
+    add("kernel", nargs="?", metavar="KERNEL", help="the model (default auto: the real kernel's, or the nearest)")
     add(
         "--kernel",
         dest="kernel_image",
