@@ -47,6 +47,7 @@ from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.itf import itf_text, write_itf
 from counterexamples.live import KernelError
+from counterexamples.partings import classes_data, classes_of, classes_text
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_svg, check_text, step_data
@@ -187,6 +188,11 @@ def exit_code(checks: Sequence[Checked]) -> int:
 def compare_command(options: argparse.Namespace) -> int:
     """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if that is open."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    if options.classes:
+        found = classes_of(options.a, options.b, scope, limits, Graphs())
+        is_json = options.format == "json"
+        print(json.dumps(classes_data(found), indent=1) if is_json else "\n".join(classes_text(found)))
+        return VIOLATED if found.found else HOLDS if found.closed else INCOMPLETE
     begin = time.perf_counter()
     with ProgressLine() as progress:
         compared = compare_kernels(options.a, options.b, options.by, scope, limits, progress.of)
@@ -406,6 +412,7 @@ def parser() -> argparse.ArgumentParser:
     four.add_argument("a", metavar="KERNEL_A")
     four.add_argument("b", metavar="KERNEL_B")
     four.add_argument("--by", choices=list(BY), default="vmas", help="what to compare (default vmas)")
+    four.add_argument("--classes", action="store_true", help="of today's kernels: where they merge differently")
     add_scope(four)
     four.set_defaults(command=compare_command)
 

@@ -39,8 +39,10 @@ LENGTH, LENGTH_OF_WALKS = 20, 40  # of random programs, if nothing else is said
 EXPECTED = "linux-2.6.8"
 
 
-def calls_of(text: str) -> list[Call]:
-    """A trace that a program can carry out. Raises TraceError."""
+def calls_of(text: str, forks: bool = False) -> list[Call]:
+    """A trace that a program can carry out; forks: it may go on in a child. Raises TraceError."""
+    if forks and "fork" in text:
+        return parse_trace(text, processes=True)
     if is_interleaving(text):
         raise TraceError("a trace of threads or processes is not one that a program can be made to follow step by step")
     calls = parse_trace(text)
@@ -133,7 +135,7 @@ def chosen(options: argparse.Namespace) -> Program:
     if (options.trace is None) == (options.source is None):
         raise KernelError("give a TRACE, or --from a result")
     if options.source is None:
-        return program_of(options.expect or EXPECTED, calls_of(text_of(options.trace)), pages=options.pages)
+        return program_of(options.expect or EXPECTED, calls_of(text_of(options.trace), True), pages=options.pages)
     try:
         found = list(counterexamples_in(json.loads(read(options.source)), Found("", "", None, ())))
     except json.JSONDecodeError as error:
@@ -143,7 +145,7 @@ def chosen(options: argparse.Namespace) -> Program:
     if options.id > len(found):
         raise KernelError(f"--id is {options.id}; {options.source} has {counted(len(found), 'counterexample')}")
     one = found[options.id - 1]
-    calls = calls_of("; ".join(one.operations))
+    calls = calls_of("; ".join(one.operations), True)
     pages = options.pages or (one.pages if max(call.end for call in calls) <= (one.pages or 0) else None)
     return program_of(options.expect or one.kernel or EXPECTED, calls, one.shows, pages)
 
