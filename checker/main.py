@@ -188,6 +188,8 @@ def exit_code(checks: Sequence[Checked]) -> int:
 def compare_command(options: argparse.Namespace) -> int:
     """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if that is open."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    if options.classes and options.by is not None:
+        fail("--classes and --by do not go together")
     if options.classes:
         found = classes_of(options.a, options.b, scope, limits, Graphs())
         is_json = options.format == "json"
@@ -195,7 +197,7 @@ def compare_command(options: argparse.Namespace) -> int:
         return VIOLATED if found.found else HOLDS if found.closed else INCOMPLETE
     begin = time.perf_counter()
     with ProgressLine() as progress:
-        compared = compare_kernels(options.a, options.b, options.by, scope, limits, progress.of)
+        compared = compare_kernels(options.a, options.b, options.by or "vmas", scope, limits, progress.of)
     if options.format == "json":
         print(json.dumps(compare_data(compared, scope, limits, time.perf_counter() - begin), indent=1))
     else:
@@ -411,7 +413,7 @@ def parser() -> argparse.ArgumentParser:
     four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")
     four.add_argument("a", metavar="KERNEL_A")
     four.add_argument("b", metavar="KERNEL_B")
-    four.add_argument("--by", choices=list(BY), default="vmas", help="what to compare (default vmas)")
+    four.add_argument("--by", choices=list(BY), help="what to compare (default vmas)")
     four.add_argument("--classes", action="store_true", help="of today's kernels: where they merge differently")
     add_scope(four)
     four.set_defaults(command=compare_command)
