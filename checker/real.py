@@ -248,6 +248,8 @@ def conform_command(options: argparse.Namespace) -> int:
     )
     if options.random is not None and options.kernel_image != LIVE:
         raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+    if options.random is not None:
+        check_hypothesis()
     options.kernel = model_for(options.kernel, options.kernel_image, aloud=options.format == "text")
     if options.random is not None:
         return conform_at_random(options, scope)
@@ -269,12 +271,18 @@ def conform_command(options: argparse.Namespace) -> int:
     return int(bool(found.differences))
 
 
-def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
-    """vmacheck conform --random."""
+def check_hypothesis() -> None:
+    """Raise KernelError if the extra that --random takes is not installed."""
     try:
-        from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+        import counterexamples.longer  # noqa: F401, PLC0415
     except ImportError:
         raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
+
+
+def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
+    """vmacheck conform --random."""
+    from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+
     real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length or LENGTH, options.seed)
     if options.format == "json":

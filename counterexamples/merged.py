@@ -32,6 +32,7 @@ class Part(NamedTuple):
     about: str
     a: str
     scope: Scope
+    depth: int | None = None
 
     @property
     def command(self) -> str:
@@ -39,7 +40,8 @@ class Part(NamedTuple):
         scope = self.scope
         words = [f"vmacheck compare {self.a} {NEW} --classes --pages {scope.pages}"]
         words += [f"--prot {','.join(scope.protections)}"] if scope.protections != DEFAULT_PROTECTIONS else []
-        return " ".join([*words, f"--ops {','.join(scope.operations)}"])
+        words += [f"--ops {','.join(scope.operations)}"]
+        return " ".join([*words, *([] if self.depth is None else [f"--depth {self.depth}"])])
 
 
 def _scope(pages: int, words: str, prot: str = "RW") -> Scope:
@@ -53,16 +55,17 @@ PARTS = (
     Part("madvise", OLD, _scope(3, "mmap,write,madvise")),
     Part("mbind", OLD, _scope(3, "mmap,write,mbind")),
     Part("mseal", OLD, _scope(3, "mmap,write,mseal")),
-    Part("Moves, where both move many vmas", MANY, _scope(4, "mmap,write,move")),
-    Part("mremap that leaves the old place mapped, too", MANY, _scope(3, "mmap,write,move,dontunmap")),
-    Part("mremap that grows, as far as --max-pgoff goes", MANY, _scope(3, "mmap,write,mremap")),
-    Part("New memory", OLD, _scope(3, "mmap,munmap,write,brk,populate", "R,RW")),
+    Part("Moves, where both move many vmas", MANY, _scope(3, "mmap,write,move")),
+    Part("The same with a page more, in up to 6 calls", MANY, _scope(4, "mmap,write,move"), 6),
+    Part("mremap that leaves the old place mapped", MANY, _scope(3, "mmap,write,dontunmap")),
+    Part("mremap that grows, as far as --max-pgoff goes", MANY, _scope(3, "mmap,write,mremap"), 5),
+    Part("New memory", OLD, _scope(3, "mmap,write,brk,populate")),
 )
 
 
 def text_of(part: Part) -> str:
     """A part as a section of the page."""
-    found = classes_of(part.a, NEW, part.scope, Limits(), Graphs())
+    found = classes_of(part.a, NEW, part.scope, Limits(part.depth), Graphs())
     lines = [f"$ {part.command}", *classes_text(found)]
     return "\n".join(["", f"## {part.about}", "", "```", *lines, "```", ""])
 
