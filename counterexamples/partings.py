@@ -26,7 +26,7 @@ from model.operations import NAMES, Call
 from model.unistd import NR_mmap, NR_mremap
 
 LEFT, RIGHT = (1, 2, 5, 6, 7), (1, 3, 4, 6, 8)  # merge cases that have to do with the vma on that side
-IN_PLACE = ("mprotect", "madvise", "mlock", "mlock2", "munlock", "mbind", "mseal")
+OF_ONE_VMA = ("mprotect", "madvise", "mlock", "mlock2", "munlock", "mbind", "mseal", "mremap")
 NONE, WRITTEN, UNWRITTEN, SAME = "-", "written", "unwritten", "same anon_vma"
 
 
@@ -92,7 +92,7 @@ class Reader:
         call, vmas = parting.calls[-1], self.vmas(parting.before)
         source = vma_at(vmas, call.addr)
         name = NAMES[call.nr]
-        if name in IN_PLACE and (source is None or source.end < call.addr + call.len):
+        if name in OF_ONE_VMA and (source is None or source.end < call.addr + call.len):
             return None
         one, two = (case_in(events) for events in parting.events)
         start, end = area_of(call)

@@ -12,6 +12,8 @@ from checker.today_programs import refused
 from counterexamples.claims_report import claims_data
 from model.kernels import MODERN_KERNELS
 from tests.helpers import vmacheck, vmacheck_json
+from tests.readme import output
+from tests.test_readme import BLOCKS
 
 VERDICTS = {
     "C1-today": HOLDS,
@@ -43,6 +45,12 @@ LENGTHS = {"C1": 5, "C10": 4, "C14": 5, "C15": 3, "C16": 3, "C19": 5, "C20": 6, 
 @pytest.fixture(scope="module")
 def decided():
     return decide_all(TODAY_CLAIMS)
+
+
+@pytest.mark.usefixtures("decided")
+def test_readme_shows_them_as_they_are_decided():
+    ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims --kernels today"]
+    assert output(kind, command) == shown, "run `make readme`"
 
 
 def test_every_claim_is_as_expected(decided):
@@ -82,15 +90,16 @@ def test_every_witness_replays(decided):
 
 
 # a wrong rule, put over one kernel, for each claim that holds
+# fmt: off
 NO_DUP = "def dup_anon_vma(mm, dst, src):\n    return\n"
-TAKES_ANY = "def find_mergeable_anon_vma(mm, vma):\n    for any in range(1, mm.map_count + 1):\n        if mm.vma[any].anon_vma != NULL:\n            return mm.vma[any].anon_vma\n    return NULL\n"
 NEVER_SHARES = "def find_mergeable_anon_vma(mm, vma):\n    return NULL\n"
-ONE_TOO_FAR = "def anon_vma_clone(mm, dst, src):\n    return\n"
+NO_CHAIN = "def anon_vma_fork(mm, vma, pvma):\n    anon_vma = anon_vma_alloc(mm)\n    mm.anon_vma[anon_vma].parent = mm.vma[pvma].anon_vma\n    list_add(mm, vma, anon_vma)\n    mm.vma[vma].anon_vma = anon_vma\n"
 MOVES_ONE = "def merges_with_source(flags):\n    return True\n\n\ndef remap_move(mm, addr, len, flags, new_addr):\n    return -EFAULT\n"
 REGARDLESS = "def is_mergeable_anon_vma(mm, vma):\n    return True\n\n\ndef are_anon_vmas_compatible(mm, vma1, vma2):\n    return True\n"
 MERGES_NOT = "def can_vma_merge_left(mm):\n    return False\n"
 FRESH = "def anon_vma_prepare(mm, vma):\n    mm.vma[vma].anon_vma = anon_vma_alloc(mm)\n    return 0\n"
 FREES = "def unlink_anon_vmas(mm, vma):\n    anon_vma = mm.vma[vma].anon_vma_node\n    if anon_vma != NULL:\n        list_del(mm, vma)\n        mm.vma[vma].anon_vma = NULL\n        anon_vma_free(mm, anon_vma)\n"
+# fmt: on
 MUTANTS = [
     ("C1-today", "linux-6.18+merge-regardless", MERGES_NOT),
     ("C2-today", "linux-6.18", FRESH),
@@ -105,7 +114,7 @@ MUTANTS = [
     ("C24-today", "linux-6.18", FREES),
     ("T-SAFE-2-today", "linux-6.16", NO_DUP),
     ("T-SAFE-4-today", "linux-6.18", NO_DUP),
-    ("T-SAFE-5-today", "linux-6.18", NO_DUP),
+    ("T-SAFE-5-today", "linux-6.18", NO_CHAIN),
 ]  # fmt: skip
 
 
