@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from checker import threads, vm
+from checker import processes, threads, vm
 from checker.check import check
 from checker.compare import BY, Graphs, compare_kernels
 from checker.interpreted import Machine
@@ -18,11 +18,12 @@ from checker.search import Limits
 from checker.system import System
 from model import interleaving
 from model.mm import EINVAL
-from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call, only_of_today
+from model.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call, only_of_today, result_text
 from model.traces import parse_trace
-from properties import PROPERTIES, THREAD_PROPERTIES
+from model.unistd import NR_exit, NR_fork
+from properties import PROCESS_PROPERTIES, PROPERTIES, THREAD_PROPERTIES
 
-KNOWN = {**PROPERTIES, **THREAD_PROPERTIES}
+KNOWN = {**PROPERTIES, **PROCESS_PROPERTIES, **THREAD_PROPERTIES}
 LONGEST_PROGRAM = 16  # times the kinds of call
 HOLDS, BOUNDED, REFUTED, OPEN, UNCHECKED = "holds", "holds within bound", "refuted", "open", "not checked here"
 
@@ -112,16 +113,21 @@ def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
 GRAPHS = Graphs()
 
 
-def scope(pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0) -> Scope:
-    """A scope of the usual calls and some more; of so many threads, if faults are in steps."""
-    known = [*OPERATIONS, *interleaving.ONLY_OF_THREADS]
+def scope(
+    pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0, forks: bool = False
+) -> Scope:
+    """A scope of the usual calls and some more; of so many threads, if faults are in steps; or of two processes."""
+    known = [*EVERY_OPERATION, *interleaving.ONLY_OF_THREADS]
     operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), known)
-    return Scope(pages, in_order(prot.split(","), PROTECTIONS), operations, noreserve, threads=many)
+    protections = in_order(prot.split(","), PROTECTIONS)
+    return Scope(pages, protections, operations, noreserve, threads=many, processes=2 if forks else 1)
 
 
 def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as what the scope asks for."""
     with AST_LOCK:
+        if scope.processes > 1:
+            return processes.build(kernel, scope, properties)
         return threads.build(kernel, scope, properties) if scope.threads else vm.build(kernel, scope, properties)
 
 
@@ -137,7 +143,10 @@ def without_a_witness(wants: bool, closed: bool) -> str:
 
 @dataclass(frozen=True)
 class Can:
-    """Kernel a can be worse than kernel b. no_mremap_before: mremap is the last call of the program, or none is."""
+    """Kernel a can be worse than kernel b. no_mremap_before: mremap is the last call of the program, or none is.
+
+    depth: programs have at most so many calls.
+    """
 
     a: str
     b: str
@@ -146,6 +155,7 @@ class Can:
     is_claim: bool = True
     no_mremap_before: bool = False
     wants: bool = True
+    depth: int | None = None
 
     @property
     def says(self) -> str:
@@ -155,11 +165,12 @@ class Can:
 
     @property
     def where(self) -> str:
-        return str(self.scope)
+        return str(self.scope) + ("" if self.depth is None else f", up to {self.depth} calls")
 
     def decide(self) -> Finding:
+        limits = Limits(depth=self.depth)
         last_only = tuple(nr for nr, name in NAMES.items() if name == "mremap") if self.no_mremap_before else ()
-        found = compare_kernels(self.a, self.b, self.by, self.scope, Limits(), None, last_only, GRAPHS.of, True).found
+        found = compare_kernels(self.a, self.b, self.by, self.scope, limits, None, last_only, GRAPHS.of, True).found
         if found.a_worse is not None:
             witness = Witness((self.a, self.b), found.a_worse, self.scope.pages)
             return Finding(HOLDS if self.wants else REFUTED, found.pairs_before["a_worse"], witness)
@@ -266,7 +277,8 @@ def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happen
 @lru_cache(maxsize=64)
 def _machine(kernel: str, pages: int) -> Machine:
     """A kernel to step through any calls, up to LONGEST_PROGRAM of them."""
-    every_kind = [call for call in (Call(nr, 0) for nr in NAMES) if only_of_today(call) is None]
+    known = [Call(nr, 0) for nr in NAMES if nr not in (NR_fork, NR_exit)]
+    every_kind = [call for call in known if vm.is_modern(kernel) or only_of_today(call) is None]
     with AST_LOCK:
         system = vm.build(kernel, Scope(pages), calls=every_kind)
     return Machine(vm.without_renaming(system, every_kind * LONGEST_PROGRAM))
@@ -313,6 +325,37 @@ class Ends:
         right = all(vmas_after(kernel, calls, self.pages) == vmas for kernel, vmas in self.vmas)
         witness = Witness(tuple(kernel for kernel, _ in self.vmas), calls, self.pages)
         return Finding(HOLDS if right else REFUTED, 0, witness)
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The last call of a given program returns, on each of some kernels, that: 0, a page, or the name of an errno."""
+
+    program: str
+    pages: int
+    results: tuple[tuple[str, int | str], ...]
+    is_claim: bool = True
+
+    @property
+    def says(self) -> str:
+        results = ", ".join(f"{result} on {kernel}" for kernel, result in self.results)
+        return f"the last call of this program returns {results}"
+
+    @property
+    def where(self) -> str:
+        return f"this program, {self.pages} pages"
+
+    def decide(self) -> Finding:
+        calls = tuple(parse_trace(self.program))
+        right = all(self.returned(kernel, calls) == result for kernel, result in self.results)
+        witness = Witness(tuple(kernel for kernel, _ in self.results), calls, self.pages)
+        return Finding(HOLDS if right else REFUTED, 0, witness)
+
+    def returned(self, kernel: str, calls: Sequence[Call]) -> int | str:
+        """What the last call returns on a kernel."""
+        machine = _machine(kernel, self.pages)
+        before = states_after(kernel, calls[:-1], self.pages)[-1]
+        return result_text(calls[-1], machine.step(before, calls[-1], machine.new()))
 
 
 @dataclass(frozen=True)

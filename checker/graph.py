@@ -13,7 +13,8 @@ class Graph:
     """States are numbered as they were found, from 0; calls as in System.calls. Arrays are numpy's.
 
     to[state, call] is the state that follows, or one of record's negative numbers; returned and noted are the result
-    and the event bits of the call there; measures has an array of a number a state for each of System.measures.
+    and the event bits of the call there; measures has an array of a number a state for each of System.measures. keys
+    has a row of 64-bit words a state, as flat.py packs it.
     """
 
     system: System
@@ -22,3 +23,4 @@ class Graph:
     returned: Any
     noted: Any
     measures: dict[str, Any]
+    keys: Any

@@ -114,7 +114,7 @@ class Window:
 def _move_window(machine: Machine, mm: Any, pages: int, anon_vmas: int) -> None:
     """The lowest page, which is mapped, falls out; everything else is a page lower."""
     if mm.vma[1].vm_end == 1:
-        machine.functions["kmem_cache_free_vma"](mm, 1)
+        machine.evaluate("kmem_cache_free_vma", mm, 1)
         whole = range(1, mm.map_count + 1)
     else:
         mm.vma[1].vm_end -= 1
@@ -127,7 +127,7 @@ def _move_window(machine: Machine, mm: Any, pages: int, anon_vmas: int) -> None:
         mm.page[page] = mm.page[page + 1]
         if mm.page[page].mapcount:
             mm.page[page].index -= 1
-    machine.functions["page_remove_rmap"](mm, pages - 1)
+    machine.evaluate("page_remove_rmap", mm, pages - 1)
     listed = {mm.vma[vma].anon_vma_node for vma in range(1, mm.map_count + 1)}
     for anon_vma in range(1, anon_vmas + 1):
         if anon_vma not in listed:

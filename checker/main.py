@@ -16,6 +16,7 @@ from checker import own, processes, segments, threads, vm
 from checker.check import Checked, check_all
 from checker.checkpoint import CheckpointError, Job
 from checker.ci_command import add_ci
+from checker.claims_command import add_claims
 from checker.compare import BY, Graphs, compare_kernels
 from checker.compiled import assembly_of
 from checker.coverage_command import add_coverage
@@ -49,6 +50,7 @@ from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_text, thread_film, thread_step_data
 from counterexamples.itf import itf_text, write_itf
 from counterexamples.live import KernelError
+from counterexamples.partings import classes_data, classes_of, classes_text
 from counterexamples.picture import LEGEND, film, pages_line
 from counterexamples.replay import replay
 from counterexamples.report import SCHEMA, check_data, check_svg, check_text, step_data
@@ -192,38 +194,21 @@ def exit_code(checks: Sequence[Checked]) -> int:
 def compare_command(options: argparse.Namespace) -> int:
     """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if that is open."""
     scope, limits = scope_of(options), Limits(options.depth, options.max_states)
+    if options.classes and options.by is not None:
+        fail("--classes and --by do not go together")
+    if options.classes:
+        found = classes_of(options.a, options.b, scope, limits, Graphs())
+        is_json = options.format == "json"
+        print(json.dumps(classes_data(found), indent=1) if is_json else "\n".join(classes_text(found)))
+        return VIOLATED if found.found else HOLDS if found.closed else INCOMPLETE
     begin = time.perf_counter()
     with ProgressLine() as progress:
-        compared = compare_kernels(options.a, options.b, options.by, scope, limits, progress.of)
+        compared = compare_kernels(options.a, options.b, options.by or "vmas", scope, limits, progress.of)
     if options.format == "json":
         print(json.dumps(compare_data(compared, scope, limits, time.perf_counter() - begin), indent=1))
     else:
         print("\n".join(compare_text(compared, scope)))
     return {"equal": HOLDS, "incomplete": INCOMPLETE}.get(compared.found.verdict, VIOLATED)
-
-
-def claims_command(options: argparse.Namespace) -> int:
-    """vmacheck claims: decide what the seed says. 0 if every verdict is as expected."""
-    from checker.claims import decide, decide_all  # noqa: PLC0415  (networkx is slow to import)
-    from checker.seed_claims import CLAIMS  # noqa: PLC0415
-    from counterexamples.claims_report import claim_text, claims_data, claims_text  # noqa: PLC0415
-
-    known = {claim.id: claim for claim in CLAIMS}
-    for name in options.id:
-        if name not in known:
-            raise vm.unknown("claim", name, list(known))
-    chosen = tuple(known[name] for name in dict.fromkeys(options.id)) or CLAIMS
-    decided = decide_all(chosen) if len(chosen) > 1 else (decide(chosen[0]),)
-    if options.format == "json":
-        print(json.dumps(claims_data(decided), indent=1))
-    elif options.id:
-        print("\n\n".join("\n".join(claim_text(one)) for one in decided))
-    else:
-        print("\n".join(claims_text(decided)))
-    surprises = [one for one in decided if one.verdict != one.claim.expected]
-    for one in surprises:
-        print(f"unexpected: {one.claim.id} is {one.verdict}, not {one.claim.expected}", file=sys.stderr)
-    return VIOLATED if surprises else HOLDS
 
 
 def tradeoff_command(options: argparse.Namespace) -> int:
@@ -335,8 +320,9 @@ def list_command(options: argparse.Namespace) -> int:
     }
     if options.what == "claims":
         from checker.seed_claims import CLAIMS  # noqa: PLC0415
+        from checker.today_claims import TODAY_CLAIMS  # noqa: PLC0415
 
-        lists["claims"] = [(claim.id, claim.quote) for claim in CLAIMS]
+        lists["claims"] = [(claim.id, claim.quote) for claim in (*CLAIMS, *TODAY_CLAIMS)]
     rows = lists[options.what]
     if options.format == "json":
         print(json.dumps({"schema": SCHEMA, options.what: [{"name": n, "what": what} for n, what in rows]}, indent=1))
@@ -419,7 +405,8 @@ def parser() -> argparse.ArgumentParser:
     four = commands.add_parser("compare", help="can one kernel be worse than another? both in lockstep")
     four.add_argument("a", metavar="KERNEL_A")
     four.add_argument("b", metavar="KERNEL_B")
-    four.add_argument("--by", choices=list(BY), default="vmas", help="what to compare (default vmas)")
+    four.add_argument("--by", choices=list(BY), help="what to compare (default vmas)")
+    four.add_argument("--classes", action="store_true", help="of today's kernels: where they merge differently")
     add_scope(four)
     four.set_defaults(command=compare_command)
 
@@ -433,10 +420,7 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--svg", metavar="FILE", help="also draw it")
     two.set_defaults(command=run_command)
 
-    five = commands.add_parser("claims", help="what the seed says, sentence by sentence: each decided")
-    five.add_argument("id", nargs="*", metavar="ID", help="C1 to C24, T-SAFE-1 to 4, H1: in full, drawn (default: all)")
-    five.set_defaults(command=claims_command)
-
+    add_claims(commands)
     six = commands.add_parser("tradeoff", help="what sharing costs and saves: the worst case of each kernel")
     six.add_argument("kernel", nargs="*", metavar="KERNEL", help="default: every policy, with the importer fix")
     six.add_argument("--svg", metavar="FILE", help="also plot it")
@@ -456,7 +440,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (one, two, four, six):
         add_max_map_count(command)
     two.add_argument("--format", choices=["text", "json", "itf"], default="text", help="itf: Informal Trace Format")
-    for command in (one, three, four, five, six):
+    for command in (one, three, four, six):
         command.add_argument("--format", choices=["text", "json"], default="text")
     return main
 

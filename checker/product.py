@@ -5,7 +5,7 @@ The states of the product are pairs. Where a call returns different results, tha
 follows is no longer the same program in the same situation.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -221,3 +221,59 @@ class _Product:
             position = int(self.parents[level][position])
             level -= 1
         return tuple(reversed(path))
+
+
+@dataclass(frozen=True)
+class Parting:
+    """A call in a state that both systems are in, which does the same for the caller and leads to different states.
+
+    calls: a shortest program that leads there, with the call. The packed keys of the state before, and of each after;
+    the event bits of the call on each.
+    """
+
+    calls: tuple[Any, ...]
+    before: tuple[int, ...]
+    after: tuple[tuple[int, ...], tuple[int, ...]]
+    events: tuple[int, int]
+
+
+def partings(a: Graph, b: Graph, depth: int | None, kind: Callable[[Parting], Hashable]) -> tuple[list[Parting], bool]:
+    """The first parting of each kind, programs in order, and whether those are all kinds that there are.
+
+    A kind of None is passed over. Systems that parted are followed on, as they may meet again.
+    """
+    assert a.system.layout == b.system.layout
+    product = _Partings(a, b, kind)
+    closed = product.run(can_a_be_worse=False, depth=depth).closed
+    return list(product.first.values()), closed
+
+
+class _Partings(_Product):
+    """The search, looking for partings."""
+
+    def __init__(self, a: Graph, b: Graph, kind: Callable[[Parting], Hashable]) -> None:
+        never = Measure("partings", lambda _a, _b: np.False_, transition=lambda graph, states, _: graph.noted[states])
+        super().__init__(a, b, never, ())
+        self.kind, self.first = kind, dict[Hashable, Parting]()
+
+    def _look_at_transitions(self, start: int, states_a: Any, states_b: Any, tried: Any) -> None:
+        together = (self.a.keys[states_a] == self.b.keys[states_b]).all(axis=1)
+        to_a, to_b = self.a.to[states_a], self.b.to[states_b]
+        reached = tried & together[:, None] & (to_a >= 0) & (to_b >= 0)
+        for position, call in np.argwhere(reached).tolist():
+            one, two = int(to_a[position, call]), int(to_b[position, call])
+            if (self.a.keys[one] != self.b.keys[two]).any():
+                place = position * len(self.a.system.calls) + call
+                self._enter_parting(start, place, int(states_a[position]), int(states_b[position]), call)
+
+    def _enter_parting(self, start: int, place: int, one: int, two: int, call: int) -> None:
+        after = self._words(self.a, int(self.a.to[one, call])), self._words(self.b, int(self.b.to[two, call]))
+        events = int(self.a.noted[one, call]), int(self.b.noted[two, call])
+        calls = self._calls_with(start, place)
+        found = Parting(calls, self._words(self.a, one), after, events)
+        kind = self.kind(found)
+        if kind is not None:
+            self.first.setdefault(kind, found)
+
+    def _words(self, graph: Graph, state: int) -> tuple[int, ...]:
+        return tuple(int(word) & (1 << 64) - 1 for word in graph.keys[state])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from checker.outputs import write_at_once
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, MAX_PAGES, Scope, ScopeError, in_order
-from checker.vm import is_modern
+from checker.vm import is_modern, split_name
 from counterexamples.against import (
     LIVE,
     against_data,
@@ -24,6 +24,7 @@ from counterexamples.against import (
 )
 from counterexamples.conform import conform, conform_data, conform_text
 from counterexamples.live import KernelError
+from counterexamples.nearest import AUTO, chosen_for, warning
 from counterexamples.report import SCHEMA
 from counterexamples.report import count as counted
 from counterexamples.reproduce import HARNESS, OUTCOMES, STYLES, Program, c_text, program_of, try_out, try_out_booted
@@ -39,8 +40,10 @@ LENGTH, LENGTH_OF_WALKS = 20, 40  # of random programs, if nothing else is said
 EXPECTED = "linux-2.6.8"
 
 
-def calls_of(text: str) -> list[Call]:
-    """A trace that a program can carry out. Raises TraceError."""
+def calls_of(text: str, forks: bool = False) -> list[Call]:
+    """A trace that a program can carry out; forks: it may go on in a child. Raises TraceError."""
+    if forks and "fork" in text:
+        return parse_trace(text, processes=True)
     if is_interleaving(text, stacks=False):
         raise TraceError("a trace of threads or processes is not one that a program can be made to follow step by step")
     calls = parse_trace(text)
@@ -61,6 +64,23 @@ def read(name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not text"
         raise KernelError(f"{name}: {reason}") from None
+
+
+def model_for(named: str | None, kernel: str, default: str | None = None, aloud: bool = True) -> str:
+    """The model kernel to hold a real one against: the one that was named, or the default, or the one that it is.
+
+    Says which was chosen and why, on standard error unless aloud; and there, if another was named than the real one is.
+    Raises KernelError and UnknownName.
+    """
+    if (named or default) is None or named == AUTO:
+        chosen = chosen_for(kernel)
+        print("\n".join(chosen.lines()), file=sys.stdout if aloud else sys.stderr)
+        return chosen.kernel
+    if named is not None:
+        split_name(named)
+        if (said := warning(named, kernel)) is not None:
+            print(f"vmacheck: warning: {said}", file=sys.stderr)
+    return str(named or default)
 
 
 # ---- reproduce -----------------------------------------------------------------------------------
@@ -116,7 +136,7 @@ def chosen(options: argparse.Namespace) -> Program:
     if (options.trace is None) == (options.source is None):
         raise KernelError("give a TRACE, or --from a result")
     if options.source is None:
-        return program_of(options.expect or EXPECTED, calls_of(text_of(options.trace)), pages=options.pages)
+        return program_of(options.expect or EXPECTED, calls_of(text_of(options.trace), True), pages=options.pages)
     try:
         found = list(counterexamples_in(json.loads(read(options.source)), Found("", "", None, ())))
     except json.JSONDecodeError as error:
@@ -126,7 +146,7 @@ def chosen(options: argparse.Namespace) -> Program:
     if options.id > len(found):
         raise KernelError(f"--id is {options.id}; {options.source} has {counted(len(found), 'counterexample')}")
     one = found[options.id - 1]
-    calls = calls_of("; ".join(one.operations))
+    calls = calls_of("; ".join(one.operations), True)
     pages = options.pages or (one.pages if max(call.end for call in calls) <= (one.pages or 0) else None)
     return program_of(options.expect or one.kernel or EXPECTED, calls, one.shows, pages)
 
@@ -139,6 +159,8 @@ def reproduce_command(options: argparse.Namespace) -> int:
         raise KernelError("--harness is for --style kselftest")
     if options.harness and not (options.harness / HARNESS.name).is_file():
         raise KernelError(f"there is no {options.harness / HARNESS.name}")
+    if options.expect is not None:
+        options.expect = model_for(options.expect, options.kernel, aloud=options.output is not None)
     program = chosen(options)
     text = c_text(program, options.style)
     if options.kernel == LIVE:
@@ -187,6 +209,7 @@ def replay_command(options: argparse.Namespace) -> int:
         raise KernelError("--svg is for one TRACE")
     traces = list(traces_in(options.batch)) if options.batch is not None else [calls_of(text_of(options.trace))]
     sized = [(calls, options.pages or max(call.room for call in calls)) for calls in traces]
+    options.against = model_for(options.against, options.kernel, EXPECTED, options.format == "text")
     batch = compare_with_real(options.against, options.kernel, sized)
     if options.format == "json":
         data = [against_data(options.against, options.kernel, one) for one in batch]
@@ -227,6 +250,11 @@ def conform_command(options: argparse.Namespace) -> int:
     if "growsdown" in scope.operations and (moves := sorted({"move", "mremap", "dontunmap"} & set(scope.operations))):
         why = "where the space of a real program begins, offsets go on below it"
         raise ScopeError(f"--ops: growsdown goes without {moves[0]}: {why}")
+    if options.random is not None and options.kernel_image != LIVE:
+        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+    if options.random is not None:
+        check_hypothesis()
+    options.kernel = model_for(options.kernel, options.kernel_image, aloud=options.format == "text")
     if options.random is not None:
         return conform_at_random(options, scope)
     real = name_of_kernel(options.kernel_image)
@@ -247,14 +275,18 @@ def conform_command(options: argparse.Namespace) -> int:
     return int(bool(found.differences))
 
 
-def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
-    """vmacheck conform --random."""
-    if options.kernel_image != LIVE:
-        raise KernelError("--random is for the running kernel: each sequence depends on what came of those before")
+def check_hypothesis() -> None:
+    """Raise KernelError if the extra that --random takes is not installed."""
     try:
-        from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+        import counterexamples.longer  # noqa: F401, PLC0415
     except ImportError:
         raise KernelError("--random needs the package hypothesis: install vmacheck[hypothesis]") from None
+
+
+def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
+    """vmacheck conform --random."""
+    from counterexamples.longer import conform_longer, longer_data, longer_text  # noqa: PLC0415  (an extra)
+
     real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length or LENGTH, options.seed)
     if options.format == "json":
@@ -279,7 +311,11 @@ def add_real(commands: Any) -> None:
         "--from", dest="source", metavar="FILE", help="a counterexample of a result that was written with --format json"
     )
     add("--id", type=_positive, default=1, metavar="N", help="the N-th of them (default 1)")
-    add("--expect", metavar="KERNEL", help=f"the model to compare with (default: that of the result, or {EXPECTED})")
+    add(
+        "--expect",
+        metavar="KERNEL",
+        help=f"the model; auto: the real kernel's (default: that of the result, or {EXPECTED})",
+    )
     add("--kernel", default=LIVE, metavar="IMAGE", help="where to run it: live (default), or an image to boot in QEMU")
     add("-o", dest="output", metavar="FILE.c", help="where to write it (default: standard output)")
     add("--style", choices=STYLES, default="program", help="a program, or tests for the kernel's own harness")
@@ -297,7 +333,7 @@ def add_real(commands: Any) -> None:
         metavar="IMAGE",
         help="live, the running kernel (default), or an image to boot in QEMU",
     )
-    add("--against", default=EXPECTED, metavar="KERNEL", help=f"the model (default {EXPECTED})")
+    add("--against", metavar="KERNEL", help=f"the model; auto: the real kernel's (default {EXPECTED})")
     add("--pages", type=_positive, metavar="N", help="default: as many as the trace names")
     add("--svg", metavar="FILE", help="also draw both, side by side")
     add("--format", choices=["text", "json"], default="text")
@@ -308,7 +344,7 @@ def add_real(commands: Any) -> None:
 def _add_conform(commands: Any) -> None:
     one = commands.add_parser("conform", help="every sequence of a scope on a model kernel and on a real one")
     add = one.add_argument
-    add("kernel", metavar="KERNEL")
+    add("kernel", nargs="?", metavar="KERNEL", help="the model (default auto: the real kernel's, or the nearest)")
     add(
         "--kernel",
         dest="kernel_image",

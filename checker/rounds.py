@@ -447,7 +447,7 @@ class Explorer:
             measures[name] = np.zeros(self.search.states, np.int64)
             if self.call("measure", worker.before, self.keys, self.progress, measures[name], number):
                 raise Broken
-        return Graph(self.system, self.search, to, returned, noted, measures)
+        return Graph(self.system, self.search, to, returned, noted, measures, self.keys[: self.search.states].copy())
 
     def call(self, entry: str, *arguments: Any) -> int:
         """Call one of expand's functions."""

@@ -9,23 +9,35 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from checker import processes, vm
 from checker.anysize import Violation
 from checker.expected import seed_kernels
+from checker.interpreted import CallRecord, Machine
 from checker.oracle import Oracle
+from checker.scope import Scope
 from checker.seed_claims import CLAIMS
-from counterexamples.against import LIVE
+from checker.vm import is_modern
+from counterexamples.against import LIVE, on_real
+from counterexamples.conform import Model
+from counterexamples.forked import process_film, replay_processes
 from counterexamples.interleaving import replay_text, thread_film
-from counterexamples.live import cells_of
+from counterexamples.live import cells_of, encode
 from counterexamples.picture import LEGEND, film
 from counterexamples.qemu import release_of
 from counterexamples.reproduce import OUTCOMES, Program, c_text, program_of, steps_on, try_out, try_out_booted
 from counterexamples.svg import film_svg
+from counterexamples.views import BPF, best_view
 from model.interleaving import is_interleaving, parse_interleaving
+from model.kernels import MODERN_KERNELS
+from model.operations import Call
 from model.traces import parse_trace
+from model.unistd import NR_fork
+from properties import PROPERTIES
 
 GALLERY = Path(__file__).parent / "gallery"
 SOURCE = GALLERY / "findings.toml"
@@ -41,9 +53,14 @@ address space. Of a real kernel: the program says "reproduced". "layout": it say
 program sees: the kernel merges as the model does, and may still do right what the model does wrong.
 
 [distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
+[merged.md](merged.md): what 6.18 merges and 6.12 does not, class by class.
 """
 REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing
 goes wrong, so there is nothing to show."""
+TODAYS = """# Today's kernels
+
+A "candidate" looks like a bug of current kernels, or like something that nobody meant; the evidence is with it."""
+TODAY = (*MODERN_KERNELS, "linux-6.18+sticky")
 
 
 @dataclass(frozen=True)
@@ -56,11 +73,29 @@ class Finding:
     says: str
     violates: str
     is_hidden: bool
+    status: str = ""
+    evidence: str = ""
+    has_own_program: bool = False  # written by hand, and more than the trace
 
     @property
     def is_threaded(self) -> bool:
         """Can no program be made to follow it step by step?"""
-        return is_interleaving(self.trace)
+        return is_interleaving(self.trace) and not self.is_today
+
+    @property
+    def is_today(self) -> bool:
+        """Is it about today's kernels?"""
+        return is_modern(self.kernel)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The trace, of a finding that a program can follow."""
+        return tuple(parse_trace(self.trace, processes=self.is_today))
+
+    @property
+    def pages(self) -> int:
+        """How many it takes."""
+        return max(call.room for call in self.calls)
 
 
 def findings() -> list[Finding]:
@@ -75,6 +110,9 @@ def findings() -> list[Finding]:
             one.get("says") or theorems[name],
             one.get("property", ""),
             one.get("hidden", False),
+            one.get("status", ""),
+            one.get("evidence", ""),
+            one.get("own_program", False),
         )
         for name, one in found.items()
     ]
@@ -82,7 +120,14 @@ def findings() -> list[Finding]:
 
 def program(finding: Finding) -> Program:
     """The finding as what a C program is made of."""
-    return program_of(finding.kernel, parse_trace(finding.trace), finding.says.removesuffix("."))
+    return program_of(finding.kernel, finding.calls, finding.says.removesuffix("."))
+
+
+def text_of(finding: Finding) -> str:
+    """The C program of a finding."""
+    if finding.has_own_program:
+        return (GALLERY / f"{finding.name}.c").read_text()
+    return c_text(program(finding))
 
 
 def files() -> dict[str, str]:
@@ -91,7 +136,7 @@ def files() -> dict[str, str]:
     for finding in findings():
         if not finding.is_threaded:
             one = program(finding)
-            written[f"{finding.name}.c"] = c_text(one)
+            written[f"{finding.name}.c"] = text_of(finding)
             written[f"{finding.name}.svg"] = film_svg(finding.says, one.steps, one.pages)
     written["README.md"] = index()
     return written
@@ -101,19 +146,45 @@ def index() -> str:
     """The page of all findings."""
     real = json.loads(REAL.read_text()) if REAL.exists() else {}
     kernels = sorted(real, key=_numbers)
-    columns = [*seed_kernels(), *(f"Linux {kernel}" for kernel in kernels)]
-    table = [f"| finding | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    tables: list[list[str]] = []
     sections = []
-    for finding in findings():
-        said = ["" if finding.is_threaded else real[k]["programs"][finding.name] for k in kernels]
-        cells = [*_on_models(finding), *(_in_words(finding, outcome) for outcome in said)]
-        table.append(f"| [{finding.name}](#{finding.name}) | {' | '.join(cells)} |")
-        sections += ["", f"## {finding.name}", "", f"{finding.says}", "", "```", *_film(finding), "```"]
-        if not finding.is_threaded:
-            sections += ["", f"[{finding.name}.c]({finding.name}.c), [{finding.name}.svg]({finding.name}.svg)"]
+    for models, is_today in ((seed_kernels(), False), (list(TODAY), True)):
+        columns = [*models, *(f"Linux {kernel}" for kernel in kernels)]
+        table = [f"| finding | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+        for finding in findings():
+            if finding.is_today == is_today:
+                said = ["" if finding.is_threaded else real[k]["programs"].get(finding.name, "") for k in kernels]
+                cells = [*_on_models(finding, models), *(_in_words(finding, outcome) for outcome in said)]
+                table.append(f"| [{finding.name}](#{finding.name}){_label(finding)} | {' | '.join(cells)} |")
+                sections += ["", *_section(finding, real)]
+        tables.append(table)
     releases = ", ".join(f"{kernel} is {real[kernel]['release']}" for kernel in kernels)
     asked = ["", f"Linux {releases}."] if kernels else []
-    return "\n".join([HEAD, *table, *asked, "", REST, "", f"In the pictures: {LEGEND}.", *sections, ""])
+    seed, today = tables
+    parts = [HEAD, *seed, *asked, "", REST, "", TODAYS, "", *today, "", f"In the pictures: {LEGEND}.", *sections, ""]
+    return "\n".join(parts)
+
+
+def _label(finding: Finding) -> str:
+    return f": {finding.status}" if finding.status else ""
+
+
+def _section(finding: Finding, real: Mapping[str, Any]) -> list[str]:
+    lines = [f"## {finding.name}", "", f"{finding.says}", ""]
+    if finding.status:
+        lines += [f"{finding.status.capitalize()}.{f' {finding.evidence}' if finding.evidence else ''}", ""]
+    lines += ["```", *_film(finding), "```"]
+    for one in real.values():
+        if finding.name in one.get("anon_vmas", {}):
+            models = one["anon_vmas"][finding.name]
+            same = f"those of {', '.join(models)}" if models else "those of none of these kernels"
+            lines += [
+                "",
+                f"Through BPF, after each call, the flags, offsets and anon_vmas of {one['release']} are {same}.",
+            ]
+    if not finding.is_threaded:
+        lines += ["", f"[{finding.name}.c]({finding.name}.c), [{finding.name}.svg]({finding.name}.svg)"]
+    return lines
 
 
 def _numbers(release: str) -> list[int]:
@@ -125,13 +196,15 @@ def _in_words(finding: Finding, outcome: str) -> str:
     return {"reproduced": yes, "not reproduced": "no"}.get(outcome, outcome)
 
 
-def _on_models(finding: Finding) -> list[str]:
+def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
     """On which model kernels a trace violates what it violates on its own, or leaves what it leaves there."""
-    models = seed_kernels()
     if finding.is_threaded:
         return ["yes" if model == finding.kernel else "" for model in models]
-    calls = parse_trace(finding.trace)
-    pages = max(call.room for call in calls)
+    calls, pages = finding.calls, finding.pages
+    if finding.violates and finding.is_today:
+        return ["yes" if _breaks(model, finding) else "no" for model in models]
+    if finding.has_own_program:
+        return ["" for _ in models]
     if finding.violates:
         oracles = [Oracle(Violation((model,), finding.violates), pages) for model in models]
         return ["no" if oracle.first_at(calls) is None else "yes" for oracle in oracles]
@@ -139,13 +212,29 @@ def _on_models(finding: Finding) -> list[str]:
     return ["yes" if cells_of(steps_on(model, calls, pages)[-1].vmas, pages) == own else "no" for model in models]
 
 
+def _breaks(model: str, finding: Finding) -> bool:
+    """Does the trace break its property on one of today's kernels, at its last call?"""
+    system = vm.build(model, Scope(finding.pages), (finding.violates,), finding.calls)
+    machine = Machine(replace(vm.without_renaming(system, finding.calls), claims=system.claims))
+    before, after = machine.new(), machine.new()
+    for call in finding.calls[:-1]:
+        machine.step(before, call, after)
+        before, after = after, before
+    result = machine.step(before, finding.calls[-1], after)
+    on_step = PROPERTIES[finding.violates].on_step
+    states = (before, CallRecord(finding.calls[-1], result), after) if on_step else (after,)
+    return not machine.evaluate(finding.violates, *states)
+
+
 def _film(finding: Finding) -> list[str]:
     if finding.is_threaded:
         steps = parse_interleaving(finding.trace)
         pages = max(step.end for step in steps)
         return [finding.kernel, *thread_film(replay_text(finding.kernel, pages, steps), pages)]
-    calls = parse_trace(finding.trace)
-    pages = max(call.room for call in calls)
+    calls, pages = finding.calls, finding.pages
+    if any(call.nr == NR_fork for call in calls):
+        steps = replay_processes(processes.build(finding.kernel, Scope(pages), calls=list(calls)), calls)
+        return [finding.kernel, *process_film(steps, pages)]
     return [finding.kernel, *film(steps_on(finding.kernel, calls, pages), pages)]
 
 
@@ -160,12 +249,29 @@ def short(release: str) -> str:
 def outcomes(kernel: str) -> dict[str, str]:
     """What each program says on the running kernel ("live") or on an image. Raises KernelError."""
     shown = [finding for finding in findings() if not finding.is_threaded]
-    texts = {finding.name: c_text(program(finding)) for finding in shown}
+    texts = {finding.name: text_of(finding) for finding in shown}
     if kernel == LIVE:
         statuses = {name: try_out(text, f"{name}.c")[0] for name, text in texts.items()}
     else:
         statuses = try_out_booted(Path(kernel), texts)
     return {name: OUTCOMES.get(status, f"ended with {status}") for name, status in statuses.items()}
+
+
+def anon_vmas_as_on(finding: Finding) -> list[str]:
+    """The model kernels with the flags, offsets and chains of the running one, after each call. Raises KernelError."""
+    calls, pages = finding.calls, finding.pages
+    many = 2 if any(call.nr == NR_fork for call in calls) else 1
+    line = f"{pages} 1 {' '.join(encode(number, call) for number, call in enumerate(calls, 1))}"
+    ((*seen,),) = on_real(LIVE, [line], BPF, many)
+    same = []
+    for kernel in TODAY:
+        model = Model(kernel, Scope(pages, processes=many), list(dict.fromkeys(calls)), BPF)
+        state, agrees = model.first, True
+        for call, one in zip(calls, seen, strict=True):
+            after = model.step(state, model.calls.index(call))
+            agrees, state = agrees and after.agrees(one), after.state
+        same += [kernel] if agrees else []
+    return same
 
 
 def release(kernel: str) -> str:
@@ -180,6 +286,9 @@ def main(images: Sequence[str]) -> None:
             short(release(kernel)): {"release": release(kernel), "programs": outcomes(kernel)}
             for kernel in (*images, LIVE)
         }
+        if best_view()[0] is BPF:
+            today = [one for one in findings() if one.is_today and not one.has_own_program]
+            asked[short(release(LIVE))]["anon_vmas"] = {finding.name: anon_vmas_as_on(finding) for finding in today}
         REAL.write_text(json.dumps(dict(sorted(asked.items(), key=lambda item: _numbers(item[0]))), indent=1) + "\n")
     for name, text in files().items():
         (GALLERY / name).write_text(text)

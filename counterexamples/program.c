@@ -16,6 +16,9 @@
 @if SYSCALL
 #include <sys/syscall.h>
 @end SYSCALL
+@if FORK
+#include <sys/wait.h>
+@end FORK
 #include <unistd.h>
 @if KSELFTEST
 
@@ -159,6 +162,28 @@ static long move_and_keep(long page, long pages, long to)
 #endif
 
 @end GUARDS
+@if FORK
+/* fork: the child goes on, and looks at itself; the parent, which keeps what it has, waits and ends as the child does */
+static long become_child(void)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child) {
+		if (waitpid(child, &status, 0) < 0 || !WIFEXITED(status))
+			_exit(2);
+		_exit(WEXITSTATUS(status));
+	}
+	close(maps);
+	maps = open("@MAPS@", O_RDONLY);
+	return maps < 0 ? -errno : 0;
+}
+
+@end FORK
 @if SEAL
 static long seal(long page, long pages)
 {

@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from checker import vm
+from checker import processes, vm
 from checker.scope import Scope
 from checker.vm import is_modern
+from counterexamples.forked import replay_processes
 from counterexamples.live import COMPILERS, KernelError, compile_program, compiler, encode
 from counterexamples.picture import LEGEND, note_on_shared, picture
 from counterexamples.qemu import replay_booted
-from counterexamples.replay import Step, Vma, replay
+from counterexamples.replay import STOPPED, Step, Vma, replay
 from model import mm
 from model.modern import mm as modern
 from model.operations import ADVICE, MMAP_FLAGS, POLICIES, Call, TraceError, name_of
 from model.unistd import (
+    NR_exit,
+    NR_fork,
     NR_madvise,
     NR_mbind,
     NR_memw,
@@ -82,7 +85,7 @@ class Sees:
         moves = any(
             call.nr in (NR_mremap, NR_memw) or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED)
             for call in calls
-        )
+        ) and not any(call.nr == NR_fork for call in calls)  # after which pages are not one's own
         return cls({**flags, **(ACCOUNT if any(map(_is_noreserve, calls)) else {})}, moves)
 
 
@@ -97,6 +100,7 @@ def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int |
         raise TraceError("the trace has no operations")
     for number, call in enumerate(calls, 1):
         encode(number, call)
+    check_goes_on_in_the_child(calls)
     pages = pages or max(call.room for call in calls)
     steps = steps_on(kernel, calls, pages)
     cause = ""
@@ -109,6 +113,17 @@ def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int |
     return Program(kernel, tuple(calls), pages, steps, control, cause, shows)
 
 
+def check_goes_on_in_the_child(calls: Sequence[Call]) -> None:
+    """Raise TraceError unless a trace is one process's, or goes on in a child that is forked once."""
+    forks = [number for number, call in enumerate(calls) if call.nr == NR_fork]
+    first = forks[0] if forks else len(calls)
+    for number, call in enumerate(calls):
+        if call.process != int(number > first) or call.nr == NR_exit or number in forks[1:]:
+            raise TraceError(
+                f"operation {number + 1}, '{call}': a program follows one process, and after one fork() its child, p1"
+            )
+
+
 def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """What can have kept vmas apart, with the calls that are left without it: the accesses first, then calls or flags
     that change something else than protections, then all of mprotect, then any one call.
@@ -117,6 +132,8 @@ def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
     """
     if any(call.nr == NR_mseal for call in calls):
         return
+    if any(call.nr == NR_fork for call in calls):
+        yield "fork", tuple(call._replace(process=0) for call in calls if call.nr != NR_fork)
     kinds = [
         ("accesses", tuple(ACCESSES)),
         ("calls of madvise", (NR_madvise,)),
@@ -130,7 +147,8 @@ def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
         flags = ~mm.MAP_NORESERVE
         yield "NORESERVE", tuple(c._replace(flags=c.flags & flags) if c.nr == NR_mmap else c for c in calls)
     for number, call in enumerate(calls):
-        yield f"call {call}", (*calls[:number], *calls[number + 1 :])
+        if call.nr != NR_fork:
+            yield f"call {call}", (*calls[:number], *calls[number + 1 :])
 
 
 def _is_control(control: Sequence[Vma], trace: Sequence[Vma], pages: int) -> bool:
@@ -159,12 +177,26 @@ def _is_noreserve(call: Call) -> bool:
 
 
 def steps_on(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:
-    """The steps of the model. Raises TraceError if a call stops it."""
+    """The steps of the model; after a fork, those of the child. Raises TraceError if a call stops it."""
+    if any(call.nr == NR_fork or call.process for call in calls):
+        return _steps_of_child(kernel, calls, pages)
     steps = replay(vm.build(kernel, Scope(pages), calls=list(calls)), calls)
     if len(steps) < len(calls) or steps[-1].result == "BUG":
         raise TraceError(
             f"operation {len(steps)}, '{calls[len(steps) - 1]}', stops {kernel}: there is no layout after it"
         )
+    return tuple(steps)
+
+
+def _steps_of_child(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:
+    """The address space of the process that goes on: the first, and from the fork on its child."""
+    found = replay_processes(processes.build(kernel, Scope(pages), calls=list(calls)), calls)
+    if len(found) < len(calls) or found[-1].result == STOPPED:
+        raise TraceError(f"operation {len(found)}, '{calls[len(found) - 1]}', stops {kernel}")
+    steps = []
+    for call, step in zip(calls, found, strict=True):
+        one = step.processes[1 if call.process or call.nr == NR_fork else 0]
+        steps.append(Step(call, step.result, one.vmas, one.pages))
     return tuple(steps)
 
 
@@ -205,6 +237,7 @@ def _needs(calls: Sequence[Call]) -> dict[str, bool]:
     words = (*of_pages, *ACCESSES.values(), "seal", "result")
     needs = {word.upper(): bool(re.search(rf"\b{word}\(", text)) for word in words}
     needs["MBIND"] = "set_policy(" in text
+    needs["FORK"] = "become_child(" in text
     needs["GUARDS"] = "MADV_GUARD" in text
     needs["SYSCALL"] = needs["MBIND"] or needs["SEAL"]
     needs["RESULT"] |= needs["SYSCALL"]
@@ -336,6 +369,8 @@ def c_call(call: Call) -> str:
         if call.flags & mm.MREMAP_FIXED:
             return f"move({call.addr}, {call.len}, {call.new_len}, {call.new_addr})"
         return f"resize({call.addr}, {call.len}, {call.new_len})"
+    if call.nr == NR_fork:
+        return "become_child()"
     if call.nr in ACCESSES:
         return f"{ACCESSES[call.nr]}({call.addr})"
     span = f"at({call.addr}), {f'{call.len} * ' if call.len != 1 else ''}page_size"

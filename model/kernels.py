@@ -125,6 +125,18 @@ MODERN_PATCHES = {
     MREMAP_MANY: Patch("mremap moves many vmas, and looks before it unmaps (6.17)", ("linux-6.12", "linux-6.16")),
     "mremap-dup-anon-vma": Patch("what mremap moves brings its anon_vma along (6.18.y)", ("linux-6.16",)),
     "sticky": Patch("merges neither mind nor forget VM_MAYBE_GUARD (7.0, and the running 6.18)", ("linux-6.18",)),
+    **{
+        name: Patch(f"no kernel, to measure by: {what}", tuple(MODERN_KERNELS))
+        for name, what in {
+            "share-never": "every first fault makes an anon_vma of its own",
+            "share-all": "one anon_vma for the whole address space",
+            "share-prev-first": "a first fault asks the previous vma before the next",
+            "share-further": "a first fault takes any compatible vma's anon_vma, nearest first",
+            "share-locked": "a first fault passes over VM_LOCKED, too",
+            "share-advised": "a first fault passes over the hints of madvise, too",
+            "merge-regardless": "merges as if there were no anon_vmas",
+        }.items()
+    },
 }
 
 

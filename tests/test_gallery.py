@@ -10,13 +10,14 @@ from xml.etree import ElementTree
 import pytest
 
 from counterexamples.distance import KERNEL, PARTS, TABLE
-from counterexamples.findings import GALLERY, REAL, files, findings, program, short
+from counterexamples.findings import GALLERY, REAL, anon_vmas_as_on, files, findings, program, short
 from counterexamples.live import runner
 from counterexamples.longer import Comparison
 from counterexamples.reproduce import OUTCOMES, c_text, try_out
 from counterexamples.svg import film_svg
+from counterexamples.views import BPF, best_view
 from model.traces import parse_trace
-from tests.helpers import steps
+from tests.helpers import steps, vmacheck
 
 SHOWN = [finding for finding in findings() if not finding.is_threaded]
 KNOWN = json.loads(REAL.read_text())
@@ -24,7 +25,7 @@ KNOWN = json.loads(REAL.read_text())
 
 def test_every_file_is_what_is_generated():
     written = files()
-    others = {"findings.toml", "real.json", "distance.md"}
+    others = {"findings.toml", "real.json", "distance.md", "merged.md"}
     assert {path.name for path in GALLERY.iterdir()} == written.keys() | others
     for name, text in written.items():
         assert (GALLERY / name).read_text() == text, f"{name}: run `make readme`"
@@ -35,7 +36,7 @@ def test_every_file_is_what_is_generated():
 def test_every_program_compiles_and_runs(finding, cc):
     status, said = try_out((GALLERY / f"{finding.name}.c").read_text(), "program.c", cc=cc)
     outcome = said.splitlines()[-1]
-    assert OUTCOMES[status] in ("reproduced", "not reproduced")
+    assert OUTCOMES[status] in ("reproduced", "not reproduced", *(["skipped"] if finding.is_today else []))
     assert outcome.startswith(OUTCOMES[status])
     known = KNOWN.get(short(platform.release()))
     if known and known["release"] == platform.release():
@@ -47,6 +48,62 @@ def test_sharing_is_reproduced_everywhere():
     for outcomes in (one["programs"] for one in KNOWN.values()):
         assert outcomes.keys() == {finding.name for finding in SHOWN}
         assert outcomes["sharing"] == outcomes["apart-for-good"] == "reproduced"
+
+
+def test_candidates_have_evidence_and_are_seen_on_a_real_kernel():
+    candidates = [finding for finding in SHOWN if finding.status == "candidate"]
+    assert len(candidates) == 4
+    for finding in candidates:
+        assert len(finding.evidence) > 100
+        assert KNOWN["6.18"]["programs"][finding.name] == "reproduced"
+    assert {finding.status for finding in SHOWN if finding.status.startswith("fixed")} == {
+        "fixed in 6.16",
+        "fixed in 6.18.y, January 2026",
+    }
+
+
+def test_real_kernels_have_the_anon_vmas_of_their_models():
+    known = KNOWN["6.18"]["anon_vmas"]
+    assert known.keys() == {finding.name for finding in SHOWN if finding.is_today and not finding.has_own_program}
+    assert all("linux-6.18+sticky" in models for models in known.values())
+    assert known["today-mremap-uaf"] == ["linux-6.18", "linux-6.18+sticky"]
+    assert "linux-6.12" not in known["today-fix-of-2025"]
+    if KNOWN["6.18"]["release"] == platform.release() and best_view()[0] is BPF:
+        for finding in SHOWN:
+            if finding.name in ("today-mremap-uaf", "today-fork-child-grows"):
+                assert anon_vmas_as_on(finding) == known[finding.name]
+
+
+def test_a_program_goes_on_in_the_child(tmp_path):
+    trace = "mmap(0,1,RW); write(0); fork(); p1: mmap(1,1,RW)"
+    code, *_ = vmacheck("reproduce", trace, "--expect", "linux-6.18", "-o", str(tmp_path / "child.c"))
+    text = (tmp_path / "child.c").read_text()
+    assert code == 0 or not platform.release().startswith("6.18.")
+    assert 'STEP(become_child(), 0, "0-1:rw-");' in text
+    assert "The control is the same without the fork, which ends as A A." in " ".join(text.replace("\n *", "").split())
+    wrong = text.replace('1, "0-1:rw- 1-2:rw-"', '1, "0-2:rw-"').replace(
+        "reproduced = vmas() == 2", "reproduced = vmas() == 1"
+    )
+    assert wrong != text
+    assert try_out(wrong, "program.c")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("trace", "said"),
+    [
+        (
+            "fork(); write(0)",
+            "operation 2, 'write(0)': a program follows one process, and after one fork() its child, p1",
+        ),
+        ("fork(); p1: exit()", "operation 2, 'p1: exit()': a program follows one process"),
+        ("fork(); p1: fork()", "operation 2, 'p1: fork()': a program follows one process"),
+        ("fork(); p2: write(0)", "operation 2, 'p2: write(0)': there are p0 and p1"),
+    ],
+)
+def test_a_program_follows_one_process(trace, said):
+    code, out, err = vmacheck("reproduce", trace, "--expect", "linux-6.18")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"vmacheck: {said}")
 
 
 def test_a_control_that_is_no_cause_is_not_reproduced():

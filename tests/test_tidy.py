@@ -38,6 +38,8 @@ JOINTS = {
     "checker/real.py",
     "checker/compare.py",
     "checker/claims.py",
+    "checker/claims_command.py",
+    "checker/today_claims.py",
     "checker/seed_claims.py",
     "checker/seed_programs.py",
     "checker/growth.py",

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mmap is refused, as a page in its range is sealed, and leaves the vma before that cut in two, which
+ * nothing tells apart.
+ *
+ * mmap(0,3,R); mseal(2,1); mmap(1,2,R)
+ *
+ * The picture behind each call is the address space after it on the model kernel linux-6.18: one cell
+ * a page: . hole, - mapped but not writable, o writable; A and a the same in a vma with anon_vma A; |
+ * a vma starts.
+ *
+ * A program sees where a vma starts and ends and what it allows, with lo, sr, rr, dc, lf, wf, dd, hg,
+ * nh, mg, sl of its VmFlags.
+ *
+ * There is no control: nothing can be left out that leaves the same mapped and allowed in fewer vmas.
+ * What counts is every step.
+ *
+ * Exit status: 0 reproduced, 1 not reproduced, 2 could not be set up, 77 skipped.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PAGES 3
+
+static long page_size;
+static char *space;
+static int maps;
+static int different, wrong;
+
+static char *at(long page)
+{
+	return space + page * page_size;
+}
+
+/* Room for PAGES pages in between of two that nothing merges with, and that nothing can grow over. */
+static int carve_out(void)
+{
+	char *start = mmap(NULL, (PAGES + 2) * page_size, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		return -1;
+	space = start + page_size;
+	return munmap(space, PAGES * page_size);
+}
+
+static long result(long returned)
+{
+	return returned < 0 ? -errno : returned;
+}
+
+/* the page that an address is, or a negative errno */
+static long page_of(void *address)
+{
+	return address == MAP_FAILED ? -errno : ((char *)address - space) / page_size;
+}
+
+static long map(long page, long pages, int prot, int flags)
+{
+	flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	return page_of(mmap(at(page), pages * page_size, prot, flags, -1, 0));
+}
+
+static long seal(long page, long pages)
+{
+	return result(syscall(462 /* mseal */, at(page), pages * page_size, 0UL));
+}
+
+/* "0-2:rw- 3-4:r--", from /proc/self/smaps, without calling malloc, which could map something */
+static const char *layout(void)
+{
+	static char text[1 << 18], found[64 * PAGES];
+	ssize_t got, length = 0;
+	char *end = found;
+	int inside = 0;
+
+	while ((got = pread(maps, text + length, sizeof(text) - 1 - length, length)) > 0)
+		length += got;
+	text[length] = 0;
+	found[0] = 0;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		unsigned long from, to;
+		char prot[5];
+
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, prot) == 3) {
+			inside = from >= (unsigned long)at(0) && to <= (unsigned long)at(PAGES);
+			if (inside)
+				end += sprintf(end, "%s%ld-%ld:%.3s", end == found ? "" : " ",
+					       (long)(from - (unsigned long)space) / page_size,
+					       (long)(to - (unsigned long)space) / page_size, prot);
+		}
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			for (const char *flag = "lo\0sr\0rr\0dc\0lf\0wf\0dd\0hg\0nh\0mg\0sl\0"; *flag; flag += 3)
+				if (strstr(line + 8, flag))
+					end += sprintf(end, ",%s", flag);
+	}
+	return found;
+}
+
+#define STEP(call, returns, leaves) step(__LINE__, #call, call, returns, leaves)
+
+static void step(int line, const char *call, long returned, long returns, const char *leaves)
+{
+	const char *left = layout();
+
+	if (returned != returns) {
+		printf("line %d: %s returned %ld, and not %ld\n", line, call, returned, returns);
+		different = wrong = 1;
+	}
+	if (strcmp(left, leaves)) {
+		printf("line %d: %s left %s, and not %s\n", line, call, *left ? left : "nothing", *leaves ? leaves : "nothing");
+		different = 1;
+	}
+}
+
+static void trace(void)
+{
+	STEP(map(0, 3, PROT_READ, 0), 0, "0-3:r--");                         /* - - - */
+	STEP(seal(2, 1), 0, "0-2:r-- 2-3:r--,sl");                           /* - -|- */
+	STEP(map(1, 2, PROT_READ, 0), -EPERM, "0-1:r-- 1-2:r-- 2-3:r--,sl"); /* -|-|- */
+}
+
+int main(void)
+{
+	int reproduced;
+
+	page_size = sysconf(_SC_PAGESIZE);
+	maps = open("/proc/self/smaps", O_RDONLY);
+	if (maps < 0) {
+		printf("skipped: there is no /proc/self/smaps\n");
+		return 77;
+	}
+	if (carve_out()) {
+		printf("could not be set up: there is no room for %d pages\n", PAGES + 2);
+		return 2;
+	}
+	trace();
+	reproduced = !different && !wrong;
+	printf("%sreproduced%s\n", reproduced ? "" : "not ", reproduced && different ? ", but for these differences" : "");
+	return !reproduced;
+}
