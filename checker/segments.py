@@ -17,11 +17,12 @@ from checker.scope import Scope, ScopeError
 from checker.search import Hit, Limits
 from checker.system import OOPS, Claim, System
 from model import state
-from model.kernels import COUNTING_PAGES, HERE, KERNELS
+from model.kernels import COUNTING_PAGES, HERE, every_kernel
+from model.modern import state as modern
 from model.operations import NAMES, Call, result_text, segment_calls
 from model.segments import LONG
 from model.unistd import NR_read, NR_write
-from properties import FILES
+from properties import FILES, MODERN_FILES
 
 Program = tuple[Call, ...]
 SEGMENTS = HERE / "segments.py"
@@ -34,7 +35,7 @@ FEW_STATES = 100_000
 
 def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
-    vm.check_is_of_the_seed("--segments", name)
+    vm.check_known(name, scope, ())
     for path in (*vm.split_name(name)[2], *own.paths_of(properties)):
         raise ScopeError(f"--segments: whether pages are alike to {path} is not known; give --pages")
     if counts_pages(name):
@@ -45,7 +46,7 @@ def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
 def counts_pages(name: str) -> bool:
     """Are pages not alike to the kernel?"""
     base, patches, _ = vm.split_name(name)
-    return bool(set(COUNTING_PAGES) & {*KERNELS[base].patches, *patches})
+    return bool(set(COUNTING_PAGES) & {*every_kernel()[base].patches, *patches})
 
 
 def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
@@ -55,14 +56,20 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     keeps_page = looks_at_pages(vm.program_with_claims(name), claims) or reads_what_is_written(scope)
     # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
-    bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
-    program = linked_with(vm.program_of(name, bounds.constants(), [SEGMENTS]), FILES)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
+    if vm.is_modern(name):
+        vm.check_is_followed(name, scope, properties)
+        bounds = modern.segment_bounds(scope.segments, pages, scope.operations, operations)
+        layout, constants, more = modern.layout(bounds), modern.constants(bounds), MODERN_FILES
+    else:
+        bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
+        layout, constants, more = state.layout(bounds), bounds.constants(), ()
+    program = linked_with(vm.program_of(name, constants, [SEGMENTS]), FILES, more)
     program = without_kinds(program, "nr", vm.absent_numbers(operations))
     return System(
         name,
         program,
-        Layout.of(state.layout(bounds)),
+        Layout.of(layout),
         operations,
         NAMES,
         claims,

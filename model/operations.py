@@ -375,7 +375,10 @@ def calls_of_processes(
 
 # what segments.py knows of: no call that names a distance, an offset or a place to go to, and none that writes to
 # several pages
-SEGMENT_OPERATIONS = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind")
+SEGMENT_OPERATIONS = (
+    *("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind", "mseal"),
+    *("dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
+)
 
 
 def segment_calls(

@@ -64,6 +64,12 @@ def bounds(
     return found._replace(vm_flags=vm_flags, shmem=shmem)
 
 
+def segment_bounds(segments: int, pages: int, operations: Collection[str], calls: Collection[Call]) -> Bounds:
+    """What states of so many segments need, in an address space with room for them when a call begins (segments.py)."""
+    vm_flags = bounds(pages, operations, calls, MAX_MAP_COUNT, pages - 1).vm_flags
+    return state.segment_bounds(segments, pages, operations, MAX_MAP_COUNT)._replace(vm_flags=vm_flags)
+
+
 def constants(bounds: Bounds) -> dict[str, int]:
     """The bounds of model.mm and model.modern.mm."""
     return {**bounds.constants(), "NR_SHMEM": bounds.shmem}
