@@ -194,7 +194,7 @@ MUTANTS = [
     ("grows: no anon_vma", "fault", "    anon_vma_prepare(mm, vma)\n    grow", "    grow", ("growsdown", "read")),
     ("grows: as a neighbour after it grew", "fault", "    anon_vma_prepare(mm, vma)\n    grow", "    mm.vma[vma].vm_pgoff = mm.vma[vma].vm_pgoff - (mm.vma[vma].vm_start - address)\n    mm.vma[vma].vm_start = address\n    anon_vma_prepare(mm, vma)\n    grow", ("growsdown", "read")),
     ("grows: no gap", "fault", "STACK_GUARD_GAP:\n", "0:\n", ("mmap", "growsdown")),
-    ("grows: a gap to all", "fault", " and is_accessible(mm, prev):", ":", ("mmap", "growsdown")),
+    ("grows: a gap to all", "fault", " and vma_is_accessible(mm, prev):", ":", ("mmap", "growsdown")),
     ("grows: a gap to its like", "fault", "(mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and ", "", ("growsdown",)),
     ("grows: a gap after the anon_vma", "fault", "    prev = vma - 1\n", "    anon_vma_prepare(mm, vma)\n    prev = vma - 1\n", ("mmap", "growsdown")),
     ("grows: offsets stay", "fault", "mm.vma[vma].vm_pgoff - grow", "mm.vma[vma].vm_pgoff", ("growsdown",)),

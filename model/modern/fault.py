@@ -20,8 +20,8 @@ def handle_mm_fault(mm, vma, address, write_access):
     return 0
 
 
-def is_accessible(mm, vma):
-    """May vma be used at all? (vma_is_accessible)"""
+def vma_is_accessible(mm, vma):
+    """May vma be used at all?"""
     return (mm.vma[vma].vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) != 0
 
 
@@ -31,7 +31,7 @@ def expand_downwards(mm, vma, address):
     It gets an anon_vma first, even if its offsets do not reach down so far; and it is merged with nothing.
     """
     prev = vma - 1
-    if prev != NULL and (mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and is_accessible(mm, prev):
+    if prev != NULL and (mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and vma_is_accessible(mm, prev):
         if address - mm.vma[prev].vm_end < STACK_GUARD_GAP:
             return -ENOMEM
     anon_vma_prepare(mm, vma)
@@ -69,6 +69,6 @@ def do_page_fault(mm, address, write_access):
     if write_access:
         if (mm.vma[vma].vm_flags & VM_WRITE) == 0:
             return -EFAULT
-    elif not is_accessible(mm, vma):
+    elif not vma_is_accessible(mm, vma):
         return -EFAULT
     return handle_mm_fault(mm, vma, address, write_access)
