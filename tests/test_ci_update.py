@@ -57,7 +57,9 @@ def test_however_it_is_written(folder, text):  # noqa: F811
     assert new.count("\n") == new.count("\r\n") or "\r" not in text
     again, job = rewritten(new, verdict="holds", lengths=(), states=8)
     assert job.expected.get(INDEX, Expectation("holds")) == Expectation("holds")
-    assert again.count("#") == text.count("#")
+    # what stands behind an expectation that is taken away goes with it
+    kept = [line for line in again.splitlines() if line.startswith("#")]
+    assert kept == [line for line in text.splitlines() if line.startswith("#")]
     assert job.values["states"] == 8
 
 
