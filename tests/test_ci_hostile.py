@@ -19,8 +19,10 @@ from checker.lines import lines_of
 from checker.native import cache_folder
 from checker.outputs import OutputError, check_outputs, write_at_once
 from counterexamples.github import as_no_command
+from properties import EVERY_PROPERTY
 from tests.helpers import vmacheck
-from tests.test_ci import MINE, NEVER, SMALL, folder, run  # noqa: F401  (folder is a fixture)
+from tests.test_ci import MINE, NEVER, folder, processes, run  # noqa: F401  (two are fixtures)
+from tests.test_schema import validator
 
 ONE = '[job.one]\nkernel = "rmap40"\npages = 1\nproperties = ["page_index_is_linear"]\n'
 
@@ -28,6 +30,49 @@ ONE = '[job.one]\nkernel = "rmap40"\npages = 1\nproperties = ["page_index_is_lin
 def only(text):
     Path("vmacheck.toml").write_text(text)
     return read_jobs(Path("vmacheck.toml"))[0]
+
+
+PROCESSES = """[job.two]
+kernel = "linux-6.18+mine.py"
+processes = 2
+pages = 1
+prot = ["RW"]
+properties = ["what_is_written_is_ones_own", "kernel_bug_is_never_hit"]
+"""
+NO_COPY = """def handle_mm_fault(mm, vma, address, write_access):
+    if mm.page[address].mapcount == 0:
+        return do_no_page(mm, vma, address, write_access)
+    return 0
+"""
+
+
+def test_two_processes_in_every_report(processes):  # noqa: F811
+    Path("vmacheck.toml").write_text(PROCESSES)
+    Path("mine.py").write_text(NO_COPY)
+    words = [word for name in ("json", "junit", "sarif", "html") for word in (f"--{name}", f"out.{name}")]
+    code, out, err = vmacheck("ci", *words, "--itf", "itf")
+    assert (code, err) == (1, "")
+    assert "  4  write(0)       p0: A  p1: B\n" in out
+    (result,) = json.loads(Path("out.sarif").read_text())["runs"][0]["results"]
+    assert len(result["codeFlows"][0]["threadFlows"][0]["locations"]) == 4
+    (rule,) = json.loads(Path("out.sarif").read_text())["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["shortDescription"]["text"] == EVERY_PROPERTY["what_is_written_is_ones_own"].claim
+    validator("ci").validate(json.loads(Path("out.json").read_text()))
+    (trace,) = Path("itf").iterdir()
+    data = json.loads(trace.read_text())
+    assert data["vars"] == ["operation", "result", "error", "vmas", "pages"]
+    assert all(set(state) == {"#meta", *data["vars"]} for state in data["states"])
+    assert vmacheck("check", "linux-6.18+mine.py", "--processes", "2", "--pages", "1", "--itf", "itf2",
+                    "-p", "what_is_written_is_ones_own")[0] == 1  # fmt: skip
+    assert json.loads(next(Path("itf2").iterdir()).read_text())["states"][4]["operation"] == "write(0)"
+
+
+def test_run_of_two_processes_does_what_it_is_told_or_refuses():
+    trace = "mmap(0,1,RW); fork(); p1: write(0)"
+    assert json.loads(vmacheck("run", "linux-6.18", trace, "--format", "itf")[1])["states"][3]["error"] == ""
+    for option in (["--svg", os.devnull], ["--every-step"]):
+        assert vmacheck("run", "linux-6.18", trace, *option)[::2] == (
+            2, "vmacheck: --svg and --every-step: of two processes there are no pictures, and no steps\n")  # fmt: skip
 
 
 # ---- the cache -----------------------------------------------------------------------------------
