@@ -63,7 +63,7 @@ from model.kernels import MODERN_KERNELS, MODERN_PATCHES, PATCHES, every_kernel
 from model.mm import MAX_MAP_COUNT
 from model.operations import EVERY_OPERATION, PROTECTIONS, Call, TraceError
 from model.traces import parse_trace
-from properties import PROPERTIES, THREAD_PROPERTIES
+from properties import EVERY_PROPERTY
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {
@@ -277,9 +277,14 @@ def run_command(options: argparse.Namespace) -> int:
 
 def run_processes(options: argparse.Namespace, calls: Sequence[Call]) -> int:
     """vmacheck run, of two processes of today's kernels."""
+    if options.svg is not None or options.every_step:
+        fail("--svg and --every-step: of two processes there are no pictures, and no steps")
     pages = options.pages or max(call.room for call in calls)
     system = processes.build(options.kernel, Scope(pages, max_map_count=options.max_map_count), calls=calls)
     steps = replay_processes(system, calls)
+    if options.format == "itf":
+        print(itf_text(options.kernel, None, steps), end="")
+        return HOLDS
     if options.format == "json":
         data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
         print(json.dumps(data, indent=1))
@@ -312,9 +317,7 @@ def list_command(options: argparse.Namespace) -> int:
     lists: dict[str, list[tuple[str, str]]] = {
         "kernels": [(name, kernel.what) for name, kernel in every_kernel().items()]
         + [(f"+{name}", patch.what) for name, patch in {**PATCHES, **MODERN_PATCHES}.items()],
-        "properties": [
-            (name, f"{prop.kind}: {prop.claim}") for name, prop in {**PROPERTIES, **THREAD_PROPERTIES}.items()
-        ],
+        "properties": [(name, f"{prop.kind}: {prop.claim}") for name, prop in EVERY_PROPERTY.items()],
         "operations": [(f"{name}({op.form})", op.what) for name, op in EVERY_OPERATION.items()]
         + [(f"{name}({form})", what) for name, (form, what) in ONLY_OF_THREADS.items()],
     }

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from checker import options, own, segments, threads, vm
+from checker import options, own, processes, segments, threads, vm
 from checker.check import Checked, Result, check
 from checker.layout import Broken, OutOfBounds
 from checker.link import LinkError
@@ -33,6 +33,7 @@ class Options(TypedDict, total=False):
     ops: Sequence[str]
     noreserve: bool
     segments: int | None
+    processes: int | None
     threads: int | None
     every_step: bool
     max_map_count: int
@@ -48,6 +49,7 @@ UNLESS_GIVEN: Options = {
     "ops": DEFAULT_OPERATIONS,
     "noreserve": False,
     "segments": None,
+    "processes": None,
     "threads": None,
     "every_step": False,
     "max_map_count": MAX_MAP_COUNT,
@@ -131,7 +133,8 @@ def found_in(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
     scope, run = scope_of(given), given["run"]
     if run not in RUNS:
         raise ScopeError(f"run is '{run}'; it can be {' or '.join(RUNS)}")
-    build = threads.build if scope.threads else segments.build if scope.segments is not None else vm.build
+    one_process = segments.build if scope.segments is not None else vm.build
+    build = processes.build if scope.processes > 1 else threads.build if scope.threads else one_process
     limits = Limits(given["depth"], given["max_states"])
     checked = check(build(kernel, scope, [word]), [own.split(word)[1]], limits, run)
     return Found(checked if scope.segments is None else segments.in_pages(checked, scope), scope)

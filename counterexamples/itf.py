@@ -31,7 +31,7 @@ def itf_data(kernel: str, name: str | None, steps: Sequence[Step] | Sequence[Thr
     """The steps as a trace; name is that of the property that they violate, if they do."""
     first = {"operation": "", "result": 0, "error": "", "vmas": [], "pages": []}
     threads = [len(step.threads) for step in steps if isinstance(step, ThreadStep)]
-    if threads:
+    if any(threads):
         first["threads"] = _threads([None] * threads[0])
     states = [first, *(_state(step) for step in steps)]
     what = f"{kernel}, carried out by vmacheck" if name is None else f"{name} is violated on {kernel}"
@@ -54,7 +54,8 @@ def _state(step: Step | ThreadStep) -> dict[str, Any]:
         "error": step.result if failed else "",
     }
     if isinstance(step, ThreadStep):
-        return {**state, **_processes(step.processes), "threads": _threads(step.threads)}
+        state |= _processes(step.processes)
+        return {**state, "threads": _threads(step.threads)} if step.threads else state
     state["vmas"] = [_record(vma) for vma in step.vmas]
     state["pages"] = [_record(page) for page in step.pages]
     return state

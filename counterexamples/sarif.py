@@ -7,17 +7,18 @@ reason that the job file gives.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from checker import own
 from checker.ci import AS_EXPECTED, BAD, Outcome, Report
 from counterexamples.ci_report import job_does
 from counterexamples.programs import Shown, films, shown
 from counterexamples.responsible import Place, entry, of_job, place_of
-from properties import PROPERTIES, THREAD_PROPERTIES
+from properties import EVERY_PROPERTY
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"newly violated": "error", "changed": "error", "error": "error", AS_EXPECTED: "note"}  # else warning
@@ -30,18 +31,27 @@ def sarif_text(reports: Sequence[Report]) -> str:
     names = sorted({str(result["ruleId"]) for result in results})
     for result in results:
         result["ruleIndex"] = names.index(result["ruleId"])
+    claims = _claims(reports)
     driver = {
         "name": "vmacheck",
         "version": metadata.version("vmacheck"),
-        "rules": [_rule(name) for name in names],
+        "rules": [_rule(name, claims) for name in names],
     }
     run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
 
 
-def _rule(name: str) -> dict[str, Any]:
-    prop = {**PROPERTIES, **THREAD_PROPERTIES}.get(name)
-    says = prop.claim if prop else "A job gives the answer that its job file expects."
+def _claims(reports: Sequence[Report]) -> dict[str, str]:
+    """What properties claim, those of users' files among them."""
+    files = own.paths_of(word for report in reports for word in report.job.values.get("properties", ()))
+    found = dict(EVERY_PROPERTY)
+    for path in files:
+        found |= own.own_properties(path)
+    return {name: prop.claim for name, prop in found.items()}
+
+
+def _rule(name: str, claims: Mapping[str, str]) -> dict[str, Any]:
+    says = claims.get(name) or "A job gives the answer that its job file expects."
     return {"id": name, "name": name, "shortDescription": {"text": says}, "fullDescription": {"text": says}}
 
 

@@ -84,3 +84,5 @@ def sometimes(function: Function) -> Function:
 
 
 from properties import layout, reference, merging, sharing, rmap, seed, today, threads, processes  # noqa: E402, F401, I001  (the order of reports)
+
+EVERY_PROPERTY = {**PROPERTIES, **THREAD_PROPERTIES, **PROCESS_PROPERTIES}

@@ -333,6 +333,13 @@ FAULTS = [
     ('include = "other.toml"', "vmacheck.toml:1: include is not a list of file names"),
     ('[defaults]\nkernel = "rmap40"', "vmacheck.toml:2: unknown key 'kernel'"),
     ('[defaults]\npages = -1\n[job.a]\nkernel = "rmap40"', "vmacheck.toml:2: pages is not a number"),
+    ('[job.a]\nkernel = "rmap40"\nprocesses = 2', "vmacheck.toml:1: job 'a': --processes is about today's kernels"),
+    ('[job.a]\nkernel = "linux-6.18"\nprocesses = 3', "vmacheck.toml:3: job 'a': --processes is 3; it can be 1 or 2"),
+    ('[job.a]\nkernel = "rmap40"\nthreads = 0', "vmacheck.toml:3: job 'a': threads is 0; it has to be at least 1"),
+    ('[job.a]\nkernel = "rmap40+syntax.py"', "vmacheck.toml:1: job 'a': syntax.py:1: '(' was never closed"),
+    ('[defaults]\nops = ["x"]\n[job.a]\nkernel = "rmap40"', "vmacheck.toml:2: job 'a': --ops: unknown operation 'x'"),
+    ('include = ["a\\u0000b"]', "vmacheck.toml:1: include has a name that cannot be shown"),
+    ('[job.a]\rkernel = "rmap40"\r', "vmacheck.toml:1: Expected newline or end of document after a statement"),
     ('[job.a]\nkernel = "rmap40+gone.py"', "vmacheck.toml:1: job 'a': gone.py: No such file or directory"),
     ('[job.a]\nkernel = "rmap40+bad.py"', "vmacheck.toml:1: job 'a': bad.py:2: find_vma: not allowed: lists"),
 ]  # fmt: skip
@@ -340,7 +347,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("text", "message"), FAULTS, ids=[message for _, message in FAULTS])
 def test_faults_of_job_files(folder, text, message):
-    (folder / "vmacheck.toml").write_text(text)
+    (folder / "vmacheck.toml").write_bytes(text.encode())
+    (folder / "syntax.py").write_text("def find_vma(mm, addr:\n")
     (folder / "bad.py").write_text("def find_vma(mm, addr):\n    return [1]\n")
     code, out, err = vmacheck("ci")
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -63,6 +63,12 @@ def test_any_size_and_threads():
                     ops=["mmap", "write"], prot=("RW", "RWX"))  # fmt: skip
 
 
+def test_two_processes():
+    assert_holds("linux-6.18", "what_is_written_is_ones_own", pages=1, processes=2, prot="RW", run="interpreted")
+    with pytest.raises(ScopeError, match="--processes is about today's kernels"):
+        assert_holds("rmap40", "kernel_bug_is_never_hit", pages=1, processes=2)
+
+
 def test_a_users_own(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
