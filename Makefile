@@ -24,6 +24,7 @@ test-kernels: $(READY)
 gallery: $(READY)
 	sh tests/kernels.sh
 	$(BIN)/python -m counterexamples.findings .kernels/vmlinuz-*
+	$(BIN)/python -m counterexamples.merged
 	$(BIN)/python -m counterexamples.distance
 
 # the model of 6.18 and the running kernel, call by call; and rules that are wrong, which that exposes

@@ -233,8 +233,8 @@ def _film(finding: Finding) -> list[str]:
         return [finding.kernel, *thread_film(replay_text(finding.kernel, pages, steps), pages)]
     calls, pages = finding.calls, finding.pages
     if any(call.nr == NR_fork for call in calls):
-        steps = replay_processes(processes.build(finding.kernel, Scope(pages), calls=list(calls)), calls)
-        return [finding.kernel, *process_film(steps, pages)]
+        found = replay_processes(processes.build(finding.kernel, Scope(pages), calls=list(calls)), calls)
+        return [finding.kernel, *process_film(found, pages)]
     return [finding.kernel, *film(steps_on(finding.kernel, calls, pages), pages)]
 
 
