@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from checker import rows, vm
 from checker.anystate import PAGE, SPARE_VMAS, machine_with, said_of
+from checker.kinds import kind_of
 from checker.link import Program
 from checker.loops import PAGES
 from checker.paths import Paths
@@ -168,6 +169,7 @@ class Kernels:
             pages = Pages if self.keep_pages else _AnyPages
             self._machines[side, vmas] = machine_with(
                 self.programs[side],
+                kind_of(self.violation.kernels[side]),
                 vmas + SPARE_VMAS,
                 self.roots,
                 self.violation.max_map_count,

@@ -25,6 +25,7 @@ from checker.anystate import (
     said_of,
     smallest,
 )
+from checker.kinds import kind_of
 from checker.paths import Paths
 from checker.rows import borders_of
 from checker.solver import Solver, start_afresh
@@ -81,7 +82,8 @@ class Induction:
         self.question = question
         program = vm.program_with_claims(question.kernel)
         roots = ["begin", "step"]
-        self.machine = machine_for(program, question.operation, question.vmas, roots, question.max_map_count)
+        self.kind = kind_of(question.kernel)
+        self.machine = machine_for(program, self.kind, question.operation, question.vmas, roots, question.max_map_count)
         self.start = Start(self.machine, question.operation, question.vmas)
         self.call = self.start.call
         self.solver = self.start.solver(question.milliseconds, within)
@@ -127,19 +129,19 @@ class Induction:
         """The failure with the smallest address space on this path. None if there is none, or the solver gives up."""
         evaluator = self.evaluator([PAGE], [before, after])
         said = {name: said_of(evaluator, name, before, self.call, result, after) for name in self.question.goals}
-        said[RANGES] = is_any_state(after)
+        said[RANGES] = is_any_state(after, self.kind)
         wrong = negation(both(said.values()))
         found = smallest(self.solver, before, self.call, wrong) if self.solver.possible(wrong) else None
         if found is None:
             return None
         broken = tuple(name for name, formula in said.items() if not found.truth(formula))
         call = Call(*(found.value(value) for value in self.call))
-        return Failure(broken, numbers_of(before, found), call)
+        return Failure(broken, numbers_of(before, found, self.kind), call)
 
 
 def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list[str]:
     """Those of the claims about states that are not true of the empty address space, of any size."""
-    machine = machine_with(vm.program_with_claims(kernel), SPARE_VMAS, ["begin", "step"], 0)
+    machine = machine_with(vm.program_with_claims(kernel), kind_of(kernel), SPARE_VMAS, ["begin", "step"], 0)
     empty = machine.new()
     empty.page.add(PAGE)
     solver = Solver(milliseconds)

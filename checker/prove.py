@@ -25,7 +25,6 @@ from model.operations import Call
 from properties import PROPERTIES
 
 PAGES_SEARCHED = 3  # properties that hold there are tried as lemmas
-FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "brk", "mbind", "file")
 Report = Callable[[str], None]
 
 

@@ -39,6 +39,7 @@ class Forks:
     """Who is asked when the code branches on what is not known: the exploration that is under way."""
 
     decide: Callable[[Formula], bool] | None = None
+    assume: Callable[[Formula], None] | None = None
 
 
 # ---- formulas ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from checker.search import Limits
 from checker.values import NOT_FOLLOWED, why_not_followed
 from counterexamples.report import count
 from counterexamples.shrink import Shrink
-from model.operations import FIXED, OPERATIONS, PROTECTIONS, Call, TraceError
+from model.operations import EVERY_OPERATION, FIXED, PARTS, PROTECTIONS, Call, Operation, TraceError
 from model.unistd import NR_mremap
 
 DEEPEST_ANY_SIZE = 4  # calls up to which Z3 looks for a shorter program of any size
@@ -124,13 +124,13 @@ def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
         *(
             name
             for name, bits in PROTECTIONS.items()
-            if any(bits == c.prot for c in calls if ",P" in OPERATIONS[_operation(c)].form)
+            if any(bits == c.prot for c in calls if ",P" in EVERY_OPERATION[_operation(c)].form)
         ),
     }
     return Scope(
         scope.pages,
         tuple(name for name in PROTECTIONS if name in protections),
-        tuple(name for name in OPERATIONS if name in operations),
+        tuple(name for name in EVERY_OPERATION if name in operations),
         scope.noreserve or any(call.flags for call in calls if call.nr != NR_mremap),
         scope.max_map_count,
         scope.highest_pgoff,

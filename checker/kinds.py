@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a state consists of, and which calls there are, in the tree that a kernel is of: that of 2004, or today's.
+
+Where a state is any state, its flags can be any that calls give to a vma, those of calls that are not tried included.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from checker import vm
+from model import mm, state
+from model.modern import mm as today
+from model.modern import state as modern
+from model.operations import ADVICE, ADVICE_PAIRS, EVERY_OPERATION, OPERATIONS, SEED_ADVICE, Operation
+
+VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
+MODERN_VM_FLAGS = (
+    VM_FLAGS
+    | today.VM_NORESERVE
+    | today.VM_LOCKONFAULT
+    | today.VM_SEALED
+    | today.VM_MERGEABLE
+    | today.VM_MAYBE_GUARD
+    | today.VM_DONTCOPY
+    | today.VM_DONTDUMP
+    | today.VM_WIPEONFORK
+    | today.VM_HUGEPAGE
+    | today.VM_NOHUGEPAGE
+)
+FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "brk", "mbind", "file")
+MODERN_FOLLOWED = (
+    *FOLLOWED,
+    *("mlock", "mlock2", "mseal", "guard", "dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
+)
+
+
+class Kind(NamedTuple):
+    """A tree, as proofs see it.
+
+    vm_flags: those that a vma can have; page_fields: what is known of a page; operations: the calls by their word;
+    followed: those that a proof can be about; advice: what the words for madvise stand for; layout: the fields of a
+    state within bounds.
+    """
+
+    vm_flags: int
+    page_fields: tuple[str, ...]
+    operations: Mapping[str, Operation]
+    followed: tuple[str, ...]
+    advice: Mapping[str, Mapping[str, int]]
+    layout: Callable[[state.Bounds], list[tuple[Any, ...]]]
+
+    def bounds(self, pages: int, max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0) -> state.Bounds:
+        """What any state of so many pages needs."""
+        return state.bounds(pages, list(OPERATIONS), max_map_count, max_pgoff, more_anon_vmas)._replace(
+            vm_flags=self.vm_flags
+        )
+
+
+SEED = Kind(VM_FLAGS, ("mapcount", "mapping", "index"), OPERATIONS, FOLLOWED, {"madvise": ADVICE}, state.layout)
+MODERN = Kind(
+    MODERN_VM_FLAGS,
+    ("mapcount", "mapping", "index", "guard"),
+    EVERY_OPERATION,
+    MODERN_FOLLOWED,
+    {"madvise": SEED_ADVICE, **ADVICE_PAIRS},
+    modern.layout,
+)
+
+
+def kind_of(kernel: str) -> Kind:
+    """The tree that the kernel is of."""
+    return MODERN if vm.is_modern(kernel) else SEED
