@@ -33,7 +33,7 @@ from checker.values import (
     unknown_bits,
 )
 from model import mm, state
-from model.modern.mm import MLOCK_ONFAULT
+from model.modern.mm import MLOCK_ONFAULT, VM_LOCKED_MASK
 from model.operations import POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
 from properties import PROPERTIES
@@ -56,8 +56,11 @@ class Numbers:
     lives: tuple[int, ...]
 
 
-def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[Any, list[Formula]]:
-    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses."""
+def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any], locked: bool) -> tuple[Any, list[Formula]]:
+    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses.
+
+    locked: may memory be locked, other than on fault?
+    """
     before = machine.new()
     before.map_count = vmas
     before.brk = unknown("brk")
@@ -67,6 +70,9 @@ def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[An
         known += _any_vma(before, number, end, machine.kind.vm_flags)
         end = before.vma[number].vm_end
     known.append(at_most(end, TASK_SIZE))
+    if machine.kind.populates and not locked:
+        flags = [before.vma[number].vm_flags & VM_LOCKED_MASK for number in range(1, vmas + 1)]
+        known += [formula_of(one != mm.VM_LOCKED) for one in flags]
     known += _any_anon_vmas(before, vmas)
     for number, address in enumerate(pages):
         known += any_page(before.page.add(address), address, str(number), vmas, machine.kind)
@@ -122,7 +128,7 @@ class Start:
     has a state for either case.
     """
 
-    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int) -> None:
+    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int, locked: bool) -> None:
         self.call, self.known = any_call(operation, machine.kind)
         self._kind = machine.kind
         about_a_page = self.call.nr in (NR_read, NR_write)
@@ -130,7 +136,7 @@ class Start:
         self.befores = []
         listings: list[list[Any]] = [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]
         for pages in listings:
-            before, known = any_state(machine, vmas, pages)
+            before, known = any_state(machine, vmas, pages, locked)
             self.befores.append(before)
             self.known = [*self.known, *known]
 

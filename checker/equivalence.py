@@ -54,6 +54,7 @@ class Question:
     vmas: int
     max_map_count: int
     milliseconds: int
+    locked: bool = False  # may memory be locked, other than on fault?
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Equivalence:
         self.question, self.compared = question, 0
         self.a, self.b = (self._machine(kernel) for kernel in (question.a, question.b))
         self.b.mark = "_b"
-        self.start = Start(self.a, question.operation, question.vmas)
+        self.start = Start(self.a, question.operation, question.vmas, question.locked)
         self.solver = self.start.solver(question.milliseconds, within)
         self.paths = Paths(self.solver)
         self._parameters = self.a.program.functions[question.function].parameters
@@ -314,8 +315,9 @@ def equivalent(
             raise vm.unknown("function", function, list(functions))
         vm.build(kernel, Scope(3, operations=tuple(operations)))
     found = Verdict(a, b, function, tuple(operations), vmas)
+    locked = not kind_of(a).leaves_out_locked(operations)
     questions = [
-        Question(a, b, function, operation, count, max_map_count, milliseconds)
+        Question(a, b, function, operation, count, max_map_count, milliseconds, locked)
         for count in range(vmas + 1)
         for operation in operations
     ]

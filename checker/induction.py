@@ -54,6 +54,7 @@ class Question:
     vmas: int
     max_map_count: int
     milliseconds: int
+    locked: bool = False  # may memory be locked, other than on fault?
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Induction:
         roots = ["begin", "step"]
         self.kind = kind_of(question.kernel)
         self.machine = machine_for(program, self.kind, question.operation, question.vmas, roots, question.max_map_count)
-        self.start = Start(self.machine, question.operation, question.vmas)
+        self.start = Start(self.machine, question.operation, question.vmas, question.locked)
         self.call = self.start.call
         self.solver = self.start.solver(question.milliseconds, within)
 

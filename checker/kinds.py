@@ -4,7 +4,7 @@
 Where a state is any state, its flags can be any that calls give to a vma, those of calls that are not tried included.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from checker import vm
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 
     vm_flags: those that a vma can have; page_fields: what is known of a page; operations: the calls by their word;
     followed: those that a proof can be about; advice: what the words for madvise stand for; layout: the fields of a
-    state within bounds.
+    state within bounds; populates: does mprotect fault in what was locked, and becomes writable?
     """
 
     vm_flags: int
@@ -48,6 +48,14 @@ class Kind(NamedTuple):
     followed: tuple[str, ...]
     advice: Mapping[str, Mapping[str, int]]
     layout: Callable[[state.Bounds], list[tuple[Any, ...]]]
+    populates: bool
+
+    def leaves_out_locked(self, operations: Collection[str]) -> bool:
+        """Is a state, before one of these calls, without memory that is locked other than on fault?
+
+        Where none of them locks any, no program comes to it, and there is no end of what mprotect can fault in.
+        """
+        return self.populates and "mlock" not in operations
 
     def bounds(self, pages: int, max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0) -> state.Bounds:
         """What any state of so many pages needs."""
@@ -56,7 +64,9 @@ class Kind(NamedTuple):
         )
 
 
-SEED = Kind(VM_FLAGS, ("mapcount", "mapping", "index"), OPERATIONS, FOLLOWED, {"madvise": ADVICE}, state.layout)
+SEED = Kind(
+    VM_FLAGS, ("mapcount", "mapping", "index"), OPERATIONS, FOLLOWED, {"madvise": ADVICE}, state.layout, populates=False
+)
 MODERN = Kind(
     MODERN_VM_FLAGS,
     ("mapcount", "mapping", "index", "guard"),
@@ -64,6 +74,7 @@ MODERN = Kind(
     MODERN_FOLLOWED,
     {"madvise": SEED_ADVICE, **ADVICE_PAIRS},
     modern.layout,
+    populates=True,
 )
 
 

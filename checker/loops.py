@@ -27,7 +27,7 @@ def compiled_for_unknowns(function: Function, functions: Mapping[str, Function])
     """The function as code, with calls in place of what Python itself would do to an unknown number.
 
     __pages__(state, first, end), __each__ of the same and __range__ for range; __all__(lambda: a, lambda: b), __any__,
-    __not__ for and, or, not.
+    __not__ for and, or, not; __merged__(f, ...) for a function that changes nothing and says masks.
     """
     loops = [node for node in ast.walk(function.node) if isinstance(node, ast.For)]
     own = frozenset(
@@ -35,7 +35,8 @@ def compiled_for_unknowns(function: Function, functions: Mapping[str, Function])
     )
     each = frozenset(loop.lineno for loop in loops if carries_nothing(loop, function.node)) - own
     called = subset.calls(function.node)
-    return _code(function, own, each, frozenset(name for name in called if changes_nothing(name, functions)))
+    harmless = frozenset(name for name in called if changes_nothing(name, functions))
+    return _code(function, own, each, harmless, frozenset(name for name in harmless if _says_masks(functions[name])))
 
 
 def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
@@ -47,17 +48,36 @@ def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
     return all(changes_nothing(callee, functions) for callee in subset.calls(node))
 
 
+def _says_masks(function: Function) -> bool:
+    """Are there several ways through it, and is what it returns, on one of them at least, made by a bit operation?"""
+    nodes = list(ast.walk(function.node))
+    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
+    return any(isinstance(node, ast.If | ast.IfExp) for node in nodes) and any(
+        isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr | ast.BitAnd) for value in returned
+    )
+
+
 @lru_cache(maxsize=4096)
-def _code(function: Function, own: frozenset[int], each: frozenset[int], harmless: frozenset[str]) -> CodeType:
+def _code(
+    function: Function, own: frozenset[int], each: frozenset[int], harmless: frozenset[str], masks: frozenset[str]
+) -> CodeType:
     state = function.parameters[0] if function.parameters else ""
     iterators = {**dict.fromkeys(own, "__pages__"), **dict.fromkeys(each, "__each__")}
-    node = _Prepared(state, iterators, harmless).visit(copy.deepcopy(with_guards(function)))
+    node = _Prepared(state, iterators, harmless, masks).visit(copy.deepcopy(with_guards(function)))
     return compile(ast.fix_missing_locations(ast.Module([node], [])), function.file, "exec")
 
 
 class _Prepared(ast.NodeTransformer):
-    def __init__(self, state: str, iterators: Mapping[int, str], harmless: frozenset[str]) -> None:
-        self.state, self.iterators, self.harmless = state, iterators, harmless
+    def __init__(
+        self, state: str, iterators: Mapping[int, str], harmless: frozenset[str], masks: frozenset[str]
+    ) -> None:
+        self.state, self.iterators, self.harmless, self.masks = state, iterators, harmless, masks
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in self.masks:
+            return ast.copy_location(ast.Call(ast.Name("__merged__", ast.Load()), [node.func, *node.args], []), node)
+        return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         calls = [part for value in node.values[1:] for part in ast.walk(value) if isinstance(part, ast.Call)]

@@ -16,6 +16,7 @@ from checker.anysize import Violation
 from checker.check import Result, check
 from checker.confirm import Reached, Tried, reach, try_out
 from checker.induction import STRUCTURE, Failure, Question, ask, false_at_first
+from checker.kinds import kind_of
 from checker.layout import Broken, OutOfBounds
 from checker.oracle import Oracle
 from checker.questions import in_order, workers
@@ -119,8 +120,9 @@ def _failure(
     """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
     goals = _goals(proof)
     proof.paths = proof.checks = 0
+    locked = not kind_of(proof.kernel).leaves_out_locked(proof.operations)
     questions = [
-        Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
+        Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds, locked)
         for vmas in range(proof.vmas + 1)
         for operation in proof.operations
     ]

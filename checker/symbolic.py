@@ -8,6 +8,7 @@ them, need not be. Of the pages, those are kept that somebody will look at.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from checker.choices import merged
 from checker.interpreted import NullSlot, Oops, executable, struct_class
 from checker.kinds import Kind
 from checker.layout import FUEL, MACHINE_FIELDS, Layout
@@ -146,7 +147,7 @@ class SymbolicMachine:
             )
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
         self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
-        self.functions["__each__"] = self._each
+        self.functions["__each__"], self.functions["__merged__"] = self._each, merged
 
     def new(self) -> Any:
         """A state, all zero."""

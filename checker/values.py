@@ -7,7 +7,8 @@ on a Truth asks whoever explores the paths (checker/paths.py).
 A formula is True, False, or a Node:
 
     "<=0" and "==0"    a linear sum is at most, or is, 0: terms ((name, coefficient), ...) in order, and a constant
-    "bits==0"          a mask has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y)
+    "bits==0"          a mask has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y),
+                       and ("?", formula, x, y) for x if the formula is true, else y
     "not" "and" "or"   of other nodes
 
 Masks have 32 bits.
@@ -461,6 +462,11 @@ class Bits:
 
     __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __lt__ = __le__ = __gt__ = __ge__ = _number
     __lshift__ = __rshift__ = __neg__ = __index__ = _number
+
+
+def chosen(formula: Formula, yes: Any, no: Any) -> Any:
+    """One mask or the other, by whether the formula is true."""
+    return Bits(("?", formula, expression_of(yes), expression_of(no)), mask_of(yes) | mask_of(no))
 
 
 def expression_of(value: Any) -> Any:
