@@ -457,10 +457,19 @@ class Bits:
     def __bool__(self) -> bool:
         return bool(truth(negation(self.is_zero())))
 
+    def __lt__(self, other: Any) -> bool:
+        """A mask of flags is not negative; nothing else is known of an order."""
+        if type(other) is not int or other != 0 or self.mask >> 31:
+            self._number()
+        return False
+
+    def __ge__(self, other: Any) -> bool:
+        return not self < other
+
     def _number(self, _other: Any = None) -> Any:
         raise Unsupported("arithmetic, or an order, on a bit mask with unknown bits")
 
-    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __lt__ = __le__ = __gt__ = __ge__ = _number
+    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __le__ = __gt__ = _number
     __lshift__ = __rshift__ = __neg__ = __index__ = _number
 
 
