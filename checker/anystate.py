@@ -33,7 +33,7 @@ from checker.values import (
     unknown_bits,
 )
 from model import mm, state
-from model.modern.mm import MLOCK_ONFAULT, VM_LOCKED_MASK
+from model.modern.mm import MLOCK_ONFAULT, VM_LOCKED_MASK, VM_MAYBE_GUARD, VM_NORESERVE
 from model.operations import POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
 from properties import PROPERTIES
@@ -258,14 +258,32 @@ def is_any_state(one: Any, kind: Kind) -> Formula:
     for number in range(1, one.map_count + 1):
         vma = one.vma[number]
         parts.append(formula_of((vma.vm_flags & ~kind.vm_flags) == 0))
+        if kind.accounts:
+            parts.append(_is_accounted(vma.vm_flags))
         parts += [at_most(0, vma.vm_pgoff), _one_of(vma.vm_file, [0, 1]), _one_of(vma.vm_policy, POLICIES.values())]
     return both([*parts, *(is_any_page(page, kind) for _, page in one.page.entries)])
+
+
+def _is_accounted(flags: Any) -> Formula:
+    """What may be written is accounted, unless that is waived; then nothing is."""
+    waived, accounted = (
+        negation(formula_of((flags & VM_NORESERVE) == 0)),
+        negation(formula_of((flags & mm.VM_ACCOUNT) == 0)),
+    )
+    return either(
+        [
+            both([waived, negation(accounted)]),
+            both([negation(waived), either([accounted, formula_of((flags & mm.VM_WRITE) == 0)])]),
+        ]
+    )
 
 
 def is_any_page(page: Any, kind: Kind) -> Formula:
     """Is the page one that any_page stands for?"""
     absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
-    guard = [_one_of(page.guard, [0, 1])] if "guard" in kind.page_fields else []
+    guard = []
+    if "guard" in kind.page_fields:
+        guard = [_one_of(page.guard, [0, 1] if kind.vm_flags & VM_MAYBE_GUARD else [0])]
     return both([either([absent, equal(page.mapcount, 1)]), at_most(0, page.index), *guard])
 
 

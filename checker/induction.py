@@ -32,6 +32,7 @@ from checker.solver import Solver, start_afresh
 from checker.terms import Context, Evaluator
 from checker.values import NOT_FOLLOWED, at_most, both, negation, why_not_followed
 from model.operations import Call
+from properties import REFERENCE
 
 # what makes a state well formed; anystate.py builds it in, so it has to be proved along with every claim
 STRUCTURE = (
@@ -55,6 +56,7 @@ class Question:
     max_map_count: int
     milliseconds: int
     locked: bool = False  # may memory be locked, other than on fault?
+    calls: tuple[str, ...] = ()  # vmas have the flags that these calls give; of any call, if there are none
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ class Induction:
         self.question = question
         program = vm.program_with_claims(question.kernel)
         roots = ["begin", "step"]
-        self.kind = kind_of(question.kernel)
+        kind = kind_of(question.kernel)
+        self.kind = kind.given_by(question.calls) if question.calls else kind
+        if REFERENCE in question.goals:
+            self.kind = self.kind._replace(accounts=kind.populates)
         self.machine = machine_for(program, self.kind, question.operation, question.vmas, roots, question.max_map_count)
         self.start = Start(self.machine, question.operation, question.vmas, question.locked)
         self.call = self.start.call

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a state consists of, and which calls there are, in the tree that a kernel is of: that of 2004, or today's.
 
-Where a state is any state, its flags can be any that calls give to a vma, those of calls that are not tried included.
+Where functions are compared, any state has any flags that calls give to a vma, those of calls that are not tried
+included; where it is what programs lead to that matters, those of the calls that are tried.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -11,7 +12,16 @@ from checker import vm
 from model import mm, state
 from model.modern import mm as today
 from model.modern import state as modern
-from model.operations import ADVICE, ADVICE_PAIRS, EVERY_OPERATION, OPERATIONS, SEED_ADVICE, Operation
+from model.operations import (
+    ADVICE,
+    ADVICE_PAIRS,
+    EVERY_OPERATION,
+    OPERATIONS,
+    PROTECTIONS,
+    SEED_ADVICE,
+    Operation,
+    all_calls,
+)
 
 VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
 MODERN_VM_FLAGS = (
@@ -40,6 +50,7 @@ class Kind(NamedTuple):
     vm_flags: those that a vma can have; page_fields: what is known of a page; operations: the calls by their word;
     followed: those that a proof can be about; advice: what the words for madvise stand for; layout: the fields of a
     state within bounds; populates: does mprotect fault in what was locked, and becomes writable?
+    accounts: is what may be written known to be accounted, unless that is waived?
     """
 
     vm_flags: int
@@ -49,6 +60,16 @@ class Kind(NamedTuple):
     advice: Mapping[str, Mapping[str, int]]
     layout: Callable[[state.Bounds], list[tuple[Any, ...]]]
     populates: bool
+    accounts: bool = False
+
+    def given_by(self, operations: Collection[str]) -> "Kind":
+        """The same, for vmas with the flags that these calls give."""
+        if not self.populates:
+            return self
+        flags = state.PROTECTION | mm.VM_ACCOUNT
+        for call in all_calls(1, tuple(PROTECTIONS), tuple(operations), noreserve=True):
+            flags |= modern.flags_of(call)
+        return self._replace(vm_flags=flags)
 
     def leaves_out_locked(self, operations: Collection[str]) -> bool:
         """Is a state, before one of these calls, without memory that is locked other than on fault?
