@@ -321,11 +321,11 @@ def equivalent_data(found: Equivalent) -> dict[str, Any]:
     one = found.difference
     if one is not None:
         size = one.before.pages
-        data["left"] = None if one.left is None else dict(zip(("field", "a", "b"), one.left, strict=True))
         data["difference"] = {
             "before": _state_data(*shown(found.a, one.before), size),
             "operation": str(one.call),
             "arguments": one.arguments,
+            "left": None if one.left is None else dict(zip(("field", "a", "b"), one.left, strict=True)),
             **{
                 name: {
                     "result": result,

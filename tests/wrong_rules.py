@@ -82,7 +82,23 @@ WRONG = {
         "    mm.vmg_next = NULL\n    mm.vmg_target = NULL\n    mm.vmg_just_expand = False\n"
     ),
 }
-# the function that is wrong, if it is not the first of the text, a call that comes to it, and vmas before the call
+# the property that each breaks, with so many vmas before the call
+REFUTED = {
+    "vmas_are_sorted_and_disjoint": ("lower half keeps its end", 1),
+    "unfaulted_vmas_have_pgoff_of_their_start": ("upper half keeps its offset", 1),
+    "kernel_bug_is_never_hit": ("freed too early", 2),
+    "calls_miss_no_merge": ("never left", 1),
+    "first_write_takes_neighbours_anon_vma": ("nothing is shared", 2),
+    "anon_vma_is_write_once": ("the anon_vma is replaced", 2),
+    "rmap_finds_every_page": ("the anon_vma is not brought along", 2),
+    "pages_hang_from_their_vmas_anon_vma": ("the anon_vma is not brought along", 2),
+    "page_index_is_linear": ("the next vma keeps its offset", 2),
+    "faulted_vmas_are_on_their_list": ("not put on the list", 1),
+    "anon_vmas_are_freed_with_their_last_vma": ("never freed", 1),
+    "nothing_refers_to_a_freed_anon_vma": ("freed too early", 2),
+    "pages_match_flat_reference": ("never accounted", 1),
+}
+# the function that is wrong, a call that comes to it, and vmas before the call
 DIFFERS = {
     "lower half keeps its end": ("__split_vma", "munmap", 1),
     "upper half keeps its offset": ("__split_vma", "mprotect", 1),
