@@ -70,6 +70,20 @@ def test_the_least_program_is_the_least_of_all(rule, name, length, pages, scope,
     assert shows(kernel, name, found.program, pages, **scope)
 
 
+def test_markers_that_a_patch_leaves_are_not_lost(tmp_path):
+    """Rows do not keep them; so it is said that they are not followed."""
+    (tmp_path / "patch.py").write_text(
+        "def link_new_vma(mm, addr, len, vm_flags, file, pgoff):\n    vma = kmem_cache_alloc_vma(mm)\n"
+        "    mm.vma[vma].vm_start = addr\n    mm.vma[vma].vm_end = addr + len\n    mm.vma[vma].vm_flags = vm_flags\n"
+        "    mm.vma[vma].vm_pgoff = pgoff\n    mm.vma[vma].vm_file = file\n    vma_link(mm, vma)\n"
+        "    madvise_guard_install(mm, find_vma(mm, addr), addr, addr + 1)\n"
+    )
+    kernel = f"linux-6.18+{tmp_path / 'patch.py'}"
+    code, out, _ = vmacheck("prove", kernel, "vmas_are_sorted_and_disjoint", "--depth", "2", "--prot", "RW")
+    assert code == 3
+    assert "incomplete (a call leaves a state with something in it that rows of cells do not keep)" in out
+
+
 @pytest.mark.proofs
 def test_no_program_of_four_calls_of_any_size_keeps_neighbours_apart():
     code, data = vmacheck_json("prove", "linux-6.18", "adjacent_vmas_share_anon_vma", "--depth", "4")
