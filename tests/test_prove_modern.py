@@ -181,6 +181,21 @@ def test_a_loop_that_faults_in_nothing_but_what_nobody_listed_is_found_out(tmp_p
     assert "REFUTED" in out
 
 
+# ---- jobs ----------------------------------------------------------------------------------------
+
+
+def test_vmacheck_ci_proves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vmacheck.toml").write_text(
+        '[job.today]\nkernel = "linux-6.18"\nprove = "vmas_are_sorted_and_disjoint"\nvmas = 1\nops = ["mmap", "mseal"]\n'
+        '[job.same]\nequivalent = ["linux-6.18", "linux-6.18", "vma_modify"]\nvmas = 1\nops = ["mprotect"]\n'
+        '[job.deep]\nkernel = "linux-6.18"\nprove = "adjacent_vmas_share_anon_vma"\ndepth = 2\n'
+    )
+    code, out, _ = vmacheck("ci")
+    assert code == 0
+    assert out.endswith("3 jobs, 3 verdicts: every verdict is as expected\n")
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 BAD = [
