@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from checker import rows, vm
 from checker.anystate import PAGE, SPARE_VMAS, machine_with, said_of
-from checker.link import Program
+from checker.kinds import kind_of
+from checker.link import Function, Program
 from checker.loops import PAGES
 from checker.paths import Paths
 from checker.rows import Place, Row
@@ -168,6 +169,7 @@ class Kernels:
             pages = Pages if self.keep_pages else _AnyPages
             self._machines[side, vmas] = machine_with(
                 self.programs[side],
+                kind_of(self.violation.kernels[side]),
                 vmas + SPARE_VMAS,
                 self.roots,
                 self.violation.max_map_count,
@@ -231,6 +233,17 @@ def sizes() -> Iterator[Formula]:
 def looks_at_pages(program: Program, claim: str, users_files: Collection[str]) -> bool:
     """Does the claim, or a user's function, look at what is on pages? The kernel's own ask whether one is there."""
     functions = program.reachable([claim])
-    functions += [function for function in program.functions.values() if function.file in users_files]
-    nodes = (node for function in functions for node in ast.walk(function.node))
-    return any(isinstance(node, ast.Attribute) and node.attr == PAGES for node in nodes)
+    own = [function for function in program.functions.values() if function.file in users_files]
+    nodes = (node for function in [*functions, *own] for node in ast.walk(function.node))
+    if any(isinstance(node, ast.Attribute) and node.attr == PAGES for node in nodes):
+        return True
+    return any(_puts_guards(function) for function in program.reachable([one.name for one in own]))
+
+
+def _puts_guards(function: Function) -> bool:
+    """Does it leave a marker on a page, that a fault can come to later?"""
+    stores = (node for node in ast.walk(function.node) if isinstance(node, ast.Assign))
+    marks = [
+        node for node in stores if any(isinstance(to, ast.Attribute) and to.attr == "guard" for to in node.targets)
+    ]
+    return not all(isinstance(node.value, ast.Constant) and node.value.value == 0 for node in marks)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from checker import vm
 from checker.interpreted import CallRecord
+from checker.kinds import Kind
 from checker.layout import Layout
 from checker.link import Program
 from checker.prune import without_kinds
@@ -32,14 +33,13 @@ from checker.values import (
     unknown_bits,
 )
 from model import mm, state
-from model.operations import ADVICE, OPERATIONS, POLICIES, PROTECTIONS, Call
+from model.modern.mm import MLOCK_ONFAULT, VM_LOCKED_MASK, VM_MAYBE_GUARD, VM_NORESERVE
+from model.operations import POLICIES, PROTECTIONS, Call
 from model.unistd import NR_read, NR_write
 from properties import PROPERTIES
 
 VMA_FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
-PAGE_FIELDS = ("mapcount", "mapping", "index")
 SPARE_VMAS = 3  # a call can have so many vmas more than there were, for a while
-VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
 TASK_SIZE = unknown("TASK_SIZE")
 PAGE = unknown("page")  # any page
 PLAIN_FLAGS = (PROTECTIONS["RW"] | mm.VM_ACCOUNT, PROTECTIONS["R"])
@@ -56,27 +56,33 @@ class Numbers:
     lives: tuple[int, ...]
 
 
-def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any]) -> tuple[Any, list[Formula]]:
-    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses."""
+def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any], locked: bool) -> tuple[Any, list[Formula]]:
+    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses.
+
+    locked: may memory be locked, other than on fault?
+    """
     before = machine.new()
     before.map_count = vmas
     before.brk = unknown("brk")
     known: list[Formula] = [at_most(1, TASK_SIZE)]
     end: Any = 0
     for number in range(1, vmas + 1):
-        known += _any_vma(before, number, end)
+        known += _any_vma(before, number, end, machine.kind.vm_flags)
         end = before.vma[number].vm_end
     known.append(at_most(end, TASK_SIZE))
+    if machine.kind.populates and not locked:
+        flags = [before.vma[number].vm_flags & VM_LOCKED_MASK for number in range(1, vmas + 1)]
+        known += [formula_of(one != mm.VM_LOCKED) for one in flags]
     known += _any_anon_vmas(before, vmas)
     for number, address in enumerate(pages):
-        known += _any_page(before.page.add(address), address, number, vmas)
-    return before, [*known, is_any_state(before)]
+        known += any_page(before.page.add(address), address, str(number), vmas, machine.kind)
+    return before, [*known, is_any_state(before, machine.kind)]
 
 
-def _any_vma(before: Any, number: int, last_end: Any) -> list[Formula]:
+def _any_vma(before: Any, number: int, last_end: Any, vm_flags: int) -> list[Formula]:
     vma = before.vma[number]
     vma.vm_start, vma.vm_end = unknown(f"start{number}"), unknown(f"end{number}")
-    vma.vm_flags = unknown_bits(f"flags{number}", VM_FLAGS)
+    vma.vm_flags = unknown_bits(f"flags{number}", vm_flags)
     vma.vm_pgoff, vma.vm_file = unknown(f"pgoff{number}"), unknown(f"file{number}")
     vma.vm_policy, vma.anon_vma = unknown(f"policy{number}"), unknown(f"anon_vma{number}")
     vma.anon_vma_node = vma.anon_vma
@@ -103,9 +109,10 @@ def _any_anon_vmas(before: Any, vmas: int) -> list[Formula]:
     return [*known, _one_of(life, [mm.UNUSED, mm.FREED])]
 
 
-def _any_page(page: Any, address: Any, number: int, vmas: int) -> list[Formula]:
-    page.mapcount = unknown(f"mapcount{number}")
-    page.mapping, page.index = unknown(f"mapping{number}"), unknown(f"index{number}")
+def any_page(page: Any, address: Any, name: str, vmas: int, kind: Kind) -> list[Formula]:
+    """Whatever a page can be, in unknowns that end with the name; and what is known of them and of its address."""
+    for field in kind.page_fields:
+        setattr(page, field, unknown(f"{field}{name}"))
     return [
         at_most(0, address),
         less(address, TASK_SIZE),
@@ -121,14 +128,15 @@ class Start:
     has a state for either case.
     """
 
-    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int) -> None:
-        self.call, self.known = any_call(operation)
+    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int, locked: bool) -> None:
+        self.call, self.known = any_call(operation, machine.kind)
+        self._kind = machine.kind
         about_a_page = self.call.nr in (NR_read, NR_write)
         self._same = equal(PAGE, self.call.addr) if about_a_page else True
         self.befores = []
         listings: list[list[Any]] = [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]
         for pages in listings:
-            before, known = any_state(machine, vmas, pages)
+            before, known = any_state(machine, vmas, pages, locked)
             self.befores.append(before)
             self.known = [*self.known, *known]
 
@@ -144,9 +152,9 @@ class Start:
         return self.befores[0] if truth(self._same) else self.befores[-1]
 
 
-def any_call(operation: str) -> tuple[Call, list[Formula]]:
+def any_call(operation: str, kind: Kind) -> tuple[Call, list[Formula]]:
     """Any call of a kind that fits into the address space, and what is known of it."""
-    nr, form = OPERATIONS[operation].nr, OPERATIONS[operation].form
+    nr, form = kind.operations[operation].nr, kind.operations[operation].form
     addr = unknown("addr")
     call = Call(nr, addr)
     known = [at_most(0, addr), at_most(addr + 1, TASK_SIZE)]
@@ -162,10 +170,12 @@ def any_call(operation: str) -> tuple[Call, list[Formula]]:
         call = call._replace(flags=unknown_bits("map_flags", mm.MAP_NORESERVE))
     if "ADVICE" in form:
         call = call._replace(behavior=unknown("behavior"))
-        known.append(_one_of(call.behavior, ADVICE.values()))
+        known.append(_one_of(call.behavior, kind.advice[operation].values()))
     if "POLICY" in form:
         call = call._replace(policy=unknown("policy"))
         known.append(_one_of(call.policy, POLICIES.values()))
+    if operation == "mlock2":
+        call = call._replace(flags=MLOCK_ONFAULT)
     if operation == "file":
         call = call._replace(file=1, pgoff=unknown("offset"))
         known.append(at_most(0, call.pgoff))
@@ -179,7 +189,7 @@ def _one_of(value: Any, values: Any) -> Formula:
 # ---- in numbers ----------------------------------------------------------------------------------
 
 
-def numbers_of(before: Any, model: Model) -> Numbers:
+def numbers_of(before: Any, model: Model, kind: Kind) -> Numbers:
     """The state in the numbers of a model."""
     vmas = tuple(
         {name: model.value(getattr(before.vma[vma], name)) for name in VMA_FIELDS}
@@ -187,8 +197,8 @@ def numbers_of(before: Any, model: Model) -> Numbers:
     )
     mapped = {}
     for address, page in before.page.entries:
-        fields = {name: model.value(getattr(page, name)) for name in PAGE_FIELDS}
-        if fields["mapcount"]:
+        fields = {name: model.value(getattr(page, name)) for name in kind.page_fields}
+        if any(fields.values()):
             mapped[model.value(address)] = fields
     lives = tuple(model.value(before.anon_vma[number].life) for number in range(1, before.map_count + 2))
     return Numbers(model.value(TASK_SIZE), model.value(before.brk), vmas, mapped, lives)
@@ -217,6 +227,7 @@ def _wishes(before: Any, call: Call) -> Iterator[Formula]:
     yield equal(before.brk, 0)
     for _, page in before.page.entries:
         yield equal(page.mapcount, 0)
+        yield equal(getattr(page, "guard", 0), 0)
         yield from (equal(page.index, vma.vm_pgoff) for vma in vmas)
     yield formula_of(call.flags == 0)
     yield from (formula_of(call.prot == prot) for prot in (PROTECTIONS["RW"], PROTECTIONS["R"]))
@@ -241,17 +252,39 @@ class Within(NamedTuple):
             yield from (is_plain(before, start.call) for before in start.befores)
 
 
-def is_any_state(one: Any) -> Formula:
+def is_any_state(one: Any, kind: Kind) -> Formula:
     """Is it one of the states that any_state stands for, as far as the claims of STRUCTURE do not say so?"""
     parts = [at_most(0, one.brk), at_most(one.brk, TASK_SIZE), equal(one.leaked, 0)]
     for number in range(1, one.map_count + 1):
         vma = one.vma[number]
-        parts.append(formula_of((vma.vm_flags & ~VM_FLAGS) == 0))
+        parts.append(formula_of((vma.vm_flags & ~kind.vm_flags) == 0))
+        if kind.accounts:
+            parts.append(_is_accounted(vma.vm_flags))
         parts += [at_most(0, vma.vm_pgoff), _one_of(vma.vm_file, [0, 1]), _one_of(vma.vm_policy, POLICIES.values())]
-    for _, page in one.page.entries:
-        absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
-        parts += [either([absent, equal(page.mapcount, 1)]), at_most(0, page.index)]
-    return both(parts)
+    return both([*parts, *(is_any_page(page, kind) for _, page in one.page.entries)])
+
+
+def _is_accounted(flags: Any) -> Formula:
+    """What may be written is accounted, unless that is waived; then nothing is."""
+    waived, accounted = (
+        negation(formula_of((flags & VM_NORESERVE) == 0)),
+        negation(formula_of((flags & mm.VM_ACCOUNT) == 0)),
+    )
+    return either(
+        [
+            both([waived, negation(accounted)]),
+            both([negation(waived), either([accounted, formula_of((flags & mm.VM_WRITE) == 0)])]),
+        ]
+    )
+
+
+def is_any_page(page: Any, kind: Kind) -> Formula:
+    """Is the page one that any_page stands for?"""
+    absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
+    guard = []
+    if "guard" in kind.page_fields:
+        guard = [_one_of(page.guard, [0, 1] if kind.vm_flags & VM_MAYBE_GUARD else [0])]
+    return both([either([absent, equal(page.mapcount, 1)]), at_most(0, page.index), *guard])
 
 
 def is_plain(before: Any, call: Call) -> Formula:
@@ -269,6 +302,7 @@ def is_plain(before: Any, call: Call) -> Formula:
 
 def machine_with(
     program: Program,
+    kind: Kind,
     slots: int,
     roots: Sequence[str],
     max_map_count: int,
@@ -276,18 +310,22 @@ def machine_with(
     **more: Any,
 ) -> SymbolicMachine:
     """A machine with room for so many vmas, and for the anon_vmas that they, and as many pages, can name."""
-    bounds = state.bounds(slots, list(OPERATIONS), max_map_count, 0)
+    bounds = kind.bounds(slots, max_map_count, 0)
     names = bounds.constants() | {"TASK_SIZE": TASK_SIZE}
     names |= {} if anon_vmas is None else {"NR_ANON_VMAS": anon_vmas}
-    return SymbolicMachine(program, Layout.of(state.layout(bounds)), roots, names, **more)
+    return SymbolicMachine(program, kind, Layout.of(kind.layout(bounds)), roots, names, **more)
 
 
 def machine_for(
-    program: Program, operation: str, vmas: int, roots: Sequence[str], max_map_count: int
+    program: Program, kind: Kind, operation: str, vmas: int, roots: Sequence[str], max_map_count: int
 ) -> SymbolicMachine:
     """A machine for a call of a kind from states of so many vmas, in which Start's unknowns have room."""
-    program = without_kinds(program, "nr", vm.absent_numbers([any_call(operation)[0]]))
-    return machine_with(program, vmas + SPARE_VMAS, roots, max_map_count, anon_vmas=vmas + 2)
+    program = without_kinds(program, "nr", vm.absent_numbers([any_call(operation, kind)[0]]))
+
+    def other(page: Any, address: Any, name: str) -> list[Formula]:
+        return [*any_page(page, address, name, vmas, kind), is_any_page(page, kind)]
+
+    return machine_with(program, kind, vmas + SPARE_VMAS, roots, max_map_count, anon_vmas=vmas + 2, other=other)
 
 
 def said_of(evaluator: Evaluator, name: str, before: Any, call: Call, result: Any, after: Any) -> Formula:

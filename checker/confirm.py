@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from checker import rounds, vm
-from checker.anystate import PAGE_FIELDS, VMA_FIELDS, Numbers
+from checker.anystate import VMA_FIELDS, Numbers
 from checker.interpreted import CallRecord, Machine
+from checker.kinds import kind_of
 from checker.layout import Broken, Layout, OutOfBounds
 from checker.link import Function, Program, linked_with, read
 from checker.scope import Scope
 from checker.search import Limits
 from checker.system import LARGEST_RESULT, OOPS, Claim, System
 from model import state
-from model.operations import NAMES, OPERATIONS, PROTECTIONS, Call
-from properties import FILES, PROPERTIES
+from model.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call
+from properties import FILES, MODERN_FILES, PROPERTIES
 
 MAX_PAGES_SEARCHED = 4
 MAX_STATES_SEARCHED = 3_000_000
@@ -35,9 +36,12 @@ class Tried:
 
 def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str]) -> System:
     """The kernel with room for any state of so many pages."""
-    bounds = state.bounds(pages, list(OPERATIONS), max_map_count, LARGEST_RESULT, more_anon_vmas=4)
-    program = linked_with(vm.program_of(kernel, bounds.constants()), FILES)
-    layout = Layout.of(state.layout(bounds))
+    kind = kind_of(kernel)
+    bounds = kind.bounds(pages, max_map_count, LARGEST_RESULT, more_anon_vmas=4)
+    program = linked_with(
+        vm.program_of(kernel, bounds.constants()), FILES, MODERN_FILES if vm.is_modern(kernel) else ()
+    )
+    layout = Layout.of(kind.layout(bounds))
     return System(kernel, program, layout, [Call(0, 0)], NAMES, vm.claims_for(claims))
 
 
@@ -103,7 +107,7 @@ def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_coun
     scope = Scope(
         numbers.pages,
         _protections(numbers),
-        tuple(name for name in OPERATIONS if name in operations),
+        tuple(name for name in EVERY_OPERATION if name in operations),
         noreserve="mmap" in operations,
         max_map_count=max_map_count,
     )
@@ -111,7 +115,7 @@ def reach(kernel: str, numbers: Numbers, operations: Sequence[str], max_map_coun
     machine = Machine(system_for(kernel, numbers.pages, max_map_count, ()))
     one = load(machine, numbers)
     machine.evaluate("canonicalise", one)
-    claim = _is_the_state(one, numbers)
+    claim = _is_the_state(one, numbers, kind_of(kernel).page_fields)
     program = Program({**system.program.functions, claim.name: claim}, system.program.constants)
     target = Claim(claim.name, sometimes=True)
     system = replace(system, program=program, claims=(target,))
@@ -129,7 +133,7 @@ def _protections(numbers: Numbers) -> tuple[str, ...]:
     return tuple(name for name, bits in PROTECTIONS.items() if name in ("R", "RW") or bits in wanted)
 
 
-def _is_the_state(one: Any, numbers: Numbers) -> Function:
+def _is_the_state(one: Any, numbers: Numbers, page_fields: Sequence[str]) -> Function:
     """A claim that is true of this state only, whatever else is on the pages that were not looked at."""
     tests = [f"mm.map_count == {one.map_count}", f"mm.brk == {one.brk}", "mm.bug == 0"]
     for vma in range(1, one.map_count + 1):
@@ -137,7 +141,7 @@ def _is_the_state(one: Any, numbers: Numbers) -> Function:
             if name != "was":
                 tests.append(f"mm.vma[{vma}].{name} == {getattr(one.vma[vma], name)}")
     for page in numbers.mapped:
-        for name in PAGE_FIELDS:
+        for name in page_fields:
             tests.append(f"mm.page[{page}].{name} == {getattr(one.page[page], name)}")
         mapping = one.page[page].mapping
         tests.append(f"mm.anon_vma[{mapping}].life == {one.anon_vma[mapping].life}" if mapping else "mm.bug == 0")

@@ -13,7 +13,6 @@ from typing import Any
 
 from checker import vm
 from checker.anystate import (
-    PAGE_FIELDS,
     VMA_FIELDS,
     Numbers,
     Start,
@@ -24,12 +23,23 @@ from checker.anystate import (
     smallest,
 )
 from checker.interpreted import NullSlot, Oops
+from checker.kinds import kind_of
 from checker.paths import Paths
 from checker.questions import in_order, workers
 from checker.scope import Scope
 from checker.solver import Model, start_afresh
-from checker.symbolic import SymbolicMachine
-from checker.values import NOT_FOLLOWED, Formula, Truth, both, equal, formula_of, negation, why_not_followed
+from checker.symbolic import RAW, Left, SymbolicMachine
+from checker.values import (
+    NOT_FOLLOWED,
+    Formula,
+    Truth,
+    Unsupported,
+    both,
+    equal,
+    formula_of,
+    negation,
+    why_not_followed,
+)
 from model.operations import Call
 
 
@@ -44,13 +54,15 @@ class Question:
     vmas: int
     max_map_count: int
     milliseconds: int
+    locked: bool = False  # may memory be locked, other than on fault?
 
 
 @dataclass(frozen=True)
 class Difference:
     """A state and a call in which the function was called so that the two versions differ.
 
-    arguments are by name; a and b are what each returned (None: it stopped the kernel) and the state it left.
+    arguments are by name; a and b are what each returned (None: it stopped the kernel) and the state it left. If that
+    is the same, left is what they left in a number that lives inside a call, and that is looked at later.
     """
 
     before: Numbers
@@ -59,6 +71,7 @@ class Difference:
     arguments: dict[str, int]
     a: tuple[int | None, Numbers | None]
     b: tuple[int | None, Numbers | None]
+    left: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Answer:
 class _Compared:
     """A comparison on a path: the states before the call and at the function, the arguments, the outcomes.
 
-    formula says when they differ.
+    formula says when they differ; left: in which number that lives inside a call, if in nothing else.
     """
 
     before: Any
@@ -85,6 +98,7 @@ class _Compared:
     a: tuple[Any, Any]
     b: tuple[Any, Any]
     formula: Formula
+    left: tuple[str, Any, Any] | None = None
 
 
 class _Differs(Exception):
@@ -101,7 +115,8 @@ class Equivalence:
     def __init__(self, question: Question, within: Within = Within()) -> None:  # noqa: B008  (it is immutable)
         self.question, self.compared = question, 0
         self.a, self.b = (self._machine(kernel) for kernel in (question.a, question.b))
-        self.start = Start(self.a, question.operation, question.vmas)
+        self.b.mark = "_b"
+        self.start = Start(self.a, question.operation, question.vmas, question.locked)
         self.solver = self.start.solver(question.milliseconds, within)
         self.paths = Paths(self.solver)
         self._parameters = self.a.program.functions[question.function].parameters
@@ -112,7 +127,8 @@ class Equivalence:
     def _machine(self, kernel: str) -> SymbolicMachine:
         question, roots = self.question, ["begin", "step", self.question.function]
         program = vm.program_of(kernel, {})
-        return machine_for(program, question.operation, question.vmas, roots, question.max_map_count)
+        kind = kind_of(kernel)
+        return machine_for(program, kind, question.operation, question.vmas, roots, question.max_map_count)
 
     def answer(self) -> Answer:
         """Follow every path, and compare wherever it comes to the function."""
@@ -129,7 +145,7 @@ class Equivalence:
         return Answer(count, self.compared, self.solver.checks)
 
     def _code(self) -> _Compared | None:
-        self._before = self.a.copy(self.start.before())
+        self._before, self.b.others = self.a.copy(self.start.before()), 0
         try:
             self.a.step(self._before, self.start.call)
         except _Differs as found:
@@ -140,19 +156,50 @@ class Equivalence:
         """The function, in both versions, on the same arguments; goes on with the first if they agree."""
         mm = arguments[0] if hasattr(arguments[0], "page") else None
         entry, other = (self.a.copy(mm), self.a.copy(mm)) if mm is not None else (None, None)
+        others = self.a.others, self.b.others
         mine = self._run(self._originals[0], mm, arguments)
-        others = self._run(self._originals[1], other, (other, *arguments[1:]) if mm is not None else arguments)
+        theirs = self._run(self._originals[1], other, (other, *arguments[1:]) if mm is not None else arguments)
+
+        def differs(formula: Formula, after: Any, left: tuple[str, Any, Any] | None = None) -> Exception:
+            if others != (self.a.others, self.b.others):
+                return Unsupported("a loop over pages, in which two versions may differ")
+            named = dict(zip(self._parameters, arguments, strict=True))
+            named = {name: value for name, value in named.items() if value is not arguments[0] or mm is None}
+            return _Differs(_Compared(self._before, entry, named, (mine, after), (theirs, other), formula, left))
+
         if not self.paths.replaying:
             self.compared += 1
-            same = both([_same_result(mine, others), _same_state(mm, other)])
+            same = both([_same_result(mine, theirs), _same_state(mm, other, self.a.kind.page_fields)])
             if self.solver.find(negation(same)) is not False:
-                named = dict(zip(self._parameters, arguments, strict=True))
-                named = {name: value for name, value in named.items() if value is not mm}
-                after = (mine, self.a.copy(mm) if mm is not None else None)
-                raise _Differs(_Compared(self._before, entry, named, after, (others, other), negation(same)))
+                raise differs(negation(same), self.a.copy(mm) if mm is not None else None)
         if mine is None:
             raise Oops("both stop the kernel")
+        if mm is not None:
+            self._hide(mm, other, differs)
         return mine
+
+    def _hide(self, mm: Any, other: Any, differs: Callable[..., Exception]) -> None:
+        """What differs in numbers that live inside a call makes a difference only if it is looked at."""
+        after = None
+        for raw in self.a.scratch:
+            a, b, name = getattr(mm, raw), getattr(other, raw), raw.removeprefix(RAW)
+            if a is b:
+                continue
+            if isinstance(a, Left) or isinstance(b, Left):
+                setattr(mm, raw, Left(_raising(f"mm.{name} is looked at, which only one of the versions sets")))
+            elif (same := formula_of(a == b)) is not True:
+                after = self.a.copy(mm) if after is None else after
+                setattr(mm, raw, Left(self._looking(negation(same), after, (name, a, b), differs)))
+
+    def _looking(
+        self, different: Formula, after: Any, left: tuple[str, Any, Any], differs: Callable[..., Exception]
+    ) -> Callable[[], Any]:
+        def look() -> Any:
+            if self.solver.find(different) is not False:
+                raise differs(different, after, left)
+            return left[1]
+
+        return look
 
     def _run(self, function: Callable[..., Any], mm: Any, arguments: Sequence[Any]) -> Any:
         """What the function returns, 0 if nothing; None if it stops the kernel."""
@@ -169,11 +216,21 @@ class Equivalence:
             return None
         arguments = {name: _in_numbers(value, model) for name, value in found.arguments.items()}
         call = Call(*(model.value(value) for value in self.start.call))
-        entry, a, b = (
-            numbers_of(one, model) if one is not None else None for one in (found.entry, found.a[1], found.b[1])
-        )
+        kind, states = self.a.kind, (found.entry, found.a[1], found.b[1])
+        entry, a, b = (numbers_of(one, model, kind) if one is not None else None for one in states)
         results = [None if value is None else _in_numbers(value, model) for value in (found.a[0], found.b[0])]
-        return Difference(numbers_of(found.before, model), call, entry, arguments, (results[0], a), (results[1], b))
+        left = None
+        if found.left is not None:
+            left = (found.left[0], _in_numbers(found.left[1], model), _in_numbers(found.left[2], model))
+        before = numbers_of(found.before, model, kind)
+        return Difference(before, call, entry, arguments, (results[0], a), (results[1], b), left)
+
+
+def _raising(why: str) -> Callable[[], Any]:
+    def look() -> Any:
+        raise Unsupported(why)
+
+    return look
 
 
 def _in_numbers(value: Any, model: Model) -> int:
@@ -188,7 +245,7 @@ def _same_result(a: Any, b: Any) -> Formula:
     return formula_of(a == b)
 
 
-def _same_state(a: Any, b: Any) -> Formula:
+def _same_state(a: Any, b: Any, page_fields: Sequence[str]) -> Formula:
     """Are two states the same, vma for vma, the structs, which `was` tells apart, included?"""
     if a is None:
         return True
@@ -197,7 +254,7 @@ def _same_state(a: Any, b: Any) -> Formula:
     # the slots that are in no use now are compared as well: what lies there, later code may come to
     slots = [vma for vma in range(1, len(a.vma)) if _is_slot(a.vma[vma])]
     pairs: list[tuple[Any, Any, Sequence[str]]] = [(a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in slots]
-    pairs += [(page, b.page[address], PAGE_FIELDS) for address, page in a.page.entries]
+    pairs += [(page, b.page[address], page_fields) for address, page in a.page.entries]
     same = [formula_of(getattr(x, name) == getattr(y, name)) for x, y, names in pairs for name in names]
     lives = [
         equal(a.anon_vma[n].life, b.anon_vma[n].life) for n in range(1, len(a.anon_vma)) if _is_slot(a.anon_vma[n])
@@ -258,8 +315,9 @@ def equivalent(
             raise vm.unknown("function", function, list(functions))
         vm.build(kernel, Scope(3, operations=tuple(operations)))
     found = Verdict(a, b, function, tuple(operations), vmas)
+    locked = not kind_of(a).leaves_out_locked(operations)
     questions = [
-        Question(a, b, function, operation, count, max_map_count, milliseconds)
+        Question(a, b, function, operation, count, max_map_count, milliseconds, locked)
         for count in range(vmas + 1)
         for operation in operations
     ]

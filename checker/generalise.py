@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 from checker import vm
 from checker.anysize import Violation, is_about_a_page
 from checker.anystate import PAGE, SPARE_VMAS, TASK_SIZE, machine_with, said_of
+from checker.kinds import kind_of
 from checker.paths import Paths
 from checker.questions import in_order
 from checker.rows import borders_of
@@ -60,7 +61,8 @@ class Generaliser:
         self.calls = [self._unknown_call(number, call) for number, call in enumerate(calls)]
         program, roots = vm.program_with_claims(violation.kernels[0]), ["begin", "step", violation.property]
         slots = 2 * len(calls) + SPARE_VMAS
-        self.machine = machine_with(program, slots, roots, violation.max_map_count, empty=True)
+        kind = kind_of(violation.kernels[0])
+        self.machine = machine_with(program, kind, slots, roots, violation.max_map_count, empty=True)
 
     def _unknown_call(self, number: int, call: Call) -> Call:
         def end(kind: str, value: int) -> Any:

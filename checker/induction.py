@@ -25,12 +25,14 @@ from checker.anystate import (
     said_of,
     smallest,
 )
+from checker.kinds import kind_of
 from checker.paths import Paths
 from checker.rows import borders_of
 from checker.solver import Solver, start_afresh
 from checker.terms import Context, Evaluator
 from checker.values import NOT_FOLLOWED, at_most, both, negation, why_not_followed
 from model.operations import Call
+from properties import REFERENCE
 
 # what makes a state well formed; anystate.py builds it in, so it has to be proved along with every claim
 STRUCTURE = (
@@ -53,6 +55,8 @@ class Question:
     vmas: int
     max_map_count: int
     milliseconds: int
+    locked: bool = False  # may memory be locked, other than on fault?
+    calls: tuple[str, ...] = ()  # vmas have the flags that these calls give; of any call, if there are none
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,12 @@ class Induction:
         self.question = question
         program = vm.program_with_claims(question.kernel)
         roots = ["begin", "step"]
-        self.machine = machine_for(program, question.operation, question.vmas, roots, question.max_map_count)
-        self.start = Start(self.machine, question.operation, question.vmas)
+        kind = kind_of(question.kernel)
+        self.kind = kind.given_by(question.calls) if question.calls else kind
+        if REFERENCE in question.goals:
+            self.kind = self.kind._replace(accounts=kind.populates)
+        self.machine = machine_for(program, self.kind, question.operation, question.vmas, roots, question.max_map_count)
+        self.start = Start(self.machine, question.operation, question.vmas, question.locked)
         self.call = self.start.call
         self.solver = self.start.solver(question.milliseconds, within)
 
@@ -127,19 +135,19 @@ class Induction:
         """The failure with the smallest address space on this path. None if there is none, or the solver gives up."""
         evaluator = self.evaluator([PAGE], [before, after])
         said = {name: said_of(evaluator, name, before, self.call, result, after) for name in self.question.goals}
-        said[RANGES] = is_any_state(after)
+        said[RANGES] = is_any_state(after, self.kind)
         wrong = negation(both(said.values()))
         found = smallest(self.solver, before, self.call, wrong) if self.solver.possible(wrong) else None
         if found is None:
             return None
         broken = tuple(name for name, formula in said.items() if not found.truth(formula))
         call = Call(*(found.value(value) for value in self.call))
-        return Failure(broken, numbers_of(before, found), call)
+        return Failure(broken, numbers_of(before, found, self.kind), call)
 
 
 def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list[str]:
     """Those of the claims about states that are not true of the empty address space, of any size."""
-    machine = machine_with(vm.program_with_claims(kernel), SPARE_VMAS, ["begin", "step"], 0)
+    machine = machine_with(vm.program_with_claims(kernel), kind_of(kernel), SPARE_VMAS, ["begin", "step"], 0)
     empty = machine.new()
     empty.page.add(PAGE)
     solver = Solver(milliseconds)

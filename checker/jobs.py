@@ -20,6 +20,7 @@ from typing import Any
 
 from checker import own, processes, segments, threads, vm
 from checker.compare import BY
+from checker.kinds import kind_of
 from checker.lines import lines_of
 from checker.rounds import LEAST_MEMORY
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
@@ -386,11 +387,10 @@ def _check_names(file: _File, job: Job) -> None:
             key = "prove" if job.kind == "prove" else "properties"
             raise file.fail(f"unknown property '{name}'; {_instead(name, known)}", *place, key)
     if job.kind in ("prove", "equivalent"):
-        from checker.prove import FOLLOWED  # noqa: PLC0415  (z3 is slow to import)
-
+        followed = kind_of(job.kernels[0]).followed
         for operation in job.values.get("ops", ()):
-            if "depth" not in job.values and operation not in FOLLOWED:
-                raise file.fail(f"prove does not follow {operation}; it follows {', '.join(FOLLOWED)}", *place, "ops")
+            if "depth" not in job.values and operation not in followed:
+                raise file.fail(f"prove does not follow {operation}; it follows {', '.join(followed)}", *place, "ops")
     if job.kind == "claims" and job.values["claims"] != "all":
         for name in job.values["claims"]:
             if name not in claim_verdicts():

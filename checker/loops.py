@@ -5,7 +5,8 @@ A condition of several parts is asked as one, where looking at all its parts cha
 
 A loop that does something to each page on its own, and looks at nothing else that it changes, does the same to a page
 whatever the others are: it is enough to follow the pages that somebody will look at. Which loops are of that kind is
-read off the code. Other loops over unknown bounds are followed round by round.
+read off the code. A loop that carries nothing from round to round but the state can be followed if what it does to
+the rest of the state it does once (symbolic.py). Other loops over unknown bounds are followed round by round.
 """
 
 import ast
@@ -25,15 +26,17 @@ PAGES = "page"  # the array of a state that addresses are indices of
 def compiled_for_unknowns(function: Function, functions: Mapping[str, Function]) -> CodeType:
     """The function as code, with calls in place of what Python itself would do to an unknown number.
 
-    __pages__(state, first, end) and __range__ for range; __all__(lambda: a, lambda: b), __any__, __not__ for and, or,
-    not.
+    __pages__(state, first, end), __each__ of the same and __range__ for range; __all__(lambda: a, lambda: b), __any__,
+    __not__ for and, or, not; __merged__(f, ...) for a function that changes nothing and says masks.
     """
     loops = [node for node in ast.walk(function.node) if isinstance(node, ast.For)]
     own = frozenset(
         loop.lineno for loop in loops if is_per_page(loop, functions) and not _is_used_after(loop, function.node)
     )
+    each = frozenset(loop.lineno for loop in loops if carries_nothing(loop, function.node)) - own
     called = subset.calls(function.node)
-    return _code(function, own, frozenset(name for name in called if changes_nothing(name, functions)))
+    harmless = frozenset(name for name in called if changes_nothing(name, functions))
+    return _code(function, own, each, harmless, frozenset(name for name in harmless if _says_masks(functions[name])))
 
 
 def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
@@ -45,16 +48,36 @@ def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
     return all(changes_nothing(callee, functions) for callee in subset.calls(node))
 
 
+def _says_masks(function: Function) -> bool:
+    """Are there several ways through it, and is what it returns, on one of them at least, made by a bit operation?"""
+    nodes = list(ast.walk(function.node))
+    returned = [node.value for node in nodes if isinstance(node, ast.Return)]
+    return any(isinstance(node, ast.If | ast.IfExp) for node in nodes) and any(
+        isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr | ast.BitAnd) for value in returned
+    )
+
+
 @lru_cache(maxsize=4096)
-def _code(function: Function, per_page: frozenset[int], harmless: frozenset[str]) -> CodeType:
+def _code(
+    function: Function, own: frozenset[int], each: frozenset[int], harmless: frozenset[str], masks: frozenset[str]
+) -> CodeType:
     state = function.parameters[0] if function.parameters else ""
-    node = _Prepared(state, per_page, harmless).visit(copy.deepcopy(with_guards(function)))
+    iterators = {**dict.fromkeys(own, "__pages__"), **dict.fromkeys(each, "__each__")}
+    node = _Prepared(state, iterators, harmless, masks).visit(copy.deepcopy(with_guards(function)))
     return compile(ast.fix_missing_locations(ast.Module([node], [])), function.file, "exec")
 
 
 class _Prepared(ast.NodeTransformer):
-    def __init__(self, state: str, per_page: frozenset[int], harmless: frozenset[str]) -> None:
-        self.state, self.per_page, self.harmless = state, per_page, harmless
+    def __init__(
+        self, state: str, iterators: Mapping[int, str], harmless: frozenset[str], masks: frozenset[str]
+    ) -> None:
+        self.state, self.iterators, self.harmless, self.masks = state, iterators, harmless, masks
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in self.masks:
+            return ast.copy_location(ast.Call(ast.Name("__merged__", ast.Load()), [node.func, *node.args], []), node)
+        return node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         calls = [part for value in node.values[1:] for part in ast.walk(value) if isinstance(part, ast.Call)]
@@ -75,8 +98,8 @@ class _Prepared(ast.NodeTransformer):
         self.generic_visit(node)
         assert isinstance(node.iter, ast.Call)
         name, arguments = "__range__", node.iter.args
-        if node.lineno in self.per_page:
-            name, arguments = "__pages__", [ast.Name(self.state, ast.Load()), *arguments]
+        if node.lineno in self.iterators:
+            name, arguments = self.iterators[node.lineno], [ast.Name(self.state, ast.Load()), *arguments]
         node.iter = ast.copy_location(ast.Call(ast.Name(name, ast.Load()), arguments, []), node.iter)
         return node
 
@@ -85,9 +108,42 @@ def is_per_page(loop: ast.For, functions: Mapping[str, Function]) -> bool:
     """Does each round of the loop look at and change its own page only, of what the loop changes, if it is there?"""
     assert isinstance(loop.target, ast.Name)
     page = loop.target.id
-    if len(_range_of(loop)) != 2 or not all(_is_for_mapped(node, page) for node in loop.body):
+    if len(_range_of(loop)) != 2 or not all(_leaves_empty(node, page) for node in loop.body):
         return False
     return all(_is_own(node, page, functions) for node in loop.body)
+
+
+def carries_nothing(loop: ast.For, function: ast.FunctionDef) -> bool:
+    """Is every variable of the loop set anew in each round, and used nowhere else? It has to have two bounds."""
+    inside = set(ast.walk(loop))
+    names = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    used = [node for node in ast.walk(function) if isinstance(node, ast.Name) and node not in inside]
+    if len(_range_of(loop)) != 2 or names & {node.id for node in used} or names & {a.arg for a in function.args.args}:
+        return False
+    assert isinstance(loop.target, ast.Name)
+    known = {loop.target.id}
+    for statement in loop.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            own = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+            if own & names - known:
+                return False
+            known.add(statement.targets[0].id)
+        elif names & {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - known:
+            return False
+    return not any(isinstance(node, ast.For | ast.While) for statement in loop.body for node in ast.walk(statement))
+
+
+def _leaves_empty(statement: ast.stmt, page: str) -> bool:
+    """Does it leave a page alone that is all zero?"""
+    return _is_for_mapped(statement, page) or _is_zeroed(statement, page)
+
+
+def _is_zeroed(statement: ast.stmt, page: str) -> bool:
+    """Is it `state.page[page].FIELD = 0`?"""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Attribute):
+        return False
+    value = statement.value
+    return _is_page(statement.targets[0].value, page) and isinstance(value, ast.Constant) and value.value == 0
 
 
 def _is_for_mapped(statement: ast.stmt, page: str) -> bool:

@@ -40,11 +40,12 @@ class Paths:
         """What the code returns on each path that is possible, while that path is current."""
         while True:
             self._position, self._known = 0, {}
-            outer, Forks.decide = Forks.decide, self._decide
+            outer = Forks.decide, Forks.assume
+            Forks.decide, Forks.assume = self._decide, self.assume
             try:
                 outcome = code()
             finally:
-                Forks.decide = outer
+                Forks.decide, Forks.assume = outer
             if self._position != len(self._trail):
                 raise Diverged("a run ended before it came to where it had branched")
             yield outcome
@@ -55,6 +56,20 @@ class Paths:
     def replaying(self) -> bool:
         """Is the code at a place where it was before? Its path then has more decisions than were asked for so far."""
         return self._position < len(self._trail)
+
+    def assume(self, formula: Formula) -> None:
+        """Go on with only the numbers for which the formula is true. There have to be some."""
+        if self._position == len(self._trail):
+            self._assume(Decision(formula, True, False, False))
+        self._expect(formula)
+
+    def _expect(self, formula: Formula) -> bool:
+        """What was decided at this place, about the formula."""
+        decision = self._trail[self._position]
+        if decision.formula != formula:
+            raise Diverged(f"{formula} was asked where {decision.formula} was asked before")
+        self._position += 1
+        return decision.answer
 
     def condition(self) -> list[Formula]:
         """What the current path decided, as far as it had a choice."""
@@ -86,12 +101,8 @@ class Paths:
             return known
         if self._position == len(self._trail):
             self._ask(formula)
-        decision = self._trail[self._position]
-        if decision.formula != formula:
-            raise Diverged(f"{formula} was asked where {decision.formula} was asked before")
-        self._position += 1
-        self._known[formula] = decision.answer
-        return decision.answer
+        self._known[formula] = self._expect(formula)
+        return self._known[formula]
 
     def _ask(self, formula: Formula) -> None:
         if not self.solver.possible(formula):

@@ -16,6 +16,7 @@ from checker.anysize import Violation
 from checker.check import Result, check
 from checker.confirm import Reached, Tried, reach, try_out
 from checker.induction import STRUCTURE, Failure, Question, ask, false_at_first
+from checker.kinds import kind_of
 from checker.layout import Broken, OutOfBounds
 from checker.oracle import Oracle
 from checker.questions import in_order, workers
@@ -25,7 +26,6 @@ from model.operations import Call
 from properties import PROPERTIES
 
 PAGES_SEARCHED = 3  # properties that hold there are tried as lemmas
-FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "brk", "mbind", "file")
 Report = Callable[[str], None]
 
 
@@ -120,8 +120,19 @@ def _failure(
     """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
     goals = _goals(proof)
     proof.paths = proof.checks = 0
+    locked = not kind_of(proof.kernel).leaves_out_locked(proof.operations)
     questions = [
-        Question(proof.kernel, goals, _assumed(proof), operation, vmas, max_map_count, milliseconds)
+        Question(
+            proof.kernel,
+            goals,
+            _assumed(proof),
+            operation,
+            vmas,
+            max_map_count,
+            milliseconds,
+            locked,
+            proof.operations,
+        )
         for vmas in range(proof.vmas + 1)
         for operation in proof.operations
     ]
@@ -139,7 +150,7 @@ def _failure(
 def _candidates(proof: Proof, max_map_count: int) -> list[str]:
     """The properties of states that hold in a small address space."""
     always = [name for name, prop in PROPERTIES.items() if prop.kind == "always"]
-    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
+    scope = _small_scope(proof, max_map_count)
     try:
         checked = check(vm.build(proof.kernel, scope, always), always, Limits())
     except (OutOfBounds, Broken):
@@ -161,8 +172,14 @@ def _cross_check(proof: Proof, max_map_count: int) -> None:
         proof.reason = "Z3 finds no way to break it, but a search does: one of them is wrong"
 
 
+def _small_scope(proof: Proof, max_map_count: int) -> Scope:
+    """Where a search is to agree with a proof; of today's kernels, a flag of a vma says that it is not accounted."""
+    noreserve = vm.is_modern(proof.kernel) and "mmap" in proof.operations
+    return Scope(PAGES_SEARCHED, operations=proof.operations, noreserve=noreserve, max_map_count=max_map_count)
+
+
 def _small_check(proof: Proof, max_map_count: int) -> Result:
-    scope = Scope(PAGES_SEARCHED, operations=proof.operations, max_map_count=max_map_count)
+    scope = _small_scope(proof, max_map_count)
     (result,) = check(vm.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
     return result
 

@@ -12,8 +12,9 @@ from checker import anysize, vm
 from checker.anysize import Violation
 from checker.bounded import search
 from checker.equivalence import equivalent
+from checker.kinds import kind_of
 from checker.progress import ProgressLine
-from checker.prove import FOLLOWED, prove
+from checker.prove import prove
 from checker.scope import Scope, ScopeError
 from counterexamples.minimise import minimise
 from counterexamples.proof_report import (
@@ -38,11 +39,14 @@ def prove_command(options: argparse.Namespace, scope: Scope) -> str:
     milliseconds = 1000 * options.timeout
     _check_names(options)
     for kernel in options.names[: 2 if options.equivalent else 1]:
-        vm.check_is_of_the_seed("prove", kernel)
         vm.check_bounds_are_not_named(kernel)
+        vm.check_max_map_count(kernel, options.max_map_count)
+    if options.equivalent and vm.is_modern(options.names[0]) != vm.is_modern(options.names[1]):
+        raise ScopeError(f"{options.names[0]} and {options.names[1]} have different states; they cannot be compared so")
     if options.depth is not None:
         return _depth(options, scope, milliseconds)
-    _check_followed("prove", scope, FOLLOWED)
+    vm.check_known(options.names[0], scope, ())
+    _check_followed("prove", scope, kind_of(options.names[0]).followed)
     vmas = DEFAULT_VMAS if options.vmas is None else options.vmas
     if not 0 <= vmas <= MAX_VMAS:
         raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
@@ -118,7 +122,6 @@ def minimise_command(options: argparse.Namespace, scope: Scope) -> str:
         for kernel in kernels:
             vm.build(kernel, scope)
     for kernel in violation.kernels:
-        vm.check_is_of_the_seed("minimise", kernel)
         vm.check_bounds_are_not_named(kernel)
     begin = time.perf_counter()
     with ProgressLine() as status:

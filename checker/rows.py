@@ -255,6 +255,7 @@ def _check_kept(state: Any) -> None:
     kept = all(isinstance(getattr(vma, name), int) for vma in vmas for name in names)
     for _, page in state.page.entries:
         kept = kept and page.mapcount in (0, 1) and isinstance(page.mapping, int)
+        kept = kept and key(getattr(page, "guard", 0)) == key(0)
         kept = kept and (page.mapcount == 1 or (page.mapping == 0 and key(page.index) == key(0)))
     referred = {vma.anon_vma for vma in vmas} | {vma.anon_vma_node for vma in vmas}
     referred |= {page.mapping for _, page in state.page.entries}

@@ -52,6 +52,8 @@ def _mask(expression: Any) -> Any:
         return z3.BitVecVal(expression[1], 32, _Z3.context)
     if kind == "~":
         return ~_mask(expression[1])
+    if kind == "?":
+        return z3.If(_term(expression[1]), _mask(expression[2]), _mask(expression[3]))
     return OPERATORS[kind](_mask(expression[1]), _mask(expression[2]))
 
 

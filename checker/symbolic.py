@@ -8,14 +8,34 @@ them, need not be. Of the pages, those are kept that somebody will look at.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from checker.choices import merged
 from checker.interpreted import NullSlot, Oops, executable, struct_class
-from checker.layout import FUEL, Layout
+from checker.kinds import Kind
+from checker.layout import FUEL, MACHINE_FIELDS, Layout
 from checker.link import AST_LOCK, Program
 from checker.loops import PAGES, compiled_for_unknowns
 from checker.system import LARGEST_RESULT, MAX_ERRNO, OOPS
-from checker.values import Bits, Formula, Linear, Truth, Unsupported, both, either, equal, formula_of, negation, truth
+from checker.values import (
+    Bits,
+    Forks,
+    Formula,
+    Linear,
+    Truth,
+    Unsupported,
+    at_most,
+    both,
+    either,
+    equal,
+    formula_of,
+    less,
+    negation,
+    truth,
+    unknown,
+)
 
 MAX_ROUNDS = 64
+RAW = "raw_"  # before the name of a number that lives inside a call: what is there, be it Left
+OtherPage = Callable[[Any, Any, str], list[Formula]]
 
 
 class Pages:
@@ -72,27 +92,53 @@ class Pages:
                 yield address
 
 
+class Left:
+    """What is in a number that lives inside a call, if that is not to be looked at; `look` raises what then comes."""
+
+    __slots__ = ("look",)
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        self.look = look
+
+
+def _left_by_an_earlier_call(name: str) -> Left:
+    def look() -> Any:
+        raise Unsupported(f"mm.{name} is looked at as an earlier call left it")
+
+    return Left(look)
+
+
 class SymbolicMachine:
-    """A program that can be stepped with unknown numbers. `constants` replace the program's, and need not be known."""
+    """A program that can be stepped with unknown numbers. `constants` replace the program's, and need not be known.
+
+    other(page, address, name) makes a page any page, in unknowns that end with the name, and gives what is known of it.
+    """
 
     def __init__(
         self,
         program: Program,
+        kind: Kind,
         layout: Layout,
         roots: Sequence[str],
         constants: dict[str, Any],
         empty: bool = False,
         pages: type[Pages] = Pages,
+        other: OtherPage | None = None,
     ) -> None:
         self.program = Program(program.functions, {**program.constants, **constants})
-        self._empty, self._pages = empty, pages
+        self.kind, self._empty, self._pages = kind, empty, pages
+        self._other, self.others, self.mark = other, 0, ""
         (page,) = (array for array in layout.arrays if array.name == PAGES)
         self._page_fields = [field.name for field in page.fields]
         self._page = struct_class(PAGES, self._page_fields, [])
-        numbers = [field.name for field in layout.numbers]
+        machines = {name for name, *_ in MACHINE_FIELDS}
+        scratch = [field.name for field in layout.numbers if field.scratch and field.name not in machines]
+        numbers = [field.name for field in layout.numbers if field.name not in scratch]
         self._arrays = [array for array in layout.arrays if array.name != PAGES]
-        self._base = struct_class("state", numbers, self._arrays)
-        self._state = _with_pages(self._base)
+        self._numbers = [name for name in numbers if name not in ("fuel", "events")]
+        self.scratch = [RAW + name for name in scratch]
+        self._state = _with_pages(struct_class("state", [*numbers, *self.scratch], self._arrays), scratch)
+        self._left = {RAW + name: _left_by_an_earlier_call(name) for name in scratch}
         with AST_LOCK:
             reachable = self.program.reachable(roots)
             table = self.program.functions
@@ -101,6 +147,7 @@ class SymbolicMachine:
             )
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
         self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
+        self.functions["__each__"], self.functions["__merged__"] = self._each, merged
 
     def new(self) -> Any:
         """A state, all zero."""
@@ -119,9 +166,11 @@ class SymbolicMachine:
 
     def step(self, before: Any, call: Any) -> tuple[Any, Any]:
         """The state after the call, and the result; if the kernel stops, the state before with `bug` set, and OOPS."""
-        before.fuel = FUEL
+        before.fuel, self.others = FUEL, 0
         self.functions["begin"](before)
         after = self.copy(before)
+        for name, left in self._left.items():
+            setattr(after, name, left)
         result = self.run(after, "step", call)
         if result is None or (isinstance(result, int) and not -MAX_ERRNO <= result <= LARGEST_RESULT):
             after = self.copy(before)
@@ -137,6 +186,81 @@ class SymbolicMachine:
         except (Oops, IndexError):
             return None
         return None if state.oops else result
+
+    # ---- loops over pages of which most are not listed -------------------------------------------
+
+    def _each(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
+        """The addresses that a loop has to be followed at for all that it can do, in order."""
+        known = isinstance(first, int) and isinstance(end, int)
+        if known or self._other is None or not hasattr(state, PAGES):
+            yield from _rounds(first, end)
+            return
+        listed: list[Any] = []
+        for address in state.page.between(first, end):
+            place = next((i for i, other in enumerate(listed) if address < other), len(listed))
+            listed.insert(place, address)
+        for address in listed:
+            yield from self._unlisted(state, first, address)
+            yield address
+            first = address + 1
+        yield from self._unlisted(state, first, end)
+
+    def _unlisted(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
+        """The first page in first..end-1 that does something to the rest of the state, if there is one, and any later.
+
+        It stands for all: what comes after the first may end the loop, but must not do anything more. Where it does
+        nothing, no page does.
+        """
+        for is_later in (False, True):
+            if not first < end:
+                return
+            address, before = self._any_other(first, end), self.copy(state)
+            page = state.page.add(address)
+            entry = state.page.entries[-1]
+            assert self._other is not None
+            _assume(both(self._other(page, address, f"_of_{_name(address)}")))
+            try:
+                yield address
+            finally:
+                state.page.entries.remove(entry)
+            same = truth(self.same(before, state))
+            if not is_later and same:
+                return
+            if is_later and not same:
+                raise Unsupported("a loop over pages that changes more than pages, again and again")
+            first = address + 1
+
+    def _any_other(self, first: Any, end: Any) -> Any:
+        address = unknown(f"other{self.mark}{self.others}")
+        self.others += 1
+        _assume(both([at_most(first, address), less(address, end)]))
+        return address
+
+    def same(self, a: Any, b: Any) -> Formula:
+        """Are two states that list the same pages the same, but for what lives inside a call and was left?"""
+        pairs = [(getattr(a, name), getattr(b, name)) for name in self._numbers]
+        for name in self.scratch:
+            x, y = getattr(a, name), getattr(b, name)
+            if x is not y and (isinstance(x, Left) or isinstance(y, Left)):
+                return False
+            pairs += [] if x is y else [(x, y)]
+        for array in self._arrays:
+            for slot in range(array.first, array.last + array.spare + 1):
+                x, y = getattr(a, array.name)[slot], getattr(b, array.name)[slot]
+                pairs += [(getattr(x, field.name), getattr(y, field.name)) for field in array.fields]
+        for (_, x), (_, y) in zip(a.page.entries, b.page.entries, strict=True):
+            pairs += [(getattr(x, name), getattr(y, name)) for name in self._page_fields]
+        return both(formula_of(x == y) for x, y in pairs if x is not y)
+
+
+def _assume(formula: Formula) -> None:
+    if Forks.assume is None:
+        raise Unsupported("a loop over pages, where no path is explored")
+    Forks.assume(formula)
+
+
+def _name(address: Linear) -> str:
+    return address.terms[0][0]
 
 
 def _small_enough(value: Any) -> Any:
@@ -163,8 +287,8 @@ class _Beyond(NullSlot):
 _BEYOND = [_Beyond()] * 1000 + [NullSlot()] * MAX_ROUNDS
 
 
-def _with_pages(base: type) -> type:
-    """A state that also has pages."""
+def _with_pages(base: type, scratch: Sequence[str]) -> type:
+    """A state that also has pages, and numbers that live inside a call."""
 
     class State(base):  # type: ignore[misc]
         __slots__ = (PAGES,)
@@ -173,7 +297,17 @@ def _with_pages(base: type) -> type:
             base.assign(self, other)  # type: ignore[attr-defined]
             self.page.assign(other.page)
 
+    for name in scratch:
+        setattr(State, name, _looked_at(RAW + name))
     return State
+
+
+def _looked_at(raw: str) -> property:
+    def look(state: Any) -> Any:
+        value = getattr(state, raw)
+        return value.look() if isinstance(value, Left) else value
+
+    return property(look, lambda state, value: setattr(state, raw, value))
 
 
 def _rounds(first: Any, end: Any = None, step: int = 1) -> Iterator[Any]:

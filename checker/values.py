@@ -7,7 +7,8 @@ on a Truth asks whoever explores the paths (checker/paths.py).
 A formula is True, False, or a Node:
 
     "<=0" and "==0"    a linear sum is at most, or is, 0: terms ((name, coefficient), ...) in order, and a constant
-    "bits==0"          a mask has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y)
+    "bits==0"          a mask has no bit: ("var", name, mask), ("const", value), ("~", x), ("&" "|" "^", x, y),
+                       and ("?", formula, x, y) for x if the formula is true, else y
     "not" "and" "or"   of other nodes
 
 Masks have 32 bits.
@@ -39,6 +40,7 @@ class Forks:
     """Who is asked when the code branches on what is not known: the exploration that is under way."""
 
     decide: Callable[[Formula], bool] | None = None
+    assume: Callable[[Formula], None] | None = None
 
 
 # ---- formulas ------------------------------------------------------------------------------------
@@ -455,11 +457,25 @@ class Bits:
     def __bool__(self) -> bool:
         return bool(truth(negation(self.is_zero())))
 
+    def __lt__(self, other: Any) -> bool:
+        """A mask of flags is not negative; nothing else is known of an order."""
+        if type(other) is not int or other != 0 or self.mask >> 31:
+            self._number()
+        return False
+
+    def __ge__(self, other: Any) -> bool:
+        return not self < other
+
     def _number(self, _other: Any = None) -> Any:
         raise Unsupported("arithmetic, or an order, on a bit mask with unknown bits")
 
-    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __lt__ = __le__ = __gt__ = __ge__ = _number
+    __add__ = __sub__ = __radd__ = __rsub__ = __mul__ = __rmul__ = __pos__ = __le__ = __gt__ = _number
     __lshift__ = __rshift__ = __neg__ = __index__ = _number
+
+
+def chosen(formula: Formula, yes: Any, no: Any) -> Any:
+    """One mask or the other, by whether the formula is true."""
+    return Bits(("?", formula, expression_of(yes), expression_of(no)), mask_of(yes) | mask_of(no))
 
 
 def expression_of(value: Any) -> Any:

@@ -215,6 +215,12 @@ def check_is_of_the_seed(what: str, name: str) -> None:
         raise ScopeError(f"{what} is about kernels of 2004, and {name} is none")
 
 
+def check_max_map_count(name: str, max_map_count: int) -> None:
+    """Raise ScopeError if the kernel is one of today's and the limit on vmas is not the usual one."""
+    if is_modern(name) and max_map_count != MAX_MAP_COUNT:
+        raise ScopeError(f"--max-map-count is about kernels of 2004, and {name} is none")
+
+
 def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
     """Raise ScopeError or TraceError for what only today's kernels know, if this is none of them."""
     if is_modern(name):
@@ -240,8 +246,7 @@ def check_is_followed(name: str, scope: Scope, properties: Sequence[str]) -> Non
     unknown_to_it = [word for word in scope.operations if word not in REFERENCE_OPERATIONS]
     if REFERENCE in properties and unknown_to_it:
         raise ScopeError(f"{REFERENCE}: on {name} it does not follow {unknown_to_it[0]}; leave one of them out")
-    if scope.max_map_count != MAX_MAP_COUNT:
-        raise ScopeError(f"--max-map-count is about kernels of 2004, and {name} is none")
+    check_max_map_count(name, scope.max_map_count)
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

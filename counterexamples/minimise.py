@@ -22,8 +22,19 @@ from checker.search import Limits
 from checker.values import NOT_FOLLOWED, why_not_followed
 from counterexamples.report import count
 from counterexamples.shrink import Shrink
-from model.operations import FIXED, OPERATIONS, PROTECTIONS, Call, TraceError
-from model.unistd import NR_mremap
+from model.mm import MAP_NORESERVE
+from model.modern.mm import MAP_POPULATE
+from model.operations import (
+    ADVICE_PAIRS,
+    DONTUNMAP,
+    EVERY_OPERATION,
+    FIXED,
+    NAMES,
+    PROTECTIONS,
+    Call,
+    TraceError,
+)
+from model.unistd import NR_madvise, NR_mmap, NR_mremap
 
 DEEPEST_ANY_SIZE = 4  # calls up to which Z3 looks for a shorter program of any size
 LARGEST_LEAST = 6  # calls up to which the least program is looked for
@@ -124,25 +135,32 @@ def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
         *(
             name
             for name, bits in PROTECTIONS.items()
-            if any(bits == c.prot for c in calls if ",P" in OPERATIONS[_operation(c)].form)
+            if any(bits == c.prot for c in calls if ",P" in EVERY_OPERATION[_operation(c)].form)
         ),
     }
     return Scope(
         scope.pages,
         tuple(name for name in PROTECTIONS if name in protections),
-        tuple(name for name in OPERATIONS if name in operations),
-        scope.noreserve or any(call.flags for call in calls if call.nr != NR_mremap),
+        tuple(name for name in EVERY_OPERATION if name in operations),
+        scope.noreserve or any(call.flags & MAP_NORESERVE for call in calls if call.nr == NR_mmap),
         scope.max_map_count,
         scope.highest_pgoff,
     )
 
 
 def _operation(call: Call) -> str:
+    """The word that a scope has for such calls. Raises TraceError if it has none."""
     if call.nr == NR_mremap:
+        if call.flags == DONTUNMAP:
+            return "dontunmap"
         return "move" if call.flags == FIXED and call.len == call.new_len else "mremap"
-    if call.file:
-        return "file"
-    return next(name for name, operation in OPERATIONS.items() if operation.nr == call.nr)
+    if call.nr == NR_madvise:
+        return next((word for word, pair in ADVICE_PAIRS.items() if call.behavior in pair.values()), "madvise")
+    if call.nr == NR_mmap:
+        if call.flags & ~(MAP_NORESERVE | MAP_POPULATE):
+            raise TraceError(f"'{call}': of mmap's flags, minimise knows NORESERVE and POPULATE")
+        return "populate" if call.flags & MAP_POPULATE else "file" if call.file else "mmap"
+    return NAMES[call.nr]
 
 
 def _searched(violation: Violation, scope: Scope, depth: int | None) -> tuple[Call, ...] | None:

@@ -12,6 +12,7 @@ from checker.equivalence import Difference
 from checker.equivalence import Verdict as Equivalent
 from checker.induction import RANGES, STRUCTURE
 from checker.interpreted import Machine
+from checker.kinds import kind_of
 from checker.layout import OutOfBounds
 from checker.prove import Proof
 from checker.scope import Scope
@@ -106,7 +107,8 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
     reason = f" ({proof.reason})" if proof.reason else ""
     lines += [f"{proof.property} on {proof.kernel}: {VERDICTS[proof.verdict]}{reason}"]
     if proof.verdict in ("proved", "vacuous"):
-        lines.append(f"no {listing(proof.operations, 'or')} breaks it, {_any_state(proof.vmas)}")
+        flags = ", with the flags that these calls give" if vm.is_modern(proof.kernel) else ""
+        lines.append(f"no {listing(proof.operations, 'or')} breaks it, {_any_state(proof.vmas)}{flags}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
     lines.append(f"together with it: {', '.join([*lemmas, RANGES])}")
     lines.append(_effort(proof.paths, proof.checks if proof.verdict == "proved" else None))
@@ -251,6 +253,8 @@ def equivalent_text(found: Equivalent) -> list[str]:
     lines.append(f"{found.function} of {found.a} and of {found.b}: {VERDICTS[found.verdict]}{reason}")
     if found.verdict == "equal":
         lines.append(f"wherever {listing(found.operations, 'or')} calls it, {_any_state(found.vmas)}")
+        if kind_of(found.a).leaves_out_locked(found.operations):
+            lines.append("locked memory is left out, but for what is locked on fault; --ops with mlock takes it in")
     lines.append(_effort(found.paths, found.checks if found.verdict == "equal" else None, found.compared))
     return lines
 
@@ -269,6 +273,9 @@ def _difference_lines(found: Equivalent, difference: Difference) -> list[str]:
         if numbers is not None:
             lines += _state_lines(title, *shown(found.a, numbers), size, width)
     lines += ["", f"     {found.function}({arguments})", ""]
+    if difference.left is not None:
+        name, a, b = difference.left
+        lines += [f"     mm.{name}, which is looked at later, is {a} in the first and {b} in the second", ""]
     for kernel, result, numbers in outcomes:
         ends = "BUG: the kernel stops here" if result is None else f"returns {result}"
         if numbers is not None and result is not None:
@@ -318,6 +325,7 @@ def equivalent_data(found: Equivalent) -> dict[str, Any]:
             "before": _state_data(*shown(found.a, one.before), size),
             "operation": str(one.call),
             "arguments": one.arguments,
+            "left": None if one.left is None else dict(zip(("field", "a", "b"), one.left, strict=True)),
             **{
                 name: {
                     "result": result,

@@ -251,8 +251,6 @@ BAD = [
     (("check", "rmap40", "--ops", "mmap,mseal"), "--ops: mseal is not known to rmap40; linux-6.12,"),
     (("check", "linux-6.18", "--threads", "1"), "--threads is about kernels of 2004, and linux-6.18 is none"),
     (("check", "linux-6.18", "--segments", "3"), "--segments is about kernels of 2004, and linux-6.18 is none"),
-    (("prove", "linux-6.18", "vmas_are_sorted_and_disjoint"), "prove is about kernels of 2004, and linux-6.18 is none"),
-    (("prove", "--equivalent", "linux-6.16", "linux-6.18", "vma_expand"), "prove is about kernels of 2004,"),
     (("check", "linux-6.18+importer"), "unknown patch 'importer'; there are guard-regions, merge-faulted,"),
     (("run", "rmap40", "madvise(0,1,FREE)"), "'FREE' is not an advice; there are NORMAL, RANDOM, SEQUENTIAL, DONTNEED"),
     (("run", "rmap40", "mbind(0,1,PREFERRED)"), "'PREFERRED' is not a policy; there are DEFAULT, BIND, INTERLEAVE"),

@@ -235,8 +235,12 @@ REFUSED = {
         "            page_remove_rmap(mm, address)\n    mm.brk = address\n",
         "a page other than the one that the call is about is looked at",
     ),
-    "a loop that makes pages": (
-        "    for address in range(start, end):\n        mm.page[address].mapcount = 1\n",
+    "a loop that counts pages": (
+        "    for address in range(start, end):\n        mm.brk = mm.brk + 1\n    mm.brk = 0\n",
+        "a loop over pages that changes more than pages, again and again",
+    ),
+    "a loop that looks at the page above": (
+        "    for address in range(start, end):\n        mm.page[address].mapcount = mm.page[address + 1].mapcount\n",
         "a page other than the one that the call is about is looked at",
     ),
     "a large number": ("    mm.brk = (end - start) * 1000000000\n    mm.brk = 0\n", "a number that may be too large"),
@@ -253,6 +257,16 @@ def test_what_is_not_followed_leaves_the_proof_open(name, tmp_path):
     code, out, _ = vmacheck("prove", f"linux-2.6.8+{patch}", *words)
     assert code == 3
     assert f"incomplete (mmap with 1 vmas: {why}" in out
+
+
+def test_a_loop_that_makes_pages_is_followed_at_any_page(tmp_path):
+    patch = tmp_path / "patch.py"
+    patch.write_text(
+        "def unmap_region(mm, start, end):\n    for address in range(start, end):\n        mm.page[address].mapcount = 1\n"
+    )
+    words = ("--vmas", "1", "--ops", "mmap,munmap")
+    assert vmacheck("prove", f"linux-2.6.8+{patch}", "vmas_are_sorted_and_disjoint", *words)[0] == 0
+    assert vmacheck("prove", f"linux-2.6.8+{patch}", "rmap_finds_every_page", *words)[0] == 1
 
 
 DEEPER = {

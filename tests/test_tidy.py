@@ -44,6 +44,7 @@ JOINTS = {
     "checker/seed_programs.py",
     "checker/growth.py",
     "checker/anystate.py",
+    "checker/kinds.py",
     "checker/rows.py",
     "checker/anysize.py",
     "checker/bounded.py",
