@@ -38,7 +38,7 @@ RELEASES = [
 ]
 
 
-@pytest.mark.parametrize(("release", "more", "kernel", "but"), RELEASES, ids=str)
+@pytest.mark.parametrize(("release", "more", "kernel", "but"), RELEASES, ids=range(len(RELEASES)))
 def test_releases(release, more, kernel, but):
     chosen = choose(Real(release, **more))
     assert chosen.kernel == kernel
