@@ -16,7 +16,8 @@ from model.operations import NAMES, OPERATIONS, Call, result_text
 from properties import MODERN_PROCESSES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE
 
 MODEL = (HERE / "modern" / "processes.py",)
-KNOWN = {**PROCESS_PROPERTIES, **{name: PROPERTIES[name] for name in (REFERENCE, "kernel_bug_is_never_hit")}}
+BUGS = "kernel_bug_is_never_hit"
+KNOWN = {BUGS: PROPERTIES[BUGS], **PROCESS_PROPERTIES, REFERENCE: PROPERTIES[REFERENCE]}
 # and what the flat reference takes for an occasion
 EVERY = {**KNOWN, **{name: prop for name, prop in PROPERTIES.items() if name == KNOWN[REFERENCE].premise}}
 
