@@ -96,9 +96,7 @@ SYSTEMS = {
 }
 CALLS = SYSTEMS[STICKY].calls
 KIND = {call: (call.nr, call.file, call.behavior, call.flags) for call in CALLS}
-BY_KIND: dict = {kind: [] for kind in KIND.values()}
-for one in CALLS:
-    BY_KIND[KIND[one]].append(one)
+BY_KIND = {kind: [call for call in CALLS if KIND[call] == kind] for kind in set(KIND.values())}
 calls = st.sampled_from(sorted(BY_KIND)).flatmap(
     lambda kind: st.one_of(
         st.sampled_from([call for call in BY_KIND[kind] if call.len <= 3]), st.sampled_from(BY_KIND[kind])
