@@ -111,6 +111,32 @@ def test_a_search_comes_to_an_end_and_everything_holds(kernel):
     assert (found.search.states, found.search.transitions, found.search.depth) == PINNED[kernel]
 
 
+def test_a_search_of_three_pages_comes_to_an_end():
+    """Memory that is faulted in as it is mapped: every vma has a chain."""
+    names = tuple(processes.property_names())
+    small = system(pages=3, properties=names, protections=("RW",), operations=("populate",))
+    found = check(small, names, Limits(), "compiled")
+    assert {result.verdict for result in found.results} == {"holds"}
+    assert (found.search.states, found.search.transitions, found.search.depth) == (21780, 348480, 29)
+
+
+LARGE = {
+    ("munmap", "populate"): (104242, 2918776, 30),
+    ("write", "populate"): (1517726, 33389972, 32),
+    ("munmap", "write", "populate"): (4689390, 159439260, 33),
+}
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("words", LARGE)
+def test_larger_searches_of_three_pages(words):
+    names = ("kernel_bug_is_never_hit", "chains_are_well_formed")
+    small = system(pages=3, properties=names, protections=("RW",), operations=words)
+    found = check(small, names, Limits(), "compiled")
+    assert {result.verdict for result in found.results} == {"holds"}
+    assert (found.search.states, found.search.transitions, found.search.depth) == LARGE[words]
+
+
 def test_runs_agree_state_by_state():
     limits = Limits(depth=6)
     one = explore.Explorer(system(**SMALL), (), limits)
