@@ -11,13 +11,13 @@ from checker.anystate import VMA_FIELDS, Numbers
 from checker.interpreted import CallRecord, Machine
 from checker.kinds import kind_of
 from checker.layout import Broken, Layout, OutOfBounds
-from checker.link import Function, Program, linked_with, read
+from checker.link import Function, Program, read
 from checker.scope import Scope
 from checker.search import Limits
 from checker.system import LARGEST_RESULT, OOPS, Claim, System
 from model import state
 from model.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call
-from properties import FILES, MODERN_FILES, PROPERTIES
+from properties import PROPERTIES
 
 MAX_PAGES_SEARCHED = 4
 MAX_STATES_SEARCHED = 3_000_000
@@ -38,9 +38,7 @@ def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str
     """The kernel with room for any state of so many pages."""
     kind = kind_of(kernel)
     bounds = kind.bounds(pages, max_map_count, LARGEST_RESULT, more_anon_vmas=4)
-    program = linked_with(
-        vm.program_of(kernel, bounds.constants()), FILES, MODERN_FILES if vm.is_modern(kernel) else ()
-    )
+    program = vm.with_properties(kernel, vm.program_of(kernel, kind.constants(bounds)))
     layout = Layout.of(kind.layout(bounds))
     return System(kernel, program, layout, [Call(0, 0)], NAMES, vm.claims_for(claims))
 

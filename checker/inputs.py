@@ -26,11 +26,12 @@ from checker.outputs import write_at_once
 from checker.scope import ScopeError
 from checker.system import Claim
 from model.kernels import HERE, MODERN, SEED
-from properties import COST, FILES, MODERN_FILES, PROCESSES, THREADS
+from properties import COST, FILES, PROCESSES, THREADS
+from properties import MODERN as MODERN_PROPERTIES
 
 LINKED = {path for tree in (SEED, MODERN) for path in (*tree.base, *tree.patches.glob("*.py"))}
 LINKED |= {HERE / name for name in ("threads.py", "processes.py", "segments.py", "modern/processes.py")}
-LINKED |= {*FILES, *MODERN_FILES, COST, THREADS, PROCESSES}
+LINKED |= {*FILES, *MODERN_PROPERTIES.glob("*.py"), COST, THREADS, PROCESSES}
 FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
 

@@ -145,9 +145,8 @@ class Job:
         if "properties" in self.values:
             return list(dict.fromkeys(self.values["properties"]))
         if self.has_processes:
-            return processes.property_names(self.scope())
-        names = vm.followed(vm.property_names(), self.kernels, self.scope())
-        return threads.property_names(self.scope()) if self.values.get("threads") else names
+            return processes.property_names()
+        return threads.property_names(self.scope()) if self.values.get("threads") else vm.property_names()
 
     def builder(self) -> Callable[[str, Scope, Sequence[str]], Any]:
         """What makes a system of a kernel in its scope."""

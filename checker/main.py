@@ -113,7 +113,7 @@ def check_command(options: argparse.Namespace) -> int:
         fail("--svg: there are no pictures of threads, nor of two processes")
     known, kernels, build = what_to_check(scope)
     kernels = options.kernel or kernels
-    words = list(dict.fromkeys(options.property)) or vm.followed(known, kernels, scope)
+    words = list(dict.fromkeys(options.property)) or known
     names = [own.split(word)[1] for word in words]
     if len(set(names)) < len(names):
         fail("two properties have the same name")
@@ -150,7 +150,7 @@ def what_to_check(scope: Scope) -> tuple[list[str], list[str], Callable[[str, Sc
     if scope.threads:
         return threads.property_names(scope), list(threads.KERNELS), threads.build
     if scope.processes > 1:
-        return processes.property_names(scope), list(MODERN_KERNELS), processes.build
+        return processes.property_names(), list(MODERN_KERNELS), processes.build
     if scope.segments is not None:
         return vm.property_names(), [name for name in seed_kernels() if not segments.counts_pages(name)], segments.build
     return vm.property_names(), seed_kernels(), vm.build

@@ -6,25 +6,25 @@ from dataclasses import replace
 
 from checker import own, vm
 from checker.layout import Layout
-from checker.link import Program, check_unchanging, linked_with
+from checker.link import Program, check_unchanging
 from checker.prune import without_kinds
 from checker.scope import Scope, ScopeError
 from checker.system import LARGEST_RESULT, System
 from model.kernels import HERE
 from model.modern import state
 from model.operations import NAMES, OPERATIONS, Call, result_text
-from properties import FILES, MODERN_FILES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE_OPERATIONS
+from properties import MODERN_PROCESSES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE
 
 MODEL = (HERE / "modern" / "processes.py",)
-FLAT = "p0_matches_flat_reference"
-KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **PROCESS_PROPERTIES}
+BUGS = "kernel_bug_is_never_hit"
+KNOWN = {BUGS: PROPERTIES[BUGS], **PROCESS_PROPERTIES, REFERENCE: PROPERTIES[REFERENCE]}
+# and what the flat reference takes for an occasion
+EVERY = {**KNOWN, **{name: prop for name, prop in PROPERTIES.items() if name == KNOWN[REFERENCE].premise}}
 
 
-def property_names(scope: Scope) -> list[str]:
-    """The claims that a check looks at by default: all, but the flat reference where it does not follow a call."""
-    followed = (*REFERENCE_OPERATIONS, "move", "mremap", "dontunmap")  # these it passes over
-    names = [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
-    return [name for name in names if name != FLAT or set(scope.operations) <= set(followed)]
+def property_names() -> list[str]:
+    """The claims that a check looks at by default: all but the sometimes ones."""
+    return [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
 
 
 def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
@@ -34,14 +34,12 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
     for path in own.paths_of(properties):
         raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
     calls = scope.calls() if calls is None else calls
-    vm.check_is_followed(name, scope, ())
-    if FLAT in properties and FLAT not in property_names(scope):
-        raise ScopeError(f"{FLAT} does not follow all of {', '.join(scope.operations)}")
+    vm.check_is_followed(name, scope)
     bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
     program = vm.program_of(name, state.process_constants(bounds), under=MODEL)
-    program = linked_with(program, [*FILES, PROCESSES], MODERN_FILES)
+    program = vm.with_properties(name, program, [PROCESSES], [MODERN_PROCESSES])
     program.check()
-    claims = vm.claims_for(properties, KNOWN)
+    claims = vm.claims_for(properties, EVERY)
     check_unchanging(program, [claim.name for claim in claims])
     program = without_kinds(program, "nr", vm.absent_numbers(calls))
     return System(name, program, Layout.of(state.process_layout(bounds)), calls, NAMES, claims, (), result_text)

@@ -11,7 +11,6 @@ from checker.check import Checked, judge
 from checker.interpreted import CallRecord, Machine
 from checker.layout import Layout
 from checker.link import Program as Linked
-from checker.link import linked_with
 from checker.prune import without_kinds
 from checker.scope import Scope, ScopeError
 from checker.search import Hit, Limits
@@ -22,7 +21,6 @@ from model.modern import state as modern
 from model.operations import NAMES, Call, result_text, segment_calls
 from model.segments import LONG
 from model.unistd import NR_read, NR_write
-from properties import FILES, MODERN_FILES
 
 Program = tuple[Call, ...]
 SEGMENTS = HERE / "segments.py"
@@ -58,13 +56,13 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
     if vm.is_modern(name):
-        vm.check_is_followed(name, scope, properties)
+        vm.check_is_followed(name, scope)
         bounds = modern.segment_bounds(scope.segments, pages, scope.operations, operations)
-        layout, constants, more = modern.layout(bounds), modern.constants(bounds), MODERN_FILES
+        layout, constants = modern.layout(bounds), modern.constants(bounds)
     else:
         bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
-        layout, constants, more = state.layout(bounds), bounds.constants(), ()
-    program = linked_with(vm.program_of(name, constants, [SEGMENTS]), FILES, more)
+        layout, constants = state.layout(bounds), bounds.constants()
+    program = vm.with_properties(name, vm.program_of(name, constants, [SEGMENTS]))
     program = without_kinds(program, "nr", vm.absent_numbers(operations))
     return System(
         name,

@@ -20,7 +20,7 @@ from model.kernels import GOALS, MODERN, MODERN_KERNELS, Tree, every_kernel, fil
 from model.mm import MAX_MAP_COUNT
 from model.modern import state as modern
 from model.operations import MODERN_OPERATIONS, NAMES, OPERATIONS, Call, TraceError, only_of_today, result_text
-from properties import COST, FILES, MODERN_FILES, PROPERTIES, REFERENCE, REFERENCE_OPERATIONS, Property
+from properties import COST, FILES, PROPERTIES, Property, of_today
 
 SLOT_COUNTS = ("NR_VMAS", "NR_ANON_VMAS")
 
@@ -144,7 +144,16 @@ def check_is_claim(name: str) -> None:
 
 def program_with_claims(name: str) -> Program:
     """A kernel and the properties, linked, where the bounds of a scope do not matter. Raises as program_of does."""
-    return linked_with(program_of(name, {}), FILES, MODERN_FILES if is_modern(name) else ())
+    return with_properties(name, program_of(name, {}))
+
+
+def with_properties(name: str, program: Program, more: Sequence[Path] = (), over: Sequence[Path] = ()) -> Program:
+    """The program of a kernel with the properties, as they are for that kernel; more, and over them, are more files."""
+    if not is_modern(name):
+        return linked_with(program, [*FILES, *more], over)
+    base, patches, _ = split_name(name)
+    files, replacing = of_today((*every_kernel()[base].patches, *patches))
+    return linked_with(program, [*FILES, *files, *more], [*replacing, *over])
 
 
 def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
@@ -181,7 +190,7 @@ def build(
     """
     calls = scope.calls() if calls is None else calls
     check_known(name, scope, calls)
-    check_is_followed(name, scope, properties)
+    check_is_followed(name, scope)
     if is_modern(name):
         bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
         program = program_of(name, modern.constants(bounds))
@@ -190,7 +199,7 @@ def build(
         program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
-        program = linked_with(program, FILES, MODERN_FILES if is_modern(name) else ())
+        program = with_properties(name, program)
     for path in own.paths_of(properties):
         program = own.linked(program, path)
     if measures:
@@ -233,20 +242,10 @@ def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
             raise TraceError(f"'{call}': {what} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
 
 
-def followed(names: Sequence[str], kernels: Sequence[str], scope: Scope) -> list[str]:
-    """The properties without the flat reference, if one of the kernels is one where it does not follow all calls."""
-    is_followed = set(scope.operations) <= set(REFERENCE_OPERATIONS) or not any(map(is_modern, kernels))
-    return [name for name in names if name != REFERENCE or is_followed]
-
-
-def check_is_followed(name: str, scope: Scope, properties: Sequence[str]) -> None:
-    """Raise ScopeError for what is not known of today's kernels, if this is one: the flat reference of some calls."""
-    if not is_modern(name):
-        return
-    unknown_to_it = [word for word in scope.operations if word not in REFERENCE_OPERATIONS]
-    if REFERENCE in properties and unknown_to_it:
-        raise ScopeError(f"{REFERENCE}: on {name} it does not follow {unknown_to_it[0]}; leave one of them out")
-    check_max_map_count(name, scope.max_map_count)
+def check_is_followed(name: str, scope: Scope) -> None:
+    """Raise ScopeError for what is not known of today's kernels, if this is one."""
+    if is_modern(name):
+        check_max_map_count(name, scope.max_map_count)
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

@@ -6,7 +6,7 @@ every call that did not stop the kernel; in `after`, anon_vmas still have the na
 @sometimes must come true somewhere: it is the premise without which another claim holds for want of occasion.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,19 +44,23 @@ COST = HERE / "cost.py"
 THREADS = HERE / "threads.py"
 PROCESSES = HERE / "processes.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
-# for today's kernels, in place of functions of the same name; the reference knows these calls
-MODERN_FILES = tuple(HERE / "modern" / f"{name}.py" for name in ("rules", "memory", "reference"))
+# for today's kernels: what their flat reference is made of, and what takes the place of functions of the same name
+MODERN = HERE / "modern"
+MODERN_FILES = tuple(MODERN / f"{name}.py" for name in ("pages", "memory", "ranges", "mremap", "reference"))
+MODERN_OVER = (MODERN / "rules.py",)
+MODERN_PROCESSES = MODERN / "processes.py"
 REFERENCE = "pages_match_flat_reference"
-REFERENCE_OPERATIONS = (
-    *("mmap", "munmap", "mprotect", "write", "read", "madvise", "brk", "mbind", "file", "populate"),
-    *("shared", "sharedfile", "locked", "growsdown", "memw"),
-    *("dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
-)
 PROPERTIES: dict[str, Property] = {}
 PROCESS_PROPERTIES: dict[str, Property] = {}  # about what model/modern/processes.py adds to a state
 THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/threads.py adds to a state
 
 Function = Callable[..., Any]
+
+
+def of_today(patches: Iterable[str]) -> tuple[list[Path], list[Path]]:
+    """The files of properties of today's kernels beside FILES, and those over them, for a kernel with these patches."""
+    of_patches = [MODERN / f"{patch.replace('-', '_')}.py" for patch in patches]
+    return list(MODERN_FILES), [*MODERN_OVER, *(path for path in of_patches if path.exists())]
 
 
 def _mark(function: Function, kind: str, premise: Function | None) -> Function:

@@ -4,11 +4,9 @@
 from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, VM_SHARED
 from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from model.modern.processes import CHAIN, OTHER, is_on_chain, link
-from model.unistd import NR_exit, NR_fork, NR_memw, NR_mremap, NR_write
+from model.unistd import NR_fork, NR_memw, NR_write
 from properties import always, sometimes, step
-from properties.modern.reference import expected_contents, expected_flags, expected_result
 from properties.neighbours import continues
-from properties.pages import flat_flags
 
 
 @sometimes
@@ -216,20 +214,3 @@ def what_is_written_is_ones_own(before, call, after):
     if after.page[page].mapcount == 0 or after.page[page].mate != 0:
         return False
     return after.page[page].mapping == after.vma[vma_at(after, page)].anon_vma
-
-
-@step(premise=a_page_is_shared)
-def p0_matches_flat_reference(before, call, after):
-    """A call of p0 returns, and does to each of its pages, what a page table without vmas would make it."""
-    if call.process != 0 or call.nr == NR_fork or call.nr == NR_exit or call.nr == NR_mremap:
-        return True
-    if before.forked == 0 and before.left != 0:
-        return True
-    if call.result != expected_result(before, call, after):
-        return False
-    for page in range(TASK_SIZE):
-        if flat_flags(after, page) != expected_flags(before, call, after, page):
-            return False
-        if after.page[page].mapcount != expected_contents(before, call, after, page):
-            return False
-    return True

@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fork, exit and chains on today's kernels: drawn, searched, and each claim with a rule that breaks it."""
 
+import random
 import re
+from dataclasses import replace
 
 import pytest
 
 from checker import explore, processes, rounds
 from checker.check import check
-from checker.scope import Scope
+from checker.compiled import Stepper
+from checker.interpreted import CallRecord
+from checker.scope import Scope, in_order
 from checker.search import Limits
 from counterexamples.forked import process_film, replay_processes
 from counterexamples.views import BPF, of_two
+from model.operations import EVERY_OPERATION
 from model.traces import parse_trace
+from model.unistd import NR_exit, NR_fork, NR_mmap, NR_write
 from properties import PROCESS_PROPERTIES
 from tests.helpers import vmacheck, vmacheck_json
 from tests.test_conform import mutant
 from tests.test_search import compiled_keys
 
-FLAT = "p0_matches_flat_reference"
 KERNEL = "linux-6.18"
 SMALL = {"protections": ("RW",), "operations": ("mmap", "munmap", "write")}
 
@@ -128,7 +133,7 @@ PINNED = {"linux-6.12": (29670, 593400, 22), "linux-6.18": (29670, 593400, 22)}
 
 @pytest.mark.parametrize("kernel", PINNED)
 def test_a_search_comes_to_an_end_and_everything_holds(kernel):
-    names = tuple(processes.property_names(Scope(2, processes=2)))
+    names = tuple(processes.property_names())
     found = check(system(kernel, properties=names, **SMALL), names, Limits(), "compiled")
     assert {result.claim.name: result.verdict for result in found.results} == dict.fromkeys(names, "holds")
     assert found.search.closed
@@ -141,7 +146,7 @@ GROWING = {"protections": ("RW",), "operations": ("munmap", "write", "locked", "
 
 @pytest.mark.parametrize(("pages", "scope"), [(1, SHARED), (2, GROWING)], ids=["shared", "growing"])
 def test_everything_holds_with_the_other_kinds_of_memory(pages, scope):
-    names = tuple(processes.property_names(Scope(pages, processes=2, **scope)))
+    names = tuple(processes.property_names())
     limits = Limits(max_states=60_000)
     found = check(system(pages=pages, properties=names, **scope), names, limits, "compiled")
     assert FLAT in names
@@ -156,6 +161,32 @@ def test_both_runs_agree_on_other_kinds_of_memory(scope):
     two = rounds.Explorer(system(f"{KERNEL}+sticky", **scope), (), Limits(depth=3))
     two.run()
     assert one.keys == compiled_keys(two)
+
+
+def test_a_search_of_three_pages_comes_to_an_end():
+    """Memory that is faulted in as it is mapped: every vma has a chain."""
+    names = tuple(processes.property_names())
+    small = system(pages=3, properties=names, protections=("RW",), operations=("populate",))
+    found = check(small, names, Limits(), "compiled")
+    assert {result.verdict for result in found.results} == {"holds"}
+    assert (found.search.states, found.search.transitions, found.search.depth) == (21780, 348480, 29)
+
+
+LARGE = {
+    ("munmap", "populate"): (104242, 2918776, 30),
+    ("write", "populate"): (1517726, 33389972, 32),
+    ("munmap", "write", "populate"): (4689390, 159439260, 33),
+}
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("words", LARGE)
+def test_larger_searches_of_three_pages(words):
+    names = ("kernel_bug_is_never_hit", "chains_are_well_formed")
+    small = system(pages=3, properties=names, protections=("RW",), operations=words)
+    found = check(small, names, Limits(), "compiled")
+    assert {result.verdict for result in found.results} == {"holds"}
+    assert (found.search.states, found.search.transitions, found.search.depth) == LARGE[words]
 
 
 def test_runs_agree_state_by_state():
@@ -189,14 +220,14 @@ MUTANTS = {
     "what_is_written_is_ones_own": (
         "def handle_mm_fault(mm, vma, address, write_access):\n    if mm.page[address].mapcount == 0:\n"
         "        return do_no_page(mm, vma, address, write_access)\n    return 0\n", ()),
-    "p0_matches_flat_reference": (
+    "pages_match_flat_reference": (
         "def move_page_tables(mm, old_addr, new_addr, len):\n    return\n"
         "def zap_page_range(mm, start, end):\n    return\n", ()),
 }  # fmt: skip
 
 
 def test_every_claim_has_a_mutant():
-    assert set(MUTANTS) == set(processes.property_names(Scope(2, processes=2)))
+    assert set(MUTANTS) == set(processes.property_names())
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -222,6 +253,116 @@ def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operat
     limits = Limits(max_states=100_000)
     found = check(system(kernel, 1, (name,), operations=operations), (name,), limits, "compiled")
     assert found.results[0].verdict == "violated"
+
+
+# ---- the flat reference --------------------------------------------------------------------------
+
+FLAT = "pages_match_flat_reference"
+
+
+@pytest.mark.parametrize("kernel", ["linux-6.12", "linux-6.18+sticky"])
+@pytest.mark.parametrize(
+    "more", ["move,dontunmap", "mlock,mlock2", "mseal,dontfork", "guard,wipeonfork", "populate,file", "madvise,mbind"]
+)
+def test_the_flat_reference_holds_of_both(kernel, more):
+    """Of so many states as a moment allows; each call is tried in each."""
+    words = in_order(("mmap", "munmap", "mprotect", "write", "read", *more.split(",")), EVERY_OPERATION)
+    small = system(kernel, 2, (FLAT,), operations=words)
+    found = check(small, (FLAT,), Limits(max_states=15_000), "compiled")
+    assert found.results[0].verdict == "incomplete"
+
+
+def test_both_runs_say_the_same_of_it():
+    def said(run):
+        small = system(KERNEL, 2, (FLAT,), operations=("mmap", "munmap", "mprotect", "write", "mremap", "mlock"))
+        (result,) = check(small, (FLAT,), Limits(max_states=200), run).results
+        return result.verdict, result.calls, result.states, result.transitions
+
+    assert said("interpreted") == said("compiled")
+
+
+def test_a_child_of_6_16_loses_its_parents_memory():
+    """What mremap left in a vma without an anon_vma is not copied; mended in 6.18.y."""
+    more = {"protections": ("RW",), "operations": ("mmap", "write", "move")}
+    (result,) = check(system("linux-6.16", 3, (FLAT,), **more), (FLAT,), Limits(), "compiled").results
+    assert [str(call) for call in result.calls] == [
+        "mmap(0,1,RW)", "write(0)", "mremap(0,1->2)", "mmap(1,1,RW)", "mremap(2,1->0)", "fork()",
+    ]  # fmt: skip
+
+
+NO_COPY = (
+    "def handle_mm_fault(mm, vma, address, write_access):\n    if mm.page[address].guard != 0:\n        return -EFAULT\n"
+    "    if mm.page[address].mapcount == 0:\n        return do_no_page(mm, vma, address, write_access)\n    return 0\n"
+)
+MATE_NOT_TOLD = (
+    "def move_page_tables(mm, old_addr, new_addr, len):\n    for offset in range(len):\n"
+    "        mm.page[new_addr + offset] = mm.page[old_addr + offset]\n        mm.page[old_addr + offset].mate = 0\n"
+    "        mm.page[old_addr + offset].guard = 0\n        page_remove_rmap(mm, old_addr + offset)\n"
+)
+TAKES_BOTH = (
+    "def page_remove_rmap(mm, address):\n    if mm.page[address].mate != 0:\n"
+    "        mate = TASK_SIZE + mm.page[address].mate - 1\n        mm.page[mate].mate = 0\n"
+    "        mm.page[mate].mapcount = 0\n        mm.page[mate].mapping = NULL\n        mm.page[mate].index = 0\n"
+    "    mm.page[address].mate = 0\n    mm.page[address].mapcount = 0\n    mm.page[address].mapping = NULL\n"
+    "    mm.page[address].index = 0\n"
+)
+NO_FORK = "def dup_mmap(mm):\n    return\n"
+NO_CONTENTS = "def copy_pages(mm, start, end):\n    return\n"
+IN_THE_OTHER = (
+    "def step(mm, call):\n    if mm.forked == 0 and mm.left != call.process:\n        return -EINVAL\n"
+    "    return call_in_process(mm, call)\n"
+)
+WRONG = [
+    ("a write that copies nothing", "munmap", NO_COPY),
+    ("a move that leaves the other behind", "move", MATE_NOT_TOLD),
+    ("munmap that takes the other's pages", "munmap", TAKES_BOTH),
+    ("a fork without memory", "munmap", NO_FORK),
+    ("a fork without contents", "munmap", NO_CONTENTS),
+    ("p1's calls are p0's", "munmap", IN_THE_OTHER),
+    ("p1's mremap", "mremap", "def check_mremap_params(mm, addr, old_len, new_len, flags, new_addr):\n    return -EINVAL\n"),
+    ("locks that are inherited", "mlock", "def dup_mmap(mm):\n    for vma in range(1, mm.map_count + 1):\n"
+        "        mm.other_count = vma\n        mm.vma[OTHER + vma] = mm.vma[vma]\n        clear_chain(mm, OTHER + vma)\n"
+        "        mm.vma[OTHER + vma].anon_vma = NULL\n        mm.vma[OTHER + vma].was = NULL\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "text"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_a_wrong_call_breaks_the_flat_reference(more, text, tmp_path):
+    (tmp_path / "wrong.py").write_text(text)
+    scope = {"protections": ("RW",), "operations": ("mmap", "write", more)}
+    broken = system(f"{KERNEL}+{tmp_path / 'wrong.py'}", properties=(FLAT,), **scope)
+    assert check(broken, (FLAT,), Limits(max_states=20_000), "interpreted").results[0].verdict == "violated"
+
+
+EVERYTHING = tuple(word for word in EVERY_OPERATION if word != "brk")
+TRACED = {
+    kernel: system(kernel, 8, (FLAT,), protections=("R", "RW"), operations=EVERYTHING, highest_pgoff=1000)
+    for kernel in ("linux-6.12", KERNEL, "linux-6.18+sticky")
+}
+
+
+@pytest.mark.parametrize("kernel", TRACED)
+def test_random_traces(kernel):
+    """Long ones, of both, each from a few kinds of calls; mostly small ranges: over large ones little history survives."""
+    kinds: dict = {}
+    for call in TRACED[kernel].calls:
+        kinds.setdefault((call.nr, call.file, call.behavior, call.flags), []).append(call)
+    usual = [kind for kind in kinds if kind[0] in (NR_mmap, NR_write, NR_fork, NR_exit)]
+    rng = random.Random(1)
+    machine = explore.Machine(TRACED[kernel])
+    for _ in range(12):
+        before, after = machine.new(), machine.new()
+        stepper = Stepper(replace(TRACED[kernel], claims=()))
+        some = rng.sample(sorted(kinds), 8)
+        for _ in range(50):
+            kind = kinds[rng.choice(some if rng.random() < 0.7 else usual)]
+            call = rng.choice([one for one in kind if one.len <= 3] if rng.random() < 0.8 else kind)
+            result = machine.step(before, call, after)
+            if after.bug:
+                break  # a chain that needs more links than there are
+            assert machine.functions[FLAT](before, CallRecord(call, result), after), str(call)
+            assert stepper.step(call) == (result, machine.key(after))
+            before, after = after, before
 
 
 def test_what_the_command_says():

@@ -1,232 +1,228 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference of today's kernels, for the calls in REFERENCE_OPERATIONS of properties/__init__.py.
+"""The flat reference of today's kernels: what a call does to each page, said page by page, for every call.
 
-Where a vma was faulted shows in one thing: mprotect takes back the accounting of what was not.
+It shares no code with the model. What is compared: whether a page is mapped, its flags, its memory policy, its file
+and offset, whether it has contents of its own and whose, or a guard marker, the end of the heap, and what the call
+returned. Where mappings begin and end, and whether they were faulted, it takes from the state before the call, and says
+what then becomes of the pages (VM_ACCOUNT, what mremap refuses, what DONTUNMAP unlocks); which of them become one, and
+count as faulted then, is for the claims in merging.py.
+
+A kernel's patches may have a file here that replaces functions of these; so has the second process.
 """
 
-from model.mm import (
-    EFAULT,
-    EINVAL,
-    ENOMEM,
-    MADV_NORMAL,
-    MADV_RANDOM,
-    MADV_SEQUENTIAL,
-    MAP_GROWSDOWN,
-    MAP_NORESERVE,
-    NULL,
-    VM_ACCOUNT,
-    VM_EXEC,
-    VM_GROWSDOWN,
-    VM_RAND_READ,
-    VM_READ,
-    VM_SEQ_READ,
-    VM_SHARED,
-    VM_WRITE,
-)
-from model.modern.mm import (
-    EIO,
-    MADV_DODUMP,
-    MADV_DOFORK,
-    MADV_DONTDUMP,
-    MADV_DONTFORK,
-    MADV_HUGEPAGE,
-    MADV_KEEPONFORK,
-    MADV_MERGEABLE,
-    MADV_NOHUGEPAGE,
-    MADV_UNMERGEABLE,
-    MADV_WIPEONFORK,
-    MAP_LOCKED,
-    MAP_SHARED,
-    MAP_STACK,
-    VM_DONTCOPY,
-    VM_DONTDUMP,
-    VM_HUGEPAGE,
-    VM_LOCKED,
-    VM_MERGEABLE,
-    VM_NOHUGEPAGE,
-    VM_NORESERVE,
-    VM_WIPEONFORK,
-)
-from model.unistd import NR_brk, NR_madvise, NR_mbind, NR_memw, NR_mmap, NR_mprotect, NR_munmap, NR_read
-from properties.flat_range import drops_pages, is_on_range
+from model.mm import EFAULT, EINVAL, TASK_SIZE
+from model.modern.mm import EIO, EPERM
+from model.unistd import NR_brk, NR_mbind, NR_memw, NR_mmap, NR_mremap, NR_munmap
 from properties.modern.memory import (
+    access_is_allowed,
     fills_page,
-    flags_at_access,
+    flags_of_new,
+    heap_grows,
     is_access,
-    is_written,
-    maps_page,
+    is_grown_page,
+    is_written_to,
     mmap_is_refused,
-    read_is_allowed,
-    write_is_allowed,
+    new_page_is_good,
+    object_size_at,
 )
-from properties.neighbours import anon_vma_of_page
-from properties.pages import first_hole, flat_file, flat_flags, is_mapped
-from properties.reference import expected_brk, unmaps_page
+from properties.modern.mremap import (
+    contents_moved_to,
+    mremap_faults_in,
+    mremap_flags_now,
+    mremap_offset_now_is_good,
+    mremap_origin,
+    mremap_returns,
+)
+from properties.modern.pages import (
+    contents_at,
+    file_at,
+    flags_at,
+    guard_at,
+    is_mapped_at,
+    is_mapped_once,
+    is_sealed_in,
+    offset_at,
+    place_in_state,
+    policy_at,
+)
+from properties.modern.ranges import (
+    comes_to,
+    drops_contents,
+    faults_in,
+    flags_on_range,
+    goes_through_range,
+    guard_on_range,
+    result_on_range,
+)
+
+# ---- mmap, munmap, brk ---------------------------------------------------------------------------
 
 
-def flags_of_new_page(call):
-    """The flags of memory that the call maps: what may be written is accounted, unless that is waived."""
+def makes_new(before, call, page):
+    """Does the call map the page anew? mmap takes the place of everything but what is sealed."""
     if call.nr == NR_brk:
-        return VM_READ | VM_WRITE | VM_ACCOUNT
-    flags = call.prot
-    if (call.flags & MAP_STACK) != 0:
-        flags = flags | VM_NOHUGEPAGE
-    if (call.flags & MAP_LOCKED) != 0:
-        flags = flags | VM_LOCKED
-    if (call.flags & MAP_GROWSDOWN) != 0:
-        flags = flags | VM_GROWSDOWN
-    if (call.flags & MAP_SHARED) != 0:
-        flags = flags | VM_SHARED
-    if (call.flags & MAP_NORESERVE) != 0:
-        return flags | VM_NORESERVE
-    return flags | VM_ACCOUNT if (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE else flags
+        return before.brk <= page and page < call.addr and heap_grows(before, call)
+    if is_access(call):
+        return is_grown_page(before, call, page)
+    if call.nr != NR_mmap or page < call.addr or page >= call.addr + call.len or mmap_is_refused(call):
+        return False
+    return not is_sealed_in(before, call.process, call.addr, call.addr + call.len)
 
 
-# ---- calls that work their way through a range ---------------------------------------------------
+def unmaps(before, call, page):
+    """Does the call unmap the page, as munmap does, or brk when the heap shrinks? Nothing, if a part is sealed."""
+    if call.nr != NR_munmap and call.nr != NR_brk:
+        return False
+    end = call.addr + call.len if call.nr == NR_munmap else before.brk
+    return call.addr <= page and page < end and not is_sealed_in(before, call.process, call.addr, end)
 
 
-def bits_that_go(behavior):
-    """The flags that a page loses by the advice."""
-    if behavior == MADV_NORMAL or behavior == MADV_RANDOM or behavior == MADV_SEQUENTIAL:
-        return VM_SEQ_READ | VM_RAND_READ
-    if behavior == MADV_HUGEPAGE or behavior == MADV_NOHUGEPAGE:
-        return VM_HUGEPAGE | VM_NOHUGEPAGE
-    if behavior == MADV_DOFORK:
-        return VM_DONTCOPY
-    if behavior == MADV_DODUMP:
-        return VM_DONTDUMP
-    if behavior == MADV_KEEPONFORK:
-        return VM_WIPEONFORK
-    return VM_MERGEABLE if behavior == MADV_UNMERGEABLE else 0
-
-
-def bits_that_come(behavior, flags):
-    """The flags that a page that has these gets by the advice."""
-    if behavior == MADV_RANDOM:
-        return VM_RAND_READ
-    if behavior == MADV_SEQUENTIAL:
-        return VM_SEQ_READ
-    if behavior == MADV_HUGEPAGE:
-        return VM_HUGEPAGE
-    if behavior == MADV_NOHUGEPAGE:
-        return VM_NOHUGEPAGE
-    if behavior == MADV_DONTFORK:
-        return VM_DONTCOPY
-    if behavior == MADV_DONTDUMP:
-        return VM_DONTDUMP
-    if behavior == MADV_WIPEONFORK:
-        return VM_WIPEONFORK
-    return VM_MERGEABLE if behavior == MADV_MERGEABLE and (flags & VM_SHARED) == 0 else 0
-
-
-def flags_when_page_is_reached(before, call, page):
-    """The flags that a mapped page is to have when the call has come to it."""
-    flags = flat_flags(before, page)
-    if call.nr == NR_madvise:
-        return flags & ~bits_that_go(call.behavior) | bits_that_come(call.behavior, flags)
-    if call.nr != NR_mprotect:
-        return flags
-    changed = call.prot | (flags & ~(VM_READ | VM_WRITE | VM_EXEC))
-    if (call.prot & VM_WRITE) != 0:
-        return changed if (flags & (VM_NORESERVE | VM_SHARED)) != 0 else changed | VM_ACCOUNT
-    was_faulted = flat_file(before, page) != NULL or anon_vma_of_page(before, page) != NULL
-    if changed == flags or was_faulted:
-        return changed
-    return changed & ~VM_ACCOUNT
-
-
-def mbind_is_refused_today(before, call):
-    """Is there a hole? The default policy minds only if there is nothing else."""
-    end = call.addr + call.len
-    if call.policy != NULL:
-        return first_hole(before, call.addr, end) < end
-    for page in range(call.addr, end):
-        if is_mapped(before, page):
-            return False
-    return True
-
-
-def range_stop(before, call, after):
-    """The page at which the call stops: at its end, at a hole that it minds, or at what it is refused on."""
-    end = call.addr + call.len
-    if call.nr == NR_mprotect:
-        return first_hole(before, call.addr, end)
-    if call.nr == NR_mbind:
-        return call.addr if mbind_is_refused_today(before, call) else end
-    if call.nr == NR_madvise and call.behavior == MADV_WIPEONFORK:
-        for page in range(call.addr, end):
-            if is_mapped(before, page) and flat_file(before, page) != NULL:
-                return page
-    if drops_pages(call):
-        for page in range(call.addr, end):
-            if is_mapped(before, page) and (flat_flags(before, page) & VM_LOCKED) != 0:
-                return page
-    return end
-
-
-def range_result(before, call, after):
-    """What the call returns."""
-    end = call.addr + call.len
-    stop = range_stop(before, call, after)
-    if call.len == 0 or (stop == end and call.nr != NR_madvise):
-        return 0
-    if call.nr == NR_mprotect:
-        return -ENOMEM
-    if call.nr == NR_mbind:
-        return -EFAULT
-    if stop < end:
-        return -EINVAL
-    return 0 if first_hole(before, call.addr, end) == end else -ENOMEM
-
-
-def contents_when_reached(before, call, page):
-    """Does a page have contents of its own when the call has come to it?"""
-    if call.nr == NR_mprotect and (call.prot & VM_WRITE) != 0:
-        # what was locked, and is written first from now on, is faulted in
-        if (flat_flags(before, page) & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED:
-            return 1
-    return 0 if drops_pages(call) else before.page[page].mapcount
+def heap_end(before, call):
+    """The end of the heap after the call."""
+    if call.nr != NR_brk:
+        return before.brk
+    if call.addr < before.brk:
+        return before.brk if is_sealed_in(before, call.process, call.addr, before.brk) else call.addr
+    return call.addr if heap_grows(before, call) else before.brk
 
 
 # ---- all calls -----------------------------------------------------------------------------------
 
 
-def expected_result(before, call, after):
+def result_to_be(before, call):
     """What the call returns."""
-    if is_on_range(call):
-        return range_result(before, call, after)
+    if call.nr == NR_mremap:
+        return mremap_returns(before, call)
+    if goes_through_range(call):
+        return result_on_range(before, call)
     if call.nr == NR_brk:
-        return expected_brk(before, call)
-    if call.nr == NR_mmap:
-        return -EINVAL if mmap_is_refused(call) else call.addr
-    if call.nr == NR_munmap:
-        return 0 if call.len != 0 else -EINVAL
-    if call.nr == NR_memw:
-        return 0 if write_is_allowed(before, call) else -EIO
-    allowed = read_is_allowed(before, call) if call.nr == NR_read else write_is_allowed(before, call)
-    return 0 if allowed else -EFAULT
-
-
-def expected_flags(before, call, after, page):
-    """The flags of a page after the call, -1 if it is not mapped."""
-    if maps_page(before, call, page):
-        return flags_at_access(before, call) if is_access(call) else flags_of_new_page(call)
-    if unmaps_page(before, call, page):
-        return -1
-    flags = flat_flags(before, page)
-    if flags == -1 or not is_on_range(call) or page < call.addr or page >= range_stop(before, call, after):
-        return flags
-    return flags_when_page_is_reached(before, call, page)
-
-
-def expected_contents(before, call, after, page):
-    """Does the page have contents of its own after the call?"""
-    if call.nr == NR_mmap and maps_page(before, call, page):
-        return 1 if fills_page(call) else 0
-    if unmaps_page(before, call, page):
+        return heap_end(before, call)
+    if call.nr == NR_mmap or call.nr == NR_munmap:
+        if call.len == 0 or (call.nr == NR_mmap and mmap_is_refused(call)):
+            return -EINVAL
+        if is_sealed_in(before, call.process, call.addr, call.addr + call.len):
+            return -EPERM
+        return call.addr if call.nr == NR_mmap else 0
+    if access_is_allowed(before, call):
         return 0
-    if is_written(before, call, page) and write_is_allowed(before, call):
-        return 1
-    if is_on_range(call) and call.addr <= page and page < range_stop(before, call, after):
-        return contents_when_reached(before, call, page)
-    return before.page[page].mapcount
+    return -EIO if call.nr == NR_memw else -EFAULT
+
+
+def origin_of(before, call, page):
+    """The page, before the call, whose mapping this one has; -1 if it is not mapped, -2 if it is new."""
+    if call.nr == NR_mremap:
+        origin = mremap_origin(before, call, page)
+    elif makes_new(before, call, page):
+        return -2
+    else:
+        origin = -1 if unmaps(before, call, page) else page
+    if origin >= 0 and not is_mapped_at(before, call.process, origin):
+        return -1
+    return origin
+
+
+def flags_to_be(before, call, after, page):
+    """The flags of a page after the call, -1 if it is not mapped."""
+    if call.nr == NR_mremap:
+        return mremap_flags_now(before, call, after, page)
+    origin = origin_of(before, call, page)
+    if origin == -2:
+        return flags_of_new(before, call)
+    if origin == -1:
+        return -1
+    return flags_on_range(before, call, page) if comes_to(before, call, page) else flags_at(before, call.process, page)
+
+
+def flags_are_as_they_are_to_be(before, call, after, page, now):
+    """Are these the flags that the page is to have after the call?"""
+    return now == flags_to_be(before, call, after, page)
+
+
+def contents_from(before, call, page):
+    """The page, before the call, whose contents, or marker, this one has; -1 if it has none of any."""
+    if call.nr == NR_mremap:
+        return contents_moved_to(before, call, page)
+    return page if origin_of(before, call, page) >= 0 else -1
+
+
+def is_written_by(before, call, page):
+    """Does the call write to the page, or fault it in so that it is there?"""
+    if is_access(call):
+        return is_written_to(before, call, page)
+    if call.nr == NR_mmap:
+        return fills_page(call) and makes_new(before, call, page)
+    if call.nr == NR_mremap:
+        return mremap_faults_in(before, call, page)
+    return faults_in(before, call, page)
+
+
+def keeps_contents(before, call, page):
+    """Does the page have contents that it, or the page that it was moved from, had before the call?"""
+    source = contents_from(before, call, page)
+    if source == -1 or (drops_contents(call) and comes_to(before, call, page)):
+        return False
+    return contents_at(before, call.process, source) != 0
+
+
+def contents_are_good(before, call, after, page):
+    """Does the page have contents, and a marker, exactly if it is to, and the same as before if it kept them?"""
+    kept = keeps_contents(before, call, page)
+    if (contents_at(after, call.process, page) != 0) != (kept or is_written_by(before, call, page)):
+        return False
+    source = contents_from(before, call, page)
+    guard = 0 if source == -1 else guard_at(before, call.process, source)
+    if comes_to(before, call, page):
+        guard = guard_on_range(before, call, page)
+    if guard_at(after, call.process, page) != guard:
+        return False
+    return not kept or are_the_same(before, call, after, source, page)
+
+
+def are_the_same(before, call, after, source, page):
+    """Are the contents of page now what those of source were?"""
+    was = place_in_state(call.process, source)
+    now = place_in_state(call.process, page)
+    return before.page[was].mapping == after.page[now].mapping and before.page[was].index == after.page[now].index
+
+
+def object_is_good(before, call, after, page):
+    """Do the file, the offset and the policy of a mapped page come from where they are to come from?"""
+    origin = origin_of(before, call, page)
+    if origin == -2 and call.nr != NR_mremap:
+        return new_page_is_good(before, call, after, page)
+    model = call.addr if origin == -2 else origin
+    if call.nr == NR_mremap:
+        if not mremap_offset_now_is_good(before, call, after, page):
+            return False
+    elif offset_at(after, call.process, page) != offset_at(before, call.process, origin):
+        return False
+    policy = policy_at(before, call.process, model)
+    if call.nr == NR_mbind and comes_to(before, call, page):
+        policy = call.policy
+    return (
+        policy_at(after, call.process, page) == policy
+        and file_at(after, call.process, page) == file_at(before, call.process, model)
+        and object_size_at(after, call.process, page) == object_size_at(before, call.process, model)
+    )
+
+
+def page_is_good(before, call, after, page):
+    """Is the page what it is to be after the call?"""
+    flags = flags_at(after, call.process, page)
+    if not is_mapped_once(after, call.process, page):
+        return False
+    if not flags_are_as_they_are_to_be(before, call, after, page, flags):
+        return False
+    if flags != -1 and not object_is_good(before, call, after, page):
+        return False
+    return contents_are_good(before, call, after, page)
+
+
+def call_is_good(before, call, after):
+    """Does the call return, and do to every page of its process, what it is to?"""
+    if call.result != result_to_be(before, call) or after.brk != heap_end(before, call):
+        return False
+    for page in range(TASK_SIZE):
+        if not page_is_good(before, call, after, page):
+            return False
+    return True

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What may be one vma, said without the kernel's own words: the rule of 6.16 and later."""
+"""What takes the place of functions of properties/ that have the same name.
+
+What may be one vma, said without the kernel's own words, is the rule of 6.16 and later.
+"""
 
 from model.mm import NULL
 from model.modern.mm import VM_STICKY
+from properties.modern.reference import call_is_good
 from properties.neighbours import continues
 
 
@@ -12,3 +16,8 @@ def could_be_one(mm, vma, next):
         return False
     anon_vma = mm.vma[vma].anon_vma
     return anon_vma == NULL or mm.vma[next].anon_vma == NULL or mm.vma[next].anon_vma == anon_vma
+
+
+def pages_match_flat_reference(before, call, after):
+    """A call returns, and does to every page, exactly what a page table without vmas would make it."""
+    return call_is_good(before, call, after)
