@@ -238,8 +238,20 @@ def view_of(options: argparse.Namespace) -> tuple[View, str]:
     return best_view() if is_live else (SMAPS, "")
 
 
+def check_conform(options: argparse.Namespace) -> None:
+    """Raise KernelError for options of which one would not count."""
+    ways = [f"--{name}" for name in ("states", "walks", "random") if getattr(options, name) is not None]
+    if len(ways) > 1:
+        raise KernelError(f"{' and '.join(ways)} do not go together")
+    if options.length is not None and ways not in (["--walks"], ["--random"]):
+        raise KernelError("--length is for --walks and --random")
+    if options.random is not None and (options.see is not None or (options.processes or 1) > 1):
+        raise KernelError("--random compares layouts of one process: leave out --see and --processes")
+
+
 def conform_command(options: argparse.Namespace) -> int:
     """vmacheck conform: every sequence of a scope on a model kernel and on a real one."""
+    check_conform(options)
     scope = Scope(
         options.pages,
         in_order(options.prot.split(","), PROTECTIONS),

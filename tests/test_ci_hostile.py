@@ -75,6 +75,15 @@ def test_run_of_two_processes_does_what_it_is_told_or_refuses():
             2, "vmacheck: --svg and --every-step: of two processes there are no pictures, and no steps\n")  # fmt: skip
 
 
+@pytest.mark.parametrize("words", [
+    "--random 2 --walks 2", "--states 2 --walks 2", "--states 2 --length 2", "--length 2", "--random 2 --see layout",
+    "--random 2 --processes 2",
+])  # fmt: skip
+def test_conform_ignores_no_option(words):
+    code, out, err = vmacheck("conform", "linux-6.18", "--pages", "1", *words.split())
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
 # ---- the cache -----------------------------------------------------------------------------------
 
 
