@@ -5,7 +5,6 @@ import itertools
 import operator
 import random
 import sys
-from dataclasses import replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
 
@@ -29,6 +28,7 @@ from model.modern.mm import VM_LOCKONFAULT
 from model.operations import OPERATIONS, POLICIES, PROTECTIONS, Call, all_calls
 from properties import PROPERTIES
 from tests.helpers import system
+from tests.other_pages import with_others
 
 WORD = 0xFFFFFFFF
 FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind", "brk")
@@ -278,22 +278,6 @@ def plain_claim(name, call, result, run, before, after):
         return bool(run.evaluate(name, after))
     except Broken:
         return False
-
-
-def with_others(path, numbers, page_fields):
-    """The numbers with the pages that a loop was followed at, and all that are not listed mapped: there it does nothing.
-
-    What hangs from them is left out: it does not matter.
-    """
-    value, mapped = path.model.value, dict(numbers.mapped)
-    plain_page = dict.fromkeys(page_fields, 0) | {"mapcount": 1}
-    listed = [value(address) for address, _ in path.before.page.entries]
-    for number in range(path.others):
-        fields = {name: value(unknown(f"{name}_of_other{number}")) for name in page_fields}
-        mapped[value(unknown(f"other{number}"))] = fields
-        listed.append(value(unknown(f"other{number}")))
-    mapped |= {page: plain_page for page in range(numbers.pages) if page not in listed}
-    return replace(numbers, mapped=mapped)
 
 
 def disagreements(kernel, operation, vmas, max_map_count=65536, every=1, locked=False):
