@@ -44,11 +44,6 @@ def flat_offset(mm, page):
     return -1
 
 
-def object_size(mm, page):
-    """The size of the object that a page is of, where that matters: 0."""
-    return 0
-
-
 def first_hole(mm, start, end):
     """The first page of start..end-1 that is not mapped, or end."""
     for page in range(start, end):

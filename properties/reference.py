@@ -31,15 +31,7 @@ from properties.flat_mremap import (
 )
 from properties.flat_range import contents_when_reached, flags_when_reached, is_on_range, range_result, range_stop
 from properties.neighbours import vma_of_page
-from properties.pages import (
-    cuts_are_refused,
-    flat_file,
-    flat_flags,
-    flat_offset,
-    flat_policy,
-    is_mapped,
-    object_size,
-)
+from properties.pages import cuts_are_refused, flat_file, flat_flags, flat_offset, flat_policy, is_mapped
 
 # ---- mmap, munmap, brk ---------------------------------------------------------------------------
 
@@ -180,25 +172,20 @@ def source_of_page(before, call, page):
     return -2 if maps_page(before, call, page) else page
 
 
-def new_page_is_good(before, call, after, page):
-    """Are the file, the offset and the policy of a page that the call mapped anew as they are to be?"""
-    file = call.file if call.nr == NR_mmap else NULL
-    offset = page if file == NULL else call.pgoff + page - call.addr
-    return flat_file(after, page) == file and flat_offset(after, page) == offset and flat_policy(after, page) == NULL
-
-
 def origin_is_good(before, call, after, page):
     """Do the file, the offset, the policy and the contents of a mapped page come from where they are to come from?"""
     source = source_of_page(before, call, page)
     if source == -2 and call.nr != NR_mremap:
-        return new_page_is_good(before, call, after, page)
+        file = call.file if call.nr == NR_mmap else NULL
+        offset = page if file == NULL else call.pgoff + page - call.addr
+        return (
+            flat_file(after, page) == file and flat_offset(after, page) == offset and flat_policy(after, page) == NULL
+        )
     model = call.addr if source == -2 else source
     policy = flat_policy(before, model)
     if call.nr == NR_mbind and is_reached(before, call, after, page):
         policy = call.policy
     if flat_file(after, page) != flat_file(before, model) or flat_policy(after, page) != policy:
-        return False
-    if object_size(after, page) != object_size(before, model):
         return False
     if source != page:
         if not mremap_offset_is_good(before, call, after, page):
