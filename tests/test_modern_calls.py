@@ -41,8 +41,10 @@ def test_every_call_is_in_a_group():
 def test_it_holds_for_every_kernel_and_call(kernel, group):
     words = operations(GROUPS[group])
     result = checked(kernel, NAME, pages=2, operations=words, noreserve=group in ("resizes", "hints"))
-    # offsets that grow without end are cut
+    # offsets that grow without end are cut; 6.12 knows no guards, so where they are all the advice, none is ever taken
     expected = ("incomplete", False) if "mremap" in words else ("holds", True)
+    if kernel == "linux-6.12" and "guard" in words and "madvise" not in words:
+        expected = ("vacuous", True)
     assert (result.results[0].verdict, result.search.closed) == expected
 
 
