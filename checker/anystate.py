@@ -137,6 +137,8 @@ class Start:
         listings: list[list[Any]] = [[PAGE], [PAGE, self.call.addr]] if about_a_page else [[PAGE]]
         for pages in listings:
             before, known = any_state(machine, vmas, pages, locked)
+            if about_a_page and len(pages) == 1:
+                before.page.also = self.call.addr
             self.befores.append(before)
             self.known = [*self.known, *known]
 

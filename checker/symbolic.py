@@ -41,12 +41,14 @@ OtherPage = Callable[[Any, Any, str], list[Formula]]
 class Pages:
     """The pages of a state that somebody looks at: addresses, of which no two are the same, with what is there.
 
-    If the others are `empty`, one that is asked for is added; else it is an error to ask for one.
+    If the others are `empty`, one that is asked for is added; else it is an error to ask for one. also: an address that
+    is known to be that of the first.
     """
 
     def __init__(self, new: Callable[[], Any], fields: Sequence[str], empty: bool) -> None:
         self._new, self._fields, self.empty = new, fields, empty
         self.entries: list[tuple[Any, Any]] = []
+        self.also: Any = None
 
     def add(self, address: Any) -> Any:
         """One more page, zero at first. It must not be there yet."""
@@ -68,6 +70,8 @@ class Pages:
         """A field of the page at an address, as cases."""
         others: list[Formula] = []
         found = []
+        if self.also is not None and equal(self.also, address) is True:
+            address = self.entries[0][0]
         for listed, page in self.entries:
             same = equal(listed, address)
             if same is not False:
@@ -81,7 +85,7 @@ class Pages:
 
     def assign(self, other: "Pages") -> None:
         """Become a copy."""
-        self.entries = []
+        self.entries, self.also = [], other.also
         for address, page in other.entries:
             self.add(address).assign(page)
 

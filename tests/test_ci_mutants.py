@@ -103,7 +103,7 @@ def tree(tmp_path_factory):
 def ci(folder, *words):
     """The exit code, and by job the properties that are newly violated, each with its counterexample."""
     where = {**os.environ, "PYTHONPATH": str(folder), "VMACHECK_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-P", "-m", "checker.main", "ci", "--json", "out.json", *words]
+    command = [sys.executable, "-P", "-m", "checker.main", "ci", *(words or ("--json", "out.json"))]
     done = subprocess.run(command, check=False, cwd=folder, env=where, capture_output=True, text=True)
     assert done.stderr == ""
     if words:

@@ -250,7 +250,6 @@ BAD = [
     (("run", "rmap40", "madvise(0,1,DONTFORK)"), "DONTFORK is not known to rmap40"),
     (("check", "rmap40", "--ops", "mmap,mseal"), "--ops: mseal is not known to rmap40; linux-6.12,"),
     (("check", "linux-6.18", "--threads", "1"), "--threads is about kernels of 2004, and linux-6.18 is none"),
-    (("check", "linux-6.18", "--segments", "3"), "--segments is about kernels of 2004, and linux-6.18 is none"),
     (("check", "linux-6.18+importer"), "unknown patch 'importer'; there are guard-regions, merge-faulted,"),
     (("run", "rmap40", "madvise(0,1,FREE)"), "'FREE' is not an advice; there are NORMAL, RANDOM, SEQUENTIAL, DONTNEED"),
     (("run", "rmap40", "mbind(0,1,PREFERRED)"), "'PREFERRED' is not a policy; there are DEFAULT, BIND, INTERLEAVE"),

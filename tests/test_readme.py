@@ -12,7 +12,7 @@ BLOCKS = [match.groups()[1:4] for match in BLOCK.finditer(README.read_text(encod
 
 
 def test_there_are_blocks():
-    assert len(BLOCKS) == 28
+    assert len(BLOCKS) == 33
 
 
 def as_test(block):

@@ -33,8 +33,10 @@ from properties.modern.pages import (
     guard_at,
     is_mapped_at,
     mapping_at,
+    mappings_of,
     offset_at,
     policy_at,
+    slots_before,
 )
 
 # ---- objects for shared memory -------------------------------------------------------------------
@@ -69,17 +71,24 @@ def is_access(call):
 
 def next_mapped(mm, process, page):
     """The first mapped page from this one on, or TASK_SIZE."""
-    while page < TASK_SIZE and not is_mapped_at(mm, process, page):
-        page = page + 1
-    return page
+    if is_mapped_at(mm, process, page):
+        return page
+    first = slots_before(process)
+    found = TASK_SIZE
+    for i in range(1, mappings_of(mm, process) + 1):
+        if mm.vma[first + i].vm_start > page and mm.vma[first + i].vm_start < found:
+            found = mm.vma[first + i].vm_start
+    return found
 
 
 def last_mapped(mm, process, page):
-    """The last mapped page before this one, or -1."""
-    page = page - 1
-    while page >= 0 and not is_mapped_at(mm, process, page):
-        page = page - 1
-    return page
+    """The last mapped page before this one, which is not, or -1."""
+    first = slots_before(process)
+    found = -1
+    for i in range(1, mappings_of(mm, process) + 1):
+        if mm.vma[first + i].vm_end <= page and mm.vma[first + i].vm_end > found + 1:
+            found = mm.vma[first + i].vm_end - 1
+    return found
 
 
 def is_in_the_way(mm, process, page):

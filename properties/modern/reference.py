@@ -138,11 +138,16 @@ def flags_are_as_they_are_to_be(before, call, after, page, now):
     return now == flags_to_be(before, call, after, page)
 
 
-def contents_from(before, call, page):
-    """The page, before the call, whose contents, or marker, this one has; -1 if it has none of any."""
+def has_contents_from_a_page(before, call, page):
+    """Was there a page whose contents, or marker, this one is to have?"""
     if call.nr == NR_mremap:
-        return contents_moved_to(before, call, page)
-    return page if origin_of(before, call, page) >= 0 else -1
+        return contents_moved_to(before, call, page) != -1
+    return origin_of(before, call, page) >= 0
+
+
+def contents_from(before, call, page):
+    """The page, before the call, whose contents, or marker, this one is to have, if there was one."""
+    return contents_moved_to(before, call, page) if call.nr == NR_mremap else page
 
 
 def is_written_by(before, call, page):
@@ -158,10 +163,9 @@ def is_written_by(before, call, page):
 
 def keeps_contents(before, call, page):
     """Does the page have contents that it, or the page that it was moved from, had before the call?"""
-    source = contents_from(before, call, page)
-    if source == -1 or (drops_contents(call) and comes_to(before, call, page)):
+    if not has_contents_from_a_page(before, call, page) or (drops_contents(call) and comes_to(before, call, page)):
         return False
-    return contents_at(before, call.process, source) != 0
+    return contents_at(before, call.process, contents_from(before, call, page)) != 0
 
 
 def contents_are_good(before, call, after, page):
@@ -169,13 +173,14 @@ def contents_are_good(before, call, after, page):
     kept = keeps_contents(before, call, page)
     if (contents_at(after, call.process, page) != 0) != (kept or is_written_by(before, call, page)):
         return False
-    source = contents_from(before, call, page)
-    guard = 0 if source == -1 else guard_at(before, call.process, source)
+    guard = 0
+    if has_contents_from_a_page(before, call, page):
+        guard = guard_at(before, call.process, contents_from(before, call, page))
     if comes_to(before, call, page):
         guard = guard_on_range(before, call, page)
     if guard_at(after, call.process, page) != guard:
         return False
-    return not kept or are_the_same(before, call, after, source, page)
+    return not kept or are_the_same(before, call, after, contents_from(before, call, page), page)
 
 
 def are_the_same(before, call, after, source, page):
@@ -218,9 +223,14 @@ def page_is_good(before, call, after, page):
     return contents_are_good(before, call, after, page)
 
 
+def result_is_good(before, call, after):
+    """Does the call return what it is to, and is the end of the heap where it is to be?"""
+    return call.result == result_to_be(before, call) and after.brk == heap_end(before, call)
+
+
 def call_is_good(before, call, after):
     """Does the call return, and do to every page of its process, what it is to?"""
-    if call.result != result_to_be(before, call) or after.brk != heap_end(before, call):
+    if not result_is_good(before, call, after):
         return False
     for page in range(TASK_SIZE):
         if not page_is_good(before, call, after, page):
