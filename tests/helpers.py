@@ -4,8 +4,11 @@
 import contextlib
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from checker import vm
 from checker.check import Checked, Result, check
@@ -46,6 +49,15 @@ def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:
     last = steps(kernel, trace, pages, **more)[-1]
     failed = f" {last.result}" if isinstance(last.result, str) else ""
     return picture(last.vmas, pages) + failed
+
+
+def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
+    """Values to parametrize with: all but the first few are marked, and so left to a make target of their own."""
+    found = list(values)
+    sets = [
+        one if hasattr(one, "marks") else pytest.param(*(one if isinstance(one, tuple) else (one,))) for one in found
+    ]
+    return [*found[:first], *(pytest.param(*one.values, marks=[*one.marks, mark], id=one.id) for one in sets[first:])]
 
 
 def vmacheck(*words: str) -> tuple[int, str, str]:

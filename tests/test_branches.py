@@ -128,6 +128,7 @@ def test_a_walk_that_was_cut_says_so(option, value):
     assert out.splitlines()[-1] == f"incomplete ({data['reason']}): other programs may reach more"
 
 
+@pytest.mark.large
 def test_offsets_that_are_not_followed():
     _, data = vmacheck_json("coverage", "rmap40", "--pages", "3", "--ops", "mmap,write,mremap", "--max-pgoff", "2")
     assert data["reason"] == "offsets beyond --max-pgoff were not followed"

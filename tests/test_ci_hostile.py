@@ -186,6 +186,7 @@ def test_names_that_cannot_be_shown_are_refused(folder, name):  # noqa: F811
         assert err.startswith("vmacheck: vmacheck.toml:")
 
 
+@pytest.mark.large
 def test_names_inject_nothing(folder, monkeypatch):  # noqa: F811
     jobs = [
         f"[job.{json.dumps(name)}]\nkernel = 'rmap40+./a %20#.py'\npages = 2\nstates = 9\nwhat = '''one\n::error::two'''\n"

@@ -37,18 +37,21 @@ def decided():
     return decide_all(CLAIMS)
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("decided")
 def test_readme_shows_them_as_they_are_decided():
     ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims"]
     assert output(kind, command) == shown, "run `make readme`"
 
 
+@pytest.mark.large
 def test_every_claim_is_there_and_as_expected(decided):
     ids = [one.claim.id for one in decided]
     assert ids == [*(f"C{n}" for n in range(1, 25)), *(f"T-SAFE-{n}" for n in range(1, 5)), "H1"]
     assert {one.claim.id: one.verdict for one in decided} == {one.claim.id: one.claim.expected for one in decided}
 
 
+@pytest.mark.large
 def test_every_witness_replays(decided):
     seen = set()
     for claim in claims_data(decided)["claims"]:
@@ -85,6 +88,7 @@ FOUND = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("claim", "words", "length"), FOUND, ids=str)
 def test_lengths(decided, claim, words, length):
     (one,) = [one for one in decided if one.claim.id == claim]
@@ -95,6 +99,7 @@ def test_lengths(decided, claim, words, length):
     assert len(found[0].witness.calls) == length
 
 
+@pytest.mark.large
 def test_the_answer_does_not_depend_on_how_many_are_decided_at_a_time(decided):
     text = claims_text(decided)
     for one in decided:

@@ -7,7 +7,7 @@ from checker.check import check
 from checker.scope import in_order
 from checker.search import Limits
 from model.operations import EVERY_OPERATION
-from tests.helpers import checked, system, vmacheck
+from tests.helpers import checked, rest, system, vmacheck
 
 NAME = "pages_match_flat_reference"
 KERNELS = ("linux-6.12", "linux-6.16", "linux-6.18", "linux-6.18+sticky")
@@ -41,7 +41,7 @@ def test_every_call_is_in_a_group():
     assert {word for words in GROUPS.values() for word in words.split(",")} == set(EVERY_OPERATION)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, sorted(KERNELS, reverse=True), 2))
 @pytest.mark.parametrize("group", GROUPS)
 def test_it_holds_for_every_kernel_and_call(kernel, group):
     words = operations(GROUPS[group])

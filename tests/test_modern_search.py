@@ -15,7 +15,7 @@ from checker.search import Limits
 from model.kernels import MODERN, MODERN_KERNELS, MODERN_PATCHES, files
 from model.modern import state
 from model.operations import EVERY_OPERATION, PROTECTIONS
-from tests.helpers import checked, system, verdict, vmacheck, vmacheck_json
+from tests.helpers import checked, rest, system, verdict, vmacheck, vmacheck_json
 from tests.test_search import compiled_keys
 
 BASIC = ("mmap", "munmap", "mprotect", "write")
@@ -62,7 +62,7 @@ def test_runs_agree_state_by_state(kernel, scope):
     assert one.keys == compiled_keys(two)
 
 
-@pytest.mark.parametrize("kernel", MODERN_KERNELS)
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, reversed(MODERN_KERNELS)))
 def test_verdicts_agree(kernel):
     def plain(run):
         return [
@@ -106,7 +106,7 @@ calls = st.sampled_from(sorted(BY_KIND)).flatmap(
 )
 
 
-@pytest.mark.parametrize("kernel", SYSTEMS)
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, SYSTEMS, 2))
 @given(trace=st.lists(calls, min_size=20, max_size=60))
 @settings(max_examples=15, deadline=None)
 def test_random_traces(kernel, trace):

@@ -19,7 +19,7 @@ from model.operations import EVERY_OPERATION
 from model.traces import parse_trace
 from model.unistd import NR_exit, NR_fork, NR_mmap, NR_write
 from properties import PROCESS_PROPERTIES
-from tests.helpers import vmacheck, vmacheck_json
+from tests.helpers import rest, vmacheck, vmacheck_json
 from tests.test_conform import mutant
 from tests.test_search import compiled_keys
 
@@ -260,7 +260,7 @@ def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operat
 FLAT = "pages_match_flat_reference"
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.12", "linux-6.18+sticky"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, ["linux-6.18+sticky", "linux-6.12"]))
 @pytest.mark.parametrize(
     "more", ["move,dontunmap", "mlock,mlock2", "mseal,dontfork", "guard,wipeonfork", "populate,file", "madvise,mbind"]
 )
@@ -341,7 +341,7 @@ TRACED = {
 }
 
 
-@pytest.mark.parametrize("kernel", TRACED)
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, reversed(TRACED)))
 def test_random_traces(kernel):
     """Long ones, of both, each from a few kinds of calls; mostly small ranges: over large ones little history survives."""
     kinds: dict = {}

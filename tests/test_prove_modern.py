@@ -5,7 +5,7 @@ import pytest
 
 from checker import equivalence
 from checker.induction import RANGES, STRUCTURE
-from tests.helpers import MUTANTS, vmacheck, vmacheck_json
+from tests.helpers import MUTANTS, rest, vmacheck, vmacheck_json
 from tests.wrong_rules import DIFFERS, REFUTED, WRONG
 
 REWRITES = MUTANTS.parent / "rewrites"
@@ -28,7 +28,7 @@ def wrong(tmp_path):
 
 
 @pytest.mark.parametrize("vmas", SIZES)
-@pytest.mark.parametrize("name", HOLD)
+@pytest.mark.parametrize("name", rest(pytest.mark.proofs, HOLD, 4))
 def test_what_holds_is_proved(name, vmas):
     code, data = vmacheck_json("prove", "linux-6.18", name, "--vmas", str(vmas))
     assert (code, data["verdict"], data["reason"], data["vmas"]) == (0, "proved", None, vmas)
@@ -42,14 +42,15 @@ def test_with_three_vmas(name):
     assert (code, data["verdict"], data["vmas"]) == (0, "proved", 3)
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.12", "linux-6.16", "linux-6.18+sticky"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.proofs, ["linux-6.12", "linux-6.16", "linux-6.18+sticky"]))
 def test_the_other_kernels(kernel):
     code, data = vmacheck_json("prove", kernel, "page_index_is_linear", "--vmas", "1")
     assert (code, data["verdict"]) == (0, "proved")
 
 
 @pytest.mark.parametrize(
-    "words", ["mlock2,munlock", "mseal", "mbind", "dontfork,mergeable", "hugepage", "guard", "brk"]
+    "words",
+    rest(pytest.mark.proofs, ["guard", "mlock2,munlock", "mseal", "mbind", "dontfork,mergeable", "hugepage", "brk"], 2),
 )
 def test_other_calls_are_followed(words):
     ops = f"mmap,write,{words}"
@@ -59,7 +60,12 @@ def test_other_calls_are_followed(words):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.proofs] * (vmas > 1)) for name, (_, vmas) in REFUTED.items()]
+    "name",
+    rest(
+        pytest.mark.proofs,
+        [pytest.param(name, marks=[pytest.mark.proofs] * (vmas > 1)) for name, (_, vmas) in REFUTED.items()],
+        5,
+    ),
 )
 def test_refuted_on_a_wrong_rule_with_a_state_drawn(name, wrong):
     rule, vmas = REFUTED[name]

@@ -15,7 +15,7 @@ from checker.scope import Scope
 from checker.search import Limits
 from checker.system import OOPS
 from properties import PROPERTIES
-from tests.helpers import MUTANTS, checked, system
+from tests.helpers import MUTANTS, checked, rest, system
 from tests.test_search import compiled_keys
 
 MILLISECONDS = 10_000
@@ -219,7 +219,7 @@ def agree(kernel, names, depth, pages, **scope):
 
 
 @pytest.mark.parametrize(
-    "kernel", ["rmap39", pytest.param("rmap40", marks=pytest.mark.proofs), "andrea", "linux-2.6.8", "one-per-mm"]
+    "kernel", rest(pytest.mark.proofs, ["linux-2.6.8", "rmap39", "rmap40", "andrea", "one-per-mm"])
 )
 def test_no_claim_is_violated_within_three_calls(kernel):
     names = NAMES if kernel == "rmap40" else NAMES[1:4:2]

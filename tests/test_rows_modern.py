@@ -6,7 +6,7 @@ import pytest
 from checker.anysize import Violation, templates
 from checker.least import least_program
 from checker.scope import Scope
-from tests.helpers import vmacheck, vmacheck_json
+from tests.helpers import rest, vmacheck, vmacheck_json
 from tests.test_rows import MILLISECONDS, agree, classes_by_pages, classes_by_rows, least_by_trying, shows
 from tests.wrong_rules import WRONG
 
@@ -15,7 +15,10 @@ NAMES = ("adjacent_vmas_share_anon_vma", "rmap_finds_every_page", "calls_miss_no
 
 @pytest.mark.parametrize(
     ("kernel", "levels"),
-    [("linux-6.12", [1, 2, 9, 45]), ("linux-6.18", [1, 2, 9, 45]), ("linux-6.18+sticky", [1, 2, 9, 45])],
+    rest(
+        pytest.mark.proofs,
+        [("linux-6.18", [1, 2, 9, 45]), ("linux-6.12", [1, 2, 9, 45]), ("linux-6.18+sticky", [1, 2, 9, 45])],
+    ),
 )
 def test_rows_are_the_classes_of_states(kernel, levels, monkeypatch):
     for depth, pages in ((1, 3), (2, 5), (3, 7)):
@@ -33,14 +36,18 @@ def test_no_claim_is_violated_within_three_calls(kernel):
 
 @pytest.mark.parametrize(
     ("rule", "name", "length"),
-    [
-        ("never left", "calls_miss_no_merge", 2),
-        ("never freed", "anon_vmas_are_freed_with_their_last_vma", 3),
-        ("freed too early", "nothing_refers_to_a_freed_anon_vma", 3),
-        ("not put on the list", "faulted_vmas_are_on_their_list", 2),
-        ("the anon_vma is not brought along", "rmap_finds_every_page", 4),
-        ("never accounted", "pages_match_flat_reference", 2),
-    ],
+    rest(
+        pytest.mark.proofs,
+        [
+            ("never left", "calls_miss_no_merge", 2),
+            ("never accounted", "pages_match_flat_reference", 2),
+            ("never freed", "anon_vmas_are_freed_with_their_last_vma", 3),
+            ("freed too early", "nothing_refers_to_a_freed_anon_vma", 3),
+            ("not put on the list", "faulted_vmas_are_on_their_list", 2),
+            ("the anon_vma is not brought along", "rmap_finds_every_page", 4),
+        ],
+        2,
+    ),
 )
 def test_a_violation_is_found_in_any_size_as_well(rule, name, length, tmp_path):
     (tmp_path / "wrong.py").write_text(WRONG[rule])
@@ -103,6 +110,7 @@ def test_minimise_finds_the_least_and_proves_it(kernel, name):
     assert data["general"]["condition"] == "a <= b < d < e <= g < h and a < c <= d and e <= f < h"
 
 
+@pytest.mark.proofs
 def test_minimise_shrinks_with_calls_of_today():
     """What a call of today that is not followed leaves open is said; what it does not need is left out."""
     trace = "mmap(0,2,RW); madvise(0,1,DONTFORK); write(0); write(1); mseal(3,1); madvise(0,1,DOFORK)"

@@ -15,7 +15,7 @@ from checker.search import Limits, calls_to
 from counterexamples.report import ruled_out
 from model.kernels import COUNTING_PAGES, KERNELS
 from properties import PROPERTIES
-from tests.helpers import system, vmacheck, vmacheck_json
+from tests.helpers import rest, system, vmacheck, vmacheck_json
 from tests.test_properties import MUTANT_FILES, base_of
 from tests.test_search import compiled_keys
 
@@ -32,6 +32,7 @@ PINNED = {
     ("linux-2.6.8", 4, (LAYOUT,)): (924, 235620, 10),
     ("linux-2.6.8", 5, (LAYOUT,)): (7180, 2627880, 14),
     ("rmap40", 5, (LAYOUT,)): (7180, 2627880, 14),
+    ("linux-6.18", 3, None): (752, 483536, 8),
 }
 
 
@@ -93,7 +94,11 @@ def segment_states(one):
         yield projected(mm, written[0] if written else None), calls
 
 
-@pytest.mark.parametrize("kernel", [*ALIKE, "rmap40+prev-first", "andrea+importer"])
+FIRST = ("rmap40", "linux-6.18", "anonmm")
+OTHERS = (*(name for name in ALIKE if name not in FIRST), "rmap40+prev-first", "andrea+importer", "linux-6.12")
+
+
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, (*FIRST, *OTHERS), len(FIRST)))
 @pytest.mark.parametrize("names", [None, (LAYOUT,)], ids=["a page", "no page"])
 def test_every_state_of_few_pages_is_a_state_of_as_many_segments(kernel, names):
     found = {state for state, _ in segment_states(build(kernel, 3, names))}
@@ -101,6 +106,7 @@ def test_every_state_of_few_pages_is_a_state_of_as_many_segments(kernel, names):
         assert projections(mm, 3, names is None) <= found
 
 
+SEAL = ("mmap", "munmap", "mprotect", "write", "dontfork", "mseal")
 MADVISE = ("mmap", "munmap", "mprotect", "write", "read", "madvise")
 LARGE = pytest.mark.large
 
@@ -113,6 +119,9 @@ LARGE = pytest.mark.large
         ("rmap40", 2, (LAYOUT,), {"operations": MADVISE}),
         ("rmap40", 1, None, {"operations": MADVISE}),
         ("rmap40", 2, (LAYOUT,), {"max_map_count": 1}),
+        ("linux-6.12", 2, None, {}),
+        ("linux-6.18", 2, None, {}),
+        ("linux-6.18", 2, (LAYOUT,), {"operations": SEAL}),
         pytest.param("rmap40", 2, None, {"noreserve": True}, marks=LARGE),
         pytest.param("rmap40", 2, None, {"operations": MADVISE}, marks=LARGE),
     ],
@@ -164,8 +173,8 @@ def check_segments(one, scope):
 @pytest.mark.parametrize(
     "kernel",
     [
-        pytest.param(kernel, marks=() if kernel in SEED else LARGE)
-        for kernel in (*ALIKE, "rmap39+importer", "rmap40+importer+prev-first")
+        pytest.param(kernel, marks=() if kernel in ("rmap40", "linux-6.18") else LARGE)
+        for kernel in (*ALIKE, "rmap39+importer", "rmap40+importer+prev-first", "linux-6.12", "linux-6.18")
     ],
 )
 def test_verdicts_and_lengths_are_those_of_pages(kernel):
@@ -323,6 +332,8 @@ def test_the_runs_agree():
         (("rmap40", "--segments", "3", "--pages", "3"), "--segments is about any number of pages, and --pages about one"),
         (("rmap40", "--segments", "3", "--ops", "mmap,write,mlock"), "--segments: pages are not alike to mlock; give --pages"),
         (("rmap40", "--segments", "3", "--ops", "mmap,write,mremap"), "--segments: pages are not alike to mremap; give --pages"),
+        (("rmap40", "--segments", "3", "--ops", "mmap,mseal"), "--ops: mseal is not known to rmap40; linux-6.12, linux-6.16, linux-6.18 know it"),
+        (("linux-6.18", "--segments", "3", "--ops", "mmap,guard"), "--segments: pages are not alike to guard; give --pages"),
         (("further-afield", "--segments", "3"), "--segments: further-afield decides by how many pages there are; give --pages"),
         (
             (f"rmap40+{MUTANT_FILES[0]}", "--segments", "3"),

@@ -27,7 +27,7 @@ from model import mm
 from model.modern.mm import VM_LOCKONFAULT
 from model.operations import OPERATIONS, POLICIES, PROTECTIONS, Call, all_calls
 from properties import PROPERTIES
-from tests.helpers import system
+from tests.helpers import rest, system
 from tests.other_pages import with_others
 
 WORD = 0xFFFFFFFF
@@ -301,7 +301,7 @@ def disagreements(kernel, operation, vmas, max_map_count=65536, every=1, locked=
     return found
 
 
-@pytest.mark.parametrize("kernel", ["rmap40", "linux-2.6.8"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.proofs, ["linux-2.6.8", "rmap40"]))
 def test_every_path_ends_where_the_interpreted_run_does(kernel):
     for operation, vmas in itertools.product(FOLLOWED, (1, 2)):
         every = 6 if vmas == 2 and operation in ("mmap", "mprotect", "madvise") else 1
@@ -393,7 +393,7 @@ def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
     return wrong
 
 
-@pytest.mark.parametrize("kernel", ["rmap40", "linux-2.6.8"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.proofs, ["linux-2.6.8", "rmap40"]))
 def test_any_state_and_any_call_take_one_path_and_claims_say_what_is_so(kernel):
     for operation in FOLLOWED:
         assert contradictions(kernel, operation, 8 if operation == "mprotect" else 25) == [], operation
@@ -437,7 +437,7 @@ def states_led_to(kernel, operations, states, **scope):
     return tried
 
 
-@pytest.mark.parametrize("kernel", ["rmap39", "rmap40", "linux-2.6.8"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.proofs, ["linux-2.6.8", "rmap39", "rmap40"]))
 def test_any_state_is_any_that_programs_lead_to(kernel):
     assert states_led_to(kernel, (*FOLLOWED, "file"), 2500) > 1000
 

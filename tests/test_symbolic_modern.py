@@ -10,11 +10,12 @@ from checker.interpreted import Oops
 from checker.scope import in_order
 from model.operations import EVERY_OPERATION
 from tests import test_symbolic
+from tests.helpers import rest
 from tests.test_symbolic import Explored, contradictions, disagreements, states_led_to
 
 BASIC = ("mmap", "munmap", "mprotect", "write")
 ALONE = ("read", "munlock", "madvise", "mbind", "brk", "mlock2", "mseal", "dontfork", "hugepage")
-KERNELS = ("linux-6.12", "linux-6.18", "linux-6.18+sticky")
+KERNELS = rest(pytest.mark.proofs, ("linux-6.18+sticky", "linux-6.12", "linux-6.18"))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

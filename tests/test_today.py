@@ -47,23 +47,27 @@ def decided():
     return decide_all(TODAY_CLAIMS)
 
 
+@pytest.mark.large
 @pytest.mark.usefixtures("decided")
 def test_readme_shows_them_as_they_are_decided():
     ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims --kernels today"]
     assert output(kind, command) == shown, "run `make readme`"
 
 
+@pytest.mark.large
 def test_every_claim_is_as_expected(decided):
     assert {one.claim.id: one.verdict for one in decided} == VERDICTS
     assert {claim.id: claim.expected for claim in TODAY_CLAIMS} == VERDICTS
     assert {name.removesuffix("-today") for name in VERDICTS} - {claim.id for claim in CLAIMS} == {"T-SAFE-5"}
 
 
+@pytest.mark.large
 def test_lengths(decided):
     found = {claim["id"].removesuffix("-today"): claim["length"] for claim in claims_data(decided)["claims"]}
     assert {name: found[name] for name in LENGTHS} == LENGTHS
 
 
+@pytest.mark.large
 def test_every_part_is_as_its_sentence_says(decided):
     """Of a claim that holds, beside the claim, too, but for the bug of 6.16; and each that can be refuted has a program."""
     for one in decided:
@@ -74,6 +78,7 @@ def test_every_part_is_as_its_sentence_says(decided):
                 assert one.verdict == REFUTED or (one.claim.id, part.is_claim) == ("C24-today", False)
 
 
+@pytest.mark.large
 def test_every_witness_replays(decided):
     seen = set()
     for claim in claims_data(decided)["claims"]:
