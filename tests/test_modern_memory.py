@@ -11,7 +11,7 @@ from checker.scope import Scope, in_order
 from counterexamples.against import LIVE, compare_with_real
 from model.operations import EVERY_OPERATION
 from model.traces import parse_trace
-from tests.helpers import drawn, steps, verdict, vmacheck, vmacheck_json
+from tests.helpers import drawn, rest, steps, verdict, vmacheck, vmacheck_json
 from tests.test_conform import mutant
 from tests.test_modern import ALL, KERNEL, drawn_as
 
@@ -248,7 +248,7 @@ REFERENCE = [
 ]
 
 
-@pytest.mark.parametrize(("pages", "more"), REFERENCE, ids=[more for _, more in REFERENCE])
+@pytest.mark.parametrize(("pages", "more"), rest(pytest.mark.large, REFERENCE, 4), ids=[more for _, more in REFERENCE])
 def test_the_flat_reference_holds(pages, more):
     words = in_order(("mmap", "munmap", "mprotect", "write", *more.split(",")), EVERY_OPERATION)
     for noreserve in (False, True) if pages == 2 else (False,):
@@ -287,7 +287,11 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("more", "file", "old", "new"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+@pytest.mark.parametrize(
+    ("more", "file", "old", "new"),
+    rest(pytest.mark.large, [case[1:] for case in WRONG], 8),
+    ids=[case[0] for case in WRONG],
+)
 def test_a_wrong_rule_breaks_the_flat_reference(tmp_path, more, file, old, new):
     kernel = mutant(tmp_path, file, old, new)
     words = in_order({"mmap", "munmap", "mprotect", "write", *more}, EVERY_OPERATION)

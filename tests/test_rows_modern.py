@@ -58,12 +58,16 @@ def test_a_violation_is_found_in_any_size_as_well(rule, name, length, tmp_path):
 
 @pytest.mark.parametrize(
     ("rule", "name", "length", "pages", "scope"),
-    [
-        ("never left", "calls_miss_no_merge", 2, 4, {}),
-        ("not put on the list", "faulted_vmas_are_on_their_list", 2, 3, {}),
-        ("never accounted", "pages_match_flat_reference", 2, 3, {}),
-        ("never left", "calls_miss_no_merge", 2, 3, {"operations": ("mmap", "move")}),
-    ],
+    rest(
+        pytest.mark.proofs,
+        [
+            ("never left", "calls_miss_no_merge", 2, 4, {}),
+            ("not put on the list", "faulted_vmas_are_on_their_list", 2, 3, {}),
+            ("never accounted", "pages_match_flat_reference", 2, 3, {}),
+            ("never left", "calls_miss_no_merge", 2, 3, {"operations": ("mmap", "move")}),
+        ],
+        2,
+    ),
 )
 def test_the_least_program_is_the_least_of_all(rule, name, length, pages, scope, tmp_path):
     (tmp_path / "wrong.py").write_text(WRONG[rule])

@@ -4,6 +4,7 @@
 import itertools
 import operator
 import random
+import re
 import sys
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -368,6 +369,13 @@ def assigned(numbers, call, page):
     return found
 
 
+def anywhere(formula, given_, pages):
+    """Does a formula hold, whichever pages the loops of a claim, of which it says that they can be asked, are at?"""
+    names = set(re.findall(r"page#\d+", repr(formula)))
+    choices = itertools.product(range(pages), repeat=len(names))
+    return all(holds(formula, given_ | dict(zip(names, at, strict=True))) for at in choices)
+
+
 def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
     """Random states and calls of which the paths, or what is said of them for each page, are not what is so."""
     one, draw, wrong, seen = explored(kernel, operation, vmas, max_map_count), random.Random(operation), [], set()
@@ -385,7 +393,8 @@ def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
             if outcome != outcome_of(lambda value, given_=given_: plain(value, given_), path, vmas):
                 wrong.append((numbers, call, outcome))
             formulas = one.said(path)
-            said = {name: so and holds(formulas[name], given_) for name, so in said.items() if name in formulas}
+            for name in said.keys() & formulas.keys():
+                said[name] = said[name] and anywhere(formulas[name], given_, numbers.pages)
         for name, is_so in said.items():
             if plain_claim(name, call, outcome[0], *states) != is_so:
                 wrong.append((numbers, call, name, is_so))

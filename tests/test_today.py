@@ -11,7 +11,7 @@ from checker.today_claims import SHARING, TODAY_CLAIMS
 from checker.today_programs import refused
 from counterexamples.claims_report import claims_data
 from model.kernels import MODERN_KERNELS
-from tests.helpers import vmacheck, vmacheck_json
+from tests.helpers import rest, vmacheck, vmacheck_json
 from tests.readme import output
 from tests.test_readme import BLOCKS
 
@@ -134,7 +134,9 @@ def with_kernel(part, kernel, wrong):
     return replace(part, **{field.name: put(getattr(part, field.name)) for field in fields(part)})
 
 
-@pytest.mark.parametrize(("name", "kernel", "text"), MUTANTS, ids=[name for name, *_ in MUTANTS])
+@pytest.mark.parametrize(
+    ("name", "kernel", "text"), rest(pytest.mark.large, MUTANTS, 3), ids=[name for name, *_ in MUTANTS]
+)
 def test_a_wrong_rule_breaks_it(tmp_path, name, kernel, text):
     (tmp_path / "wrong.py").write_text(text)
     (claim,) = (claim for claim in TODAY_CLAIMS if claim.id == name)
