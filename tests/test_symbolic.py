@@ -393,8 +393,8 @@ def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
             if outcome != outcome_of(lambda value, given_=given_: plain(value, given_), path, vmas):
                 wrong.append((numbers, call, outcome))
             formulas = one.said(path)
-            for name in said.keys() & formulas.keys():
-                said[name] = said[name] and anywhere(formulas[name], given_, numbers.pages)
+            asked = {name: so for name, so in said.items() if name in formulas}
+            said = {name: so and anywhere(formulas[name], given_, numbers.pages) for name, so in asked.items()}
         for name, is_so in said.items():
             if plain_claim(name, call, outcome[0], *states) != is_so:
                 wrong.append((numbers, call, name, is_so))
