@@ -2,7 +2,7 @@
 """The flat reference of today's kernels for mremap, as 6.12 to 6.16 have it: how far it gets, and what that does.
 
 Where mappings end shows here, as it does to programs: a call that grows or moves may not span two, what grows in place
-has to end with one, and DONTUNMAP unlocks all of the mapping that stays.
+has to end with one.
 """
 
 from model.mm import (
@@ -231,36 +231,9 @@ def mremap_faults_in(before, call, page):
 # ---- flags ---------------------------------------------------------------------------------------
 
 
-def is_last_of_its_mapping(before, call, page):
-    """Is the page the last of the range in its mapping?"""
-    return page == call.addr + call.len - 1 or not is_joined_at(before, call.process, page + 1)
-
-
-def stays_with(before, call, page, source):
-    """Are the page and source in one mapping still when source is moved, the last of its piece?
-
-    What is moved with it or before it has cut what was in its way.
-    """
-    first = page if page < source else source
-    last = source if page < source else page
-    for between in range(first, last + 1):
-        if between > first and not is_joined_at(before, call.process, between):
-            return False
-        taken = page_moved_to(before, call, between)
-        if taken != -1 and taken <= source:
-            return False
-    return True
-
-
 def is_unlocked_by_move(before, call, page):
-    """Is the page in a mapping that stays where it is while a part of it, or all, is moved?"""
-    if not stays_mapped(call):
-        return False
-    for source in range(call.addr, call.addr + call.len):
-        if moves_page(before, call, source) and is_last_of_its_mapping(before, call, source):
-            if stays_with(before, call, page, source):
-                return True
-    return False
+    """Is the page unlocked where it stays? Here that is just what is moved."""
+    return stays_mapped(call) and moves_page(before, call, page)
 
 
 def may_become_one_with_source(before, call, after, page):

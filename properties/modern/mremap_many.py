@@ -13,6 +13,7 @@ from properties.modern.mremap import (
     cut_is_refused,
     frees_its_source,
     is_told_where,
+    page_moved_to,
     pages_kept,
     place_is_bad,
     resize_outcome,
@@ -89,6 +90,38 @@ def mremap_reaches(before, call):
     if cut_is_refused(before, call):
         return ERRNO_ROOM * DID_FREE + EPERM
     return ERRNO_ROOM * DID_FREE + EFAULT if frees_its_source(call) else ERRNO_ROOM * DID_MOVE
+
+
+def is_last_of_its_mapping(before, call, page):
+    """Is the page the last of the range in its mapping?"""
+    return page == call.addr + call.len - 1 or not is_joined_at(before, call.process, page + 1)
+
+
+def stays_with(before, call, page, source):
+    """Are the page and source in one mapping still when source is moved, the last of its piece?
+
+    What is moved with it or before it has cut what was in its way.
+    """
+    first = page if page < source else source
+    last = source if page < source else page
+    for between in range(first, last + 1):
+        if between > first and not is_joined_at(before, call.process, between):
+            return False
+        taken = page_moved_to(before, call, between)
+        if taken != -1 and taken <= source:
+            return False
+    return True
+
+
+def is_unlocked_by_move(before, call, page):
+    """Is the page in a mapping that stays where it is while a part of it, or all, is moved?"""
+    if not stays_mapped(call):
+        return False
+    for source in range(call.addr, call.addr + call.len):
+        if moves_page(before, call, source) and is_last_of_its_mapping(before, call, source):
+            if stays_with(before, call, page, source):
+                return True
+    return False
 
 
 def may_become_one_with_source(before, call, after, page):
