@@ -13,11 +13,12 @@ from model.mm import (
     MREMAP_MAYMOVE,
     NULL,
     TASK_SIZE,
+    VM_GROWSDOWN,
     VM_SHARED,
     VM_WRITE,
 )
 from model.modern.mm import EPERM, MREMAP_DONTUNMAP, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT
-from properties.modern.memory import is_private_at
+from properties.modern.memory import is_private_at, next_mapped
 from properties.modern.pages import (
     file_at,
     flags_at,
@@ -62,11 +63,19 @@ def place_is_bad(call):
     return call.addr + call.len > call.new_addr and call.new_addr + call.new_len > call.addr
 
 
+def is_kept_free(before, call, page):
+    """Is the page mapped, or below what grows down, with nothing in between?"""
+    above = next_mapped(before, call.process, page)
+    if above == page:
+        return True
+    return above < TASK_SIZE and (flags_at(before, call.process, above) & VM_GROWSDOWN) != 0
+
+
 def lowest_room(before, call):
-    """The lowest address with so many unmapped pages, or -1."""
+    """The lowest address with so many unmapped pages that nothing grows down to, or -1."""
     free = 0
     for page in range(TASK_SIZE):
-        free = 0 if is_mapped_at(before, call.process, page) else free + 1
+        free = 0 if is_kept_free(before, call, page) else free + 1
         if free == call.new_len:
             return page + 1 - call.new_len
     return -1
