@@ -38,7 +38,7 @@ def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str
     """The kernel with room for any state of so many pages."""
     kind = kind_of(kernel)
     bounds = kind.bounds(pages, max_map_count, LARGEST_RESULT, more_anon_vmas=4)
-    program = vm.with_properties(kernel, vm.program_of(kernel, kind.constants(bounds)))
+    program = vm.with_properties(kernel, vm.program_of(kernel, bounds.constants()))
     layout = Layout.of(kind.layout(bounds))
     return System(kernel, program, layout, [Call(0, 0)], NAMES, vm.claims_for(claims))
 

@@ -22,6 +22,7 @@ from checker import own, processes, segments, threads, vm
 from checker.compare import BY
 from checker.kinds import kind_of
 from checker.lines import lines_of
+from checker.options import bytes_in
 from checker.rounds import LEAST_MEMORY
 from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError, in_order
 from model.interleaving import ONLY_OF_THREADS
@@ -68,7 +69,6 @@ LISTS = ("prot", "ops", "properties")
 NAMES = ("kernel", "prove", "what", "compare", "equivalent", "properties")
 ONE_LINE = ("what", "reason")  # texts that can be written on several lines, and are shown on one
 DIRECTIONS = range(0x202A, 0x202F), range(0x2066, 0x206A)  # characters that turn around how others are shown
-SIZE = re.compile(r"([0-9]{1,9})([KMGT])")
 
 
 class JobError(ValueError):
@@ -325,7 +325,7 @@ def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
         **dict.fromkeys(FLAGS, (isinstance(value, bool), "true or false")),
         **dict.fromkeys(LISTS, (strings(), 'a list of words, as in ["R", "RW"]')),
         **dict.fromkeys(("kernel", "prove", "what"), (isinstance(value, str) and value != "", "a name")),
-        "memory": (isinstance(value, str) and SIZE.fullmatch(value) is not None, 'a size, as in "4G" or "700M"'),
+        "memory": (isinstance(value, str) and bytes_in(value) is not None, 'a size, as in "4G" or "700M"'),
         "by": (isinstance(value, str) and value in BY, f"one of {', '.join(BY)}"),
         "compare": (strings(2), "a list of two kernels"),
         "equivalent": (strings(3), "a list of two kernels and a function"),
@@ -357,9 +357,9 @@ def _of_key(file: _File, job: Job, key: str, why: str) -> JobError:
 
 def memory_of(text: str) -> int:
     """A size in bytes."""
-    found = SIZE.fullmatch(text)
-    assert found is not None
-    return int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
+    value = bytes_in(text)
+    assert value is not None
+    return value
 
 
 def _check_names(file: _File, job: Job) -> None:

@@ -84,10 +84,6 @@ class Kind(NamedTuple):
             vm_flags=self.vm_flags
         )
 
-    def constants(self, bounds: state.Bounds) -> dict[str, int]:
-        """The bounds by the names that the functions of the tree have for them."""
-        return modern.constants(bounds) if self.populates else bounds.constants()
-
 
 SEED = Kind(
     VM_FLAGS, ("mapcount", "mapping", "index"), OPERATIONS, FOLLOWED, {"madvise": ADVICE}, state.layout, populates=False

@@ -43,12 +43,17 @@ def workers_of(text: str) -> int:
     return value
 
 
-def memory_of(text: str) -> int:
-    """A size in bytes."""
+def bytes_in(text: str) -> int | None:
+    """A size in bytes, as in 4G or 700M; None if it is none."""
     found = re.fullmatch(r"([0-9]{1,9})([KMGT])", text)
-    if not found:
+    return int(found[1]) << 10 * (1 + "KMGT".index(found[2])) if found else None
+
+
+def memory_of(text: str) -> int:
+    """A size in bytes that is enough for a search."""
+    value = bytes_in(text)
+    if value is None:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size, as in 4G or 700M")
-    value = int(found[1]) << 10 * (1 + "KMGT".index(found[2]))
     if value < LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"{text} is less than the {LEAST_MEMORY >> 20}M that any search needs")
     return value

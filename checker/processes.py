@@ -34,7 +34,7 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
     for path in own.paths_of(properties):
         raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
     calls = scope.calls() if calls is None else calls
-    vm.check_is_followed(name, scope)
+    vm.check_max_map_count(name, scope.max_map_count)
     bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
     program = vm.program_of(name, state.process_constants(bounds), under=MODEL)
     program = vm.with_properties(name, program, [PROCESSES], [MODERN_PROCESSES])

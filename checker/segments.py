@@ -55,14 +55,14 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
+    vm.check_max_map_count(name, scope.max_map_count)
     if vm.is_modern(name):
-        vm.check_is_followed(name, scope)
         bounds = modern.segment_bounds(scope.segments, pages, scope.operations, operations)
-        layout, constants = modern.layout(bounds), modern.constants(bounds)
+        layout = modern.layout(bounds)
     else:
         bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
-        layout, constants = state.layout(bounds), bounds.constants()
-    program = vm.with_properties(name, vm.program_of(name, constants, [SEGMENTS]))
+        layout = state.layout(bounds)
+    program = vm.with_properties(name, vm.program_of(name, bounds.constants(), [SEGMENTS]))
     program = without_kinds(program, "nr", vm.absent_numbers(operations))
     return System(
         name,

@@ -161,8 +161,7 @@ class Evaluator:
 
     def _statement(self, node: ast.stmt, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
         if isinstance(node, ast.Return):
-            value = self._value(node.value, variables, guard) if node.value is not None else 0
-            run.returns.append((guard, value))
+            run.returns.append((guard, self._returned(node.value, variables, guard, run)))
             return None
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             variables[node.targets[0].id] = self._value(node.value, variables, guard)
@@ -178,6 +177,13 @@ class Evaluator:
         if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
             return guard
         raise Unsupported(f"{run.name}, line {node.lineno}: {type(node).__name__} in a property")
+
+    def _returned(self, node: ast.expr | None, variables: dict[str, Any], guard: Guard, run: _Run) -> Any:
+        """What is returned. A claim that leaves it all to another function is that one."""
+        if run.top and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            arguments = [self._value(argument, variables, guard) for argument in node.args]
+            return self._run(node.func.id, arguments, guard, top=True)
+        return self._value(node, variables, guard) if node is not None else 0
 
     def _if(self, node: ast.If, variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
         test = formula_from(self._value(node.test, variables, guard))

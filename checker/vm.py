@@ -190,13 +190,12 @@ def build(
     """
     calls = scope.calls() if calls is None else calls
     check_known(name, scope, calls)
-    check_is_followed(name, scope)
+    check_max_map_count(name, scope.max_map_count)
     if is_modern(name):
         bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
-        program = program_of(name, modern.constants(bounds))
     else:
         bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
-        program = program_of(name, bounds.constants())
+    program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
         program = with_properties(name, program)
@@ -242,12 +241,6 @@ def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
             raise TraceError(f"'{call}': {what} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
 
 
-def check_is_followed(name: str, scope: Scope) -> None:
-    """Raise ScopeError for what is not known of today's kernels, if this is one."""
-    if is_modern(name):
-        check_max_map_count(name, scope.max_map_count)
-
-
 def without_renaming(system: System, calls: Sequence[Call]) -> System:
     """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
     known = system.program.constants
@@ -255,9 +248,9 @@ def without_renaming(system: System, calls: Sequence[Call]) -> System:
     everything = [name for name in OPERATIONS if name != "mremap"]
     if is_modern(system.name):
         bounds = modern.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
-        layout, constants = modern.layout(bounds), modern.constants(bounds)
+        layout = modern.layout(bounds)
     else:
         bounds = state.bounds(pages, everything, max_map_count, LARGEST_RESULT, more)
-        layout, constants = state.layout(bounds), bounds.constants()
-    program = Program(system.program.functions, {**known, **constants})
+        layout = state.layout(bounds)
+    program = Program(system.program.functions, {**known, **bounds.constants()})
     return replace(system, program=program, layout=Layout.of(layout), calls=calls, claims=())

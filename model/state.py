@@ -55,13 +55,14 @@ class Bounds(NamedTuple):
     shmem: int = 0
 
     def constants(self) -> dict[str, int]:
-        """The bounds of model.mm."""
+        """The bounds of model.mm, and of model.modern.mm."""
         return {
             "TASK_SIZE": self.pages,
             "NR_VMAS": self.vmas,
             "NR_ANON_VMAS": self.anon_vmas,
             "MAX_MAP_COUNT": self.max_map_count,
             "VMA_NEW": self.vmas + 1,
+            "NR_SHMEM": self.shmem,
         }
 
 

@@ -70,11 +70,6 @@ def segment_bounds(segments: int, pages: int, operations: Collection[str], calls
     return state.segment_bounds(segments, pages, operations, MAX_MAP_COUNT)._replace(vm_flags=vm_flags)
 
 
-def constants(bounds: Bounds) -> dict[str, int]:
-    """The bounds of model.mm and model.modern.mm."""
-    return {**bounds.constants(), "NR_SHMEM": bounds.shmem}
-
-
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
     """The fields of mm within the bounds."""
     entries = state.layout(bounds)
@@ -101,7 +96,7 @@ def process_constants(bounds: Bounds) -> dict[str, int]:
     """The bounds of model.mm and of processes.py."""
     pages = bounds.pages
     return {
-        **constants(bounds),
+        **bounds.constants(),
         "OTHER": pages + 1,
         "SPARE_VMA": 2 * pages + 2,
         "SPARE_PAGE": 2 * pages,

@@ -223,14 +223,9 @@ def page_is_good(before, call, after, page):
     return contents_are_good(before, call, after, page)
 
 
-def result_is_good(before, call, after):
-    """Does the call return what it is to, and is the end of the heap where it is to be?"""
-    return call.result == result_to_be(before, call) and after.brk == heap_end(before, call)
-
-
 def call_is_good(before, call, after):
     """Does the call return, and do to every page of its process, what it is to?"""
-    if not result_is_good(before, call, after):
+    if call.result != result_to_be(before, call) or after.brk != heap_end(before, call):
         return False
     for page in range(TASK_SIZE):
         if not page_is_good(before, call, after, page):
