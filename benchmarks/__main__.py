@@ -20,8 +20,8 @@ from pathlib import Path
 
 from benchmarks.common.system import system
 from benchmarks.peers import TOOLS, Failed, Row, json_row, measured
-from checker.compiled import load
-from checker.native import cache_folder
+from vmacheck.checker.compiled.module import load
+from vmacheck.checker.compiled.native import cache_folder
 
 ROOT = Path(__file__).parent.parent
 USUAL = ("C BFS", "SPIN BFS", "SPIN BFS_PAR -u2", "Stateright", "Stateright, 2 threads")
@@ -110,7 +110,7 @@ def processor() -> str:
 
 def start(cache: Path) -> float:
     """Seconds from the start of a command to its verdict, at 3 pages, with machine code kept in this folder."""
-    command = [sys.executable, "-m", "checker.main", "check", "rmap40", "--pages", "3"]
+    command = [sys.executable, "-m", "vmacheck", "check", "rmap40", "--pages", "3"]
     begin = time.perf_counter()
     subprocess.run(
         command, cwd=ROOT, env={**os.environ, "VMACHECK_CACHE": str(cache)}, stdout=subprocess.DEVNULL, check=False

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 from benchmarks.peers import measured
-from checker import vm
-from checker.crew import Means
-from checker.main import processors
-from checker.rounds import Explorer
-from checker.scope import Scope
-from checker.search import Limits
+from vmacheck.checker.commands.check import processors
+from vmacheck.checker.kernels import one_process, programs
+from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.search.crew import Means
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.rounds import Explorer
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,7 +25,9 @@ ROOT = Path(__file__).parent.parent
 def search(kernel: str, pages: int, properties: list[str]) -> None:
     """Search, and print a row of the table."""
     begin = time.perf_counter()
-    with Explorer(vm.build(kernel, Scope(pages), properties), (), Limits(), Means(processors)) as explorer:
+    with Explorer(
+        one_process.build(kernel, Scope(pages=pages), properties), (), Limits(), Means(processors)
+    ) as explorer:
         built = time.perf_counter()
         explorer.run()
         seconds = time.perf_counter() - built
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--properties", action="store_true")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    properties = vm.property_names() if options.properties else []
+    properties = programs.property_names() if options.properties else []
     if options.one:
         search(options.kernel, options.one, properties)
         return

@@ -6,10 +6,10 @@ import sys
 import time
 
 from benchmarks.common.system import system
-from checker.check import judge
-from checker.crew import Means
-from checker.rounds import Explorer
-from checker.search import Limits
+from vmacheck.checker.search.crew import Means
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.rounds import Explorer
+from vmacheck.checker.search.verdict import judge
 
 
 def main() -> None:

@@ -10,19 +10,19 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from checker import vm
-from checker.crew import Means
-from checker.rounds import Explorer
-from checker.scope import Scope, in_order
-from checker.search import Limits, Search
-from model.operations import EVERY_OPERATION
+from vmacheck.checker.kernels import one_process, programs
+from vmacheck.checker.kernels.scope import Scope, in_order
+from vmacheck.checker.search.crew import Means
+from vmacheck.checker.search.outcome import Limits, Search
+from vmacheck.checker.search.rounds import Explorer
+from vmacheck.model.calls.operations import EVERY_OPERATION
 
 KERNELS = ("linux-2.6.8", "linux-6.18")
 
 
 def searched(kernel: str, scope: Scope, properties: Sequence[str], workers: int) -> tuple[float, Search]:
     """How many seconds the whole search takes, once its machine code is there, and what it finds."""
-    with Explorer(vm.build(kernel, scope, properties), (), Limits(), Means(lambda: workers)) as explorer:
+    with Explorer(one_process.build(kernel, scope, properties), (), Limits(), Means(lambda: workers)) as explorer:
         begin = time.perf_counter()
         explorer.run()
         return time.perf_counter() - begin, explorer.search
@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--ops", default="mmap,munmap,mprotect,write", help="(default mmap,munmap,mprotect,write)")
     parser.add_argument("--properties", action="store_true", help="look at all claims in every state and at every call")
     options = parser.parse_args()
-    scope = Scope(options.pages, operations=in_order(options.ops.split(","), EVERY_OPERATION))
-    properties = vm.property_names() if options.properties else []
+    scope = Scope(pages=options.pages, operations=in_order(options.ops.split(","), EVERY_OPERATION))
+    properties = programs.property_names() if options.properties else []
     seconds: dict[str, list[float]] = {kernel: [] for kernel in KERNELS}
     found = {}
     for _ in range(options.runs):

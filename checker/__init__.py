@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Exhaustive search over a model, and the verdicts that come of it.
+"""Exhaustive search over a model, and the verdicts that follow.
 
-Read explore.py (the search, in Python), check.py (verdicts), link.py and subset.py (what a model is made of), then the
-fast way to the same: codegen.py, expand.py, rounds.py. vm.py is the one place that knows which model it is.
+Read search/explore.py (the search, in Python), search/verdict.py (verdicts), program/link.py (what a model is made of);
+testing.py and strategies.py are what a user's tests import, plugin.py the pytest plugin; they may import everything.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(name="assert_holds", scope="session")
 def _assert_holds() -> "Callable[..., None]":
     """assert_holds(kernel, property, pages=4, ...): fail, with the counterexample drawn, unless the property holds."""
-    from checker.testing import assert_holds  # noqa: PLC0415
+    from vmacheck.checker.testing import assert_holds  # noqa: PLC0415
 
     return assert_holds
 
@@ -23,6 +23,6 @@ def _assert_holds() -> "Callable[..., None]":
 @pytest.fixture(name="assert_violated", scope="session")
 def _assert_violated() -> "Callable[..., None]":
     """assert_violated(kernel, property, length=None, ...): fail unless it is violated, by a program of that length."""
-    from checker.testing import assert_violated  # noqa: PLC0415
+    from vmacheck.checker.testing import assert_violated  # noqa: PLC0415
 
     return assert_violated

@@ -15,19 +15,20 @@ try:
     from hypothesis import strategies as st
     from hypothesis.errors import InvalidArgument
 except ImportError:
-    raise ImportError("checker.strategies needs the package hypothesis: install vmacheck[hypothesis]") from None
+    raise ImportError(
+        "vmacheck.checker.strategies needs the package hypothesis: install vmacheck[hypothesis]"
+    ) from None
 
-from checker import vm
-from checker.interpreted import Machine
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError
-from checker.search import Limits
-from checker.system import System
-from checker.testing import scope_of
-from checker.walk import Walk, walk
-from counterexamples.picture import picture
-from counterexamples.replay import Page, Vma, pages_in, pages_of, vmas_of
-from model.mm import MAX_MAP_COUNT
-from model.operations import Call
+from vmacheck.checker.kernels import one_process
+from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, DEFAULT_PROTECTIONS, Scope, ScopeError
+from vmacheck.checker.program.interpreted import Machine
+from vmacheck.checker.program.system import System
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.walk import Walk, walk
+from vmacheck.counterexamples.pictures.text import picture
+from vmacheck.counterexamples.replay.one_process import Page, Vma, pages_in, pages_of, vmas_of
+from vmacheck.model.calls.operations import Call
+from vmacheck.model.common.mm import MAX_MAP_COUNT
 
 MOST_CALLS = 20
 MOST_STATES = 100_000
@@ -109,7 +110,9 @@ def reachable_states(
     A state that takes fewer calls is simpler. With depth, only those of up to so many calls.
     Raises as vm.build does; drawing raises ScopeError if there are more than max_states.
     """
-    states = _States(vm.build(kernel, _scope(pages, prot, ops, noreserve, max_map_count)), Limits(depth, max_states))
+    states = _States(
+        one_process.build(kernel, _scope(pages, prot, ops, noreserve, max_map_count)), Limits(depth, max_states)
+    )
     return _drawn(states)
 
 
@@ -145,4 +148,4 @@ class _States:
 def _scope(
     pages: int, prot: Sequence[str], ops: Sequence[str], noreserve: bool, max_map_count: int = MAX_MAP_COUNT
 ) -> Scope:
-    return scope_of({"pages": pages, "prot": prot, "ops": ops, "noreserve": noreserve, "max_map_count": max_map_count})
+    return Scope.of({"pages": pages, "prot": prot, "ops": ops, "noreserve": noreserve, "max_map_count": max_map_count})

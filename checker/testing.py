@@ -5,19 +5,20 @@ def test_sharing():
     assert_holds("rmap40+./mine.py", "first_write_takes_neighbours_anon_vma", pages=4)
 """
 
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from checker import options, own, processes, segments, threads, vm
-from checker.check import Checked, Result, check
-from checker.layout import Broken, OutOfBounds
-from checker.link import LinkError
-from checker.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, ScopeError
-from checker.search import Limits
-from counterexamples.report import check_text, count
-from model.mm import MAX_MAP_COUNT
+from vmacheck.checker.kernels import one_process, processes, segments, threads, user_properties
+from vmacheck.checker.kernels.names import UnknownName
+from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, ScopeError
+from vmacheck.checker.program.layout import Broken, OutOfBounds
+from vmacheck.checker.program.link import LinkError
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.verdict import Checked, Result, check
+from vmacheck.counterexamples.pictures.words import count
+from vmacheck.counterexamples.reports.check import check_text
+from vmacheck.model.common.mm import MAX_MAP_COUNT
 
 RUNS = ("compiled", "interpreted")
 
@@ -124,26 +125,17 @@ def _found(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
             raise TypeError(f"there is no option {name}; there are {', '.join(UNLESS_GIVEN)}")
     try:
         return found_in(kernel, word, {**UNLESS_GIVEN, **given})
-    except (ScopeError, vm.UnknownName, LinkError, OutOfBounds, Broken) as error:
+    except (ScopeError, UnknownName, LinkError, OutOfBounds, Broken) as error:
         raise error.with_traceback(None) from None
 
 
 def found_in(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
     """A property of a kernel, checked with all the options. Raises as vmacheck check does."""
-    scope, run = scope_of(given), given["run"]
+    scope, run = Scope.of(given), given["run"]
     if run not in RUNS:
         raise ScopeError(f"run is '{run}'; it can be {' or '.join(RUNS)}")
-    one_process = segments.build if scope.segments is not None else vm.build
-    build = processes.build if scope.processes > 1 else threads.build if scope.threads else one_process
+    in_pages = segments.build if scope.segments is not None else one_process.build
+    build = processes.build if scope.processes > 1 else threads.build if scope.threads else in_pages
     limits = Limits(given["depth"], given["max_states"])
-    checked = check(build(kernel, scope, [word]), [own.split(word)[1]], limits, run)
+    checked = check(build(kernel, scope, [word]), [user_properties.split(word)[1]], limits, run)
     return Found(checked if scope.segments is None else segments.in_pages(checked, scope), scope)
-
-
-def scope_of(given: Mapping[str, Any]) -> Scope:
-    """The scope of these options. Raises ScopeError."""
-    everything: dict[str, Any] = {**UNLESS_GIVEN, **given}
-    for name in ("prot", "ops"):
-        words = everything[name]
-        everything[name] = words if isinstance(words, str) else ",".join(words)
-    return options.scope_of(Namespace(**everything))

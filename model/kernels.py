@@ -4,33 +4,33 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from model import mm
+from vmacheck.model.common import mm
 
-BASE_NAMES = (
-    "unistd",
-    "mm",
-    "lookup",
-    "pages",
-    "rmap",
-    "memory",
-    "mmap",
-    "mprotect",
-    "mlock",
-    "mremap",
-    "madvise",
-    "mempolicy",
-    "fault",
-    "syscall",
-)
-MODERN_NAMES = (
-    "unistd",
-    "mm",
-    "lookup",
-    "pages",
-    "memory",
-    "syscall",
+COMMON = tuple(f"common/{name}" for name in ("unistd", "mm", "lookup", "pages", "canonical"))
+LINUX_2_6_NAMES = (
+    *COMMON,
     *(
-        f"modern/{name}"
+        f"linux_2_6/{name}"
+        for name in (
+            "rmap",
+            "memory",
+            "mmap",
+            "mprotect",
+            "mlock",
+            "mremap",
+            "madvise",
+            "mempolicy",
+            "fault",
+            "syscall",
+        )
+    ),
+)
+LINUX_NAMES = (
+    *COMMON,
+    "linux_2_6/memory",
+    "linux_2_6/syscall",
+    *(
+        f"linux/{name}"
         for name in (
             "mm",
             "rmap",
@@ -58,8 +58,8 @@ class Tree(NamedTuple):
     patches: Path
 
 
-SEED = Tree(tuple(HERE / f"{name}.py" for name in BASE_NAMES), HERE / "patches")
-MODERN = Tree(tuple(HERE / f"{name}.py" for name in MODERN_NAMES), HERE / "modern" / "patches")
+SEED = Tree(tuple(HERE / f"{name}.py" for name in LINUX_2_6_NAMES), HERE / "linux_2_6" / "patches")
+MODERN = Tree(tuple(HERE / f"{name}.py" for name in LINUX_NAMES), HERE / "linux" / "patches")
 
 
 class Kernel(NamedTuple):

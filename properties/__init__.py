@@ -7,6 +7,7 @@ every call that did not stop the kernel; in `after`, anon_vmas still have the na
 """
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,23 +30,22 @@ class Property(NamedTuple):
 HERE = Path(__file__).parent
 FILE_NAMES = (
     "neighbours",
-    "pages",
-    "flat_range",
-    "flat_mremap",
+    "flat_2_6/pages",
+    "flat_2_6/ranges",
+    "flat_2_6/mremap",
     "layout",
-    "reference",
+    "flat_2_6/reference",
     "merging",
     "sharing",
     "rmap",
-    "seed",
-    "today",
+    "situations",
 )
 COST = HERE / "cost.py"
 THREADS = HERE / "threads.py"
 PROCESSES = HERE / "processes.py"
 FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
 # for today's kernels: what their flat reference is made of, and what takes the place of functions of the same name
-MODERN = HERE / "modern"
+MODERN = HERE / "flat_linux"
 MODERN_FILES = tuple(MODERN / f"{name}.py" for name in ("pages", "memory", "ranges", "mremap", "reference"))
 MODERN_OVER = (MODERN / "rules.py",)
 MODERN_PROCESSES = MODERN / "processes.py"
@@ -66,7 +66,7 @@ def of_today(patches: Iterable[str]) -> tuple[list[Path], list[Path]]:
 def _mark(function: Function, kind: str, premise: Function | None) -> Function:
     name = function.__name__
     on_step = function.__code__.co_argcount == 3
-    of_module = {"properties.threads": THREAD_PROPERTIES, "properties.processes": PROCESS_PROPERTIES}
+    of_module = {"vmacheck.properties.threads": THREAD_PROPERTIES, "vmacheck.properties.processes": PROCESS_PROPERTIES}
     known = of_module.get(function.__module__, PROPERTIES)
     known[name] = Property(name, kind, on_step, premise.__name__ if premise else None, function.__doc__ or "")
     return function
@@ -87,6 +87,17 @@ def sometimes(function: Function) -> Function:
     return _mark(function, "sometimes", None)
 
 
-from properties import layout, reference, merging, sharing, rmap, seed, today, threads, processes  # noqa: E402, F401, I001  (the order of reports)
+ORDER = (
+    "layout",
+    "flat_2_6.reference",
+    "merging",
+    "sharing",
+    "rmap",
+    "situations",
+    "threads",
+    "processes",
+)
+for _name in ORDER:  # which is that of reports
+    import_module(f"{__name__}.{_name}")
 
 EVERY_PROPERTY = {**PROPERTIES, **THREAD_PROPERTIES, **PROCESS_PROPERTIES}

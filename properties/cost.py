@@ -5,8 +5,8 @@ Rules: kernel-2004 section 4.13. A page's walk visits the vmas on the list of it
 table for those that could map it; the list's length is the most that it can visit.
 """
 
-from model.mm import LIVE, NR_ANON_VMAS, TASK_SIZE
-from model.pages import page_lookups, page_visits
+from vmacheck.model.common.mm import LIVE, NR_ANON_VMAS, TASK_SIZE
+from vmacheck.model.common.pages import page_lookups, page_visits
 
 
 def number_of_vmas(mm):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The list of vmas is well formed (kernel-2004 section 7.1: I6, I7)."""
 
-from model.mm import NR_VMAS, NULL, TASK_SIZE
-from properties import always, sometimes
+from vmacheck.model.common.mm import NR_VMAS, NULL, TASK_SIZE
+from vmacheck.properties import always, sometimes
 
 
 @sometimes

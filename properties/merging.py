@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """No merge is missed: neither one that a call was to make, nor, for anon_vmas' sake, one between equal neighbours."""
 
-from model.mm import NULL, VM_SPECIAL
-from model.mmap import can_vma_merge_after
-from model.unistd import NR_mmap, NR_mprotect
-from properties import always, sometimes, step
-from properties.neighbours import continues, vma_of_page
+from vmacheck.model.common.mm import NULL, VM_SPECIAL
+from vmacheck.model.common.unistd import NR_mmap, NR_mprotect
+from vmacheck.model.linux_2_6.mmap import can_vma_merge_after
+from vmacheck.properties import always, sometimes, step
+from vmacheck.properties.neighbours import continues, vma_of_page
 
 
 @sometimes

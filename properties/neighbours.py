@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words that several claims use: which vma a page lies in, and how like each other two neighbours are."""
 
-from model.mm import NULL, VM_EXEC, VM_READ, VM_WRITE
+from vmacheck.model.common.mm import NULL, VM_EXEC, VM_READ, VM_WRITE
 
 
 def vma_of_page(mm, page):

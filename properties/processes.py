@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What holds of two processes, their chains and their pages, on today's kernels (kernel-modern sections 1 and 5)."""
 
-from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, VM_SHARED
-from model.modern.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
-from model.modern.processes import CHAIN, OTHER, is_on_chain, link
-from model.unistd import NR_fork, NR_memw, NR_write
-from properties import always, sometimes, step
-from properties.neighbours import continues
+from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, VM_SHARED
+from vmacheck.model.common.unistd import NR_fork, NR_memw, NR_write
+from vmacheck.model.linux.mm import VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
+from vmacheck.model.worlds.fork_linux import CHAIN, OTHER, is_on_chain, link
+from vmacheck.properties import always, sometimes, step
+from vmacheck.properties.neighbours import continues
 
 
 @sometimes

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every anonymous page can be found from its anon_vma, and nothing points at a freed one (kernel-2004 section 7.1)."""
 
-from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
-from model.pages import page_referenced_anon
-from properties import always, sometimes, step
-from properties.neighbours import vma_of_page
+from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from vmacheck.model.common.pages import page_referenced_anon
+from vmacheck.properties import always, sometimes, step
+from vmacheck.properties.neighbours import vma_of_page
 
 
 @sometimes

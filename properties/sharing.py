@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The seed's claim: neighbours that differ in R, W and X at most share an anon_vma (kernel-2004 section 4.11)."""
 
-from model.mm import NULL
-from model.unistd import NR_write
-from properties import always, sometimes, step
-from properties.neighbours import alike_but_for_protection, anon_vma_of_page, vma_of_page
+from vmacheck.model.common.mm import NULL
+from vmacheck.model.common.unistd import NR_write
+from vmacheck.properties import always, sometimes, step
+from vmacheck.properties.neighbours import alike_but_for_protection, anon_vma_of_page, vma_of_page
 
 
 @sometimes

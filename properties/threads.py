@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults in steps, and a second process: what is so however they interleave (kernel-2004 section 5, C21, C22, H1)."""
 
-from model.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
-from model.processes import NR_NODES, NR_THREADS, OTHER
-from model.threads import AT_FIRST, AT_GROW_LOCK, AT_LOCK, AT_LOCK_LIST, AT_SET_PTE, AT_UNLOCK, AT_VISIT
-from model.unistd import NR_step
-from properties import always, sometimes, step
-from properties.neighbours import alike_but_for_protection
+from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from vmacheck.model.common.unistd import NR_step
+from vmacheck.model.worlds.fork_2_6 import NR_NODES, NR_THREADS, OTHER
+from vmacheck.model.worlds.threads_2_6 import (
+    AT_FIRST,
+    AT_GROW_LOCK,
+    AT_LOCK,
+    AT_LOCK_LIST,
+    AT_SET_PTE,
+    AT_UNLOCK,
+    AT_VISIT,
+)
+from vmacheck.properties import always, sometimes, step
+from vmacheck.properties.neighbours import alike_but_for_protection
 
 
 def nobody_faults(mm):

@@ -4,9 +4,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from checker.layout import Layout
-from checker.link import link
-from checker.system import Claim, System
+from vmacheck.checker.program.layout import Layout
+from vmacheck.checker.program.link import link
+from vmacheck.checker.program.system import Claim, System
 
 MODEL = Path(__file__).with_name("model.py")
 KINDS = {0: "map", 1: "unmap", 2: "protect", 3: "fault"}
@@ -43,4 +43,6 @@ def system(pages: int, claim: str = "merged") -> System:
     )
     program = link([MODEL], {"PAGES": pages})
     program.check_all()
-    return System("common", program, layout, calls(pages), KINDS, (Claim(claim),))
+    return System(
+        name="common", program=program, layout=layout, calls=calls(pages), kinds=KINDS, claims=(Claim(claim),)
+    )

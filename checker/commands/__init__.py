@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line, one file a command.
+
+Read main.py first, then check.py.
+May import everything; nothing imports it.
+"""

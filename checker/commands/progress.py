@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A line on the terminal that says how far the searches are."""
+
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from vmacheck.checker.search.outcome import Progress, Report
+
+INTERVAL = 0.2  # seconds between two updates
+
+
+class ProgressLine:
+    """Shows progress on stderr if that is a terminal, and takes the line away at the end."""
+
+    def __init__(self) -> None:
+        self.begin = self.last = time.monotonic()
+        self.shown = False
+        self.levels: dict[str, tuple[int, float, int]] = {}  # the depth, and when it was begun, how far
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self.shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def of(self, name: str) -> Report:
+        """The report to make on a search, by the name of what is searched."""
+        return lambda progress: self.show(name, progress)
+
+    def show(self, name: str, progress: Progress) -> None:
+        """Show where a search is, if it is time to."""
+        if not self._is_time():
+            return
+        now, pages = time.monotonic(), int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        rate = progress.transitions / max(now - self.begin, INTERVAL) / 1e6
+        depth, since, done = self.levels.get(name, (-1, now, 0))
+        if depth != progress.depth:
+            since, done = now, progress.expanded
+            self.levels[name] = (progress.depth, since, done)
+        left = ""
+        if progress.expanded > done:
+            seconds = (now - since) * (progress.frontier - progress.expanded) / (progress.expanded - done)
+            left = f", {seconds:,.0f} s left"
+        self.say(
+            f"{name}: {progress.states:,} states, {progress.transitions:,} transitions ({rate:.1f} M/s),"
+            f" {pages * resource.getpagesize() >> 20:,} MB, depth {progress.depth},"
+            f" frontier {progress.frontier:,} ({100 * progress.expanded // progress.frontier} %{left})"
+        )
+
+    def _is_time(self) -> bool:
+        return sys.stderr.isatty() and time.monotonic() - self.last >= INTERVAL
+
+    def say(self, line: str) -> None:
+        """Show a line, if it is time to."""
+        if not self._is_time():
+            return
+        with self.lock:
+            self.last, self.shown = time.monotonic(), True
+            sys.stderr.write(f"\r\x1b[K{line[:119]}")
+            sys.stderr.flush()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the answer to a job depends on, as one hash, and answers kept under it.
+
+An answer depends on the linked functions that the job can come to, on their constants, on the properties, on the words
+of the job, and on the checker itself with the packages that it calculates with. Line numbers and comments do not count,
+but for what an answer about branches has of them. A kept answer carries a hash of its own; one that is damaged, or that
+belongs to other inputs, is no answer.
+"""
+
+import ast
+import contextlib
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from vmacheck.checker.compiled.native import cache_folder
+from vmacheck.checker.files.written import write_at_once
+from vmacheck.checker.jobs.job_file import Job, JobError
+from vmacheck.checker.kernels.names import UnknownName, split_name
+from vmacheck.checker.kernels.programs import check_bounds_are_not_named, program_with_claims
+from vmacheck.checker.kernels.scope import ScopeError
+from vmacheck.checker.program.link import LinkError, Program
+from vmacheck.checker.program.system import Claim
+from vmacheck.model.kernels import HERE, MODERN, SEED
+from vmacheck.properties import COST, FILES, PROCESSES, THREADS
+from vmacheck.properties import MODERN as MODERN_PROPERTIES
+
+LINKED = {path for tree in (SEED, MODERN) for path in (*tree.base, *tree.patches.glob("*.py"))}
+LINKED |= set((HERE / "worlds").glob("*.py"))
+LINKED |= {*FILES, *MODERN_PROPERTIES.glob("*.py"), COST, THREADS, PROCESSES}
+FOLDERS = ("checker", "counterexamples", "model", "properties")
+TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
+
+
+class Hasher:
+    """A hash of texts, each of them apart."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, *texts: str) -> None:
+        """Add texts."""
+        for text in texts:
+            data = text.encode()
+            self._hash.update(len(data).to_bytes(8) + data)
+
+    def hexdigest(self) -> str:
+        """The hash of what was added."""
+        return self._hash.hexdigest()
+
+
+@cache
+def of_the_checker() -> str:
+    """A hash of the checker: its files, the model's tables, and the packages; not of the functions that are linked."""
+    root = HERE.parent
+    hasher = Hasher()
+    hasher.add(platform.python_version(), *(f"{name} {metadata.version(name)}" for name in TOOLS))
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py")):
+        if path not in LINKED:
+            hasher.add(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
+    return hasher.hexdigest()
+
+
+def digest(job: Job) -> str:
+    """The hash of what the job's answer depends on. Raises JobError for a kernel that cannot be had."""
+    hasher = Hasher()
+    hasher.add(of_the_checker(), *job.command())
+    try:
+        for program, roots, claims in _programs(job):
+            hasher.add(repr(claims))
+            _add(hasher, program, roots)
+    except (LinkError, ScopeError, UnknownName) as error:
+        raise JobError(f"{job.where}: job '{job.name}': {error}") from None
+    if job.kind in ("claims", "prove"):  # any property may become a lemma, and any kernel decide a claim
+        for path in sorted(LINKED):
+            hasher.add(path.name, path.read_text(encoding="utf-8"))
+    return hasher.hexdigest()
+
+
+def branches_digest(job: Job, key: str, words: Sequence[str]) -> str:
+    """The hash of what an answer about branches depends on, by that of the job: it names lines, and shows them."""
+    hasher = Hasher()
+    hasher.add(key, *words)
+    for path in [*sorted(LINKED), *(path for kernel in job.kernels for path in split_name(kernel)[2])]:
+        hasher.add(path.name, path.read_text(encoding="utf-8"))
+    return hasher.hexdigest()
+
+
+def _programs(job: Job) -> Iterable[tuple[Program, list[str], tuple[Claim, ...]]]:
+    if job.kind in ("prove", "equivalent"):
+        for kernel in job.kernels:
+            check_bounds_are_not_named(kernel)
+            program = program_with_claims(kernel)
+            program.check()
+            yield program, list(program.functions), ()
+    elif job.kind in ("kernel", "compare"):
+        names = job.properties() if job.kind == "kernel" else []
+        for kernel in job.kernels:
+            system = job.builder()(kernel, job.scope(), names)
+            yield system.program, system.roots(), system.claims
+
+
+def _add(hasher: Hasher, program: Program, roots: list[str]) -> None:
+    for function in program.reachable(root for root in roots if root in program.functions):
+        hasher.add(ast.dump(function.node))
+    hasher.add(*(f"{name}={value}" for name, value in sorted(program.constants.items())))
+
+
+# ---- answers that are kept -----------------------------------------------------------------------
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / "answers" / f"{key}.json"
+
+
+def _hash_of(key: str, answer: str) -> str:
+    return hashlib.sha256(f"{key}\n{answer}".encode()).hexdigest()
+
+
+def kept_answer(key: str) -> dict[str, Any] | None:
+    """The answer that was kept for these inputs, or None if there is none or it is not whole."""
+    try:
+        first, answer = _path(key).read_text(encoding="utf-8").split("\n", 1)
+    except (OSError, UnicodeDecodeError, ValueError):
+        return None
+    if first != _hash_of(key, answer):
+        return None
+    data: dict[str, Any] = json.loads(answer)
+    return data
+
+
+def keep_answer(key: str, answer: dict[str, Any]) -> None:
+    """Keep an answer, in one step, whoever else does the same. Where nothing can be kept, nothing is."""
+    path, text = _path(key), json.dumps(answer)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_at_once(path, f"{_hash_of(key, text)}\n{text}")

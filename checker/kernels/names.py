@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels and properties by name: BASE[+PATCH...], and what a kernel of one tree does not know."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.model.calls.operations import (
+    MODERN_OPERATIONS,
+    Call,
+    TraceError,
+    only_of_today,
+)
+from vmacheck.model.common.mm import MAX_MAP_COUNT
+from vmacheck.model.kernels import MODERN, MODERN_KERNELS, every_kernel, patches_to
+from vmacheck.properties import PROPERTIES
+
+
+class UnknownName(ValueError):
+    """There is no kernel, patch or property of that name."""
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
+    """The error that says so, with what it may have been meant to be."""
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return UnknownName(f"unknown {what} '{name}'; {hint}")
+
+
+def split_name(name: str) -> tuple[str, list[str], list[Path]]:
+    """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'."""
+    base, *rest = name.split("+")
+    if base not in every_kernel():
+        raise unknown("kernel", base, list(every_kernel()))
+    built_in = patches_to(base)
+    patches: list[str] = []
+    while rest and rest[0] in built_in:
+        patches.append(rest.pop(0))
+    paths: list[Path] = []
+    for word in _file_names(rest):
+        if word in built_in:
+            raise UnknownName(f"{name}: the built-in patch {word} has to come before the files")
+        if not word.endswith(".py"):
+            raise unknown("patch", word, [*built_in, "a path that ends in .py"])
+        paths.append(Path(word))
+    return base, patches, paths
+
+
+def _file_names(words: list[str]) -> list[str]:
+    """Words between plus signs as names, where a plus sign belongs to a path if only then the path ends in .py."""
+    names: list[str] = []
+    for word in words:
+        if names and not names[-1].endswith(".py") and "/" in names[-1]:
+            names[-1] += f"+{word}"
+        else:
+            names.append(word)
+    return names
+
+
+def check_is_claim(name: str) -> None:
+    """Raise UnknownName unless it is a property of what is always true."""
+    if name not in PROPERTIES:
+        raise unknown("property", name, list(PROPERTIES))
+    if PROPERTIES[name].kind == "sometimes":
+        raise UnknownName(f"{name} is what must happen sometimes, not what is true always")
+
+
+def is_modern(name: str) -> bool:
+    """Is the kernel one of today's?"""
+    return every_kernel()[split_name(name)[0]].tree is MODERN
+
+
+def check_is_of_the_seed(what: str, name: str) -> None:
+    """Raise ScopeError if the kernel is one of today's, which `what` does not do."""
+    if is_modern(name):
+        raise ScopeError(f"{what} is about kernels of 2004, and {name} is none")
+
+
+def check_max_map_count(name: str, max_map_count: int) -> None:
+    """Raise ScopeError if the kernel is one of today's and the limit on vmas is not the usual one."""
+    if is_modern(name) and max_map_count != MAX_MAP_COUNT:
+        raise ScopeError(f"--max-map-count is about kernels of 2004, and {name} is none")
+
+
+def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
+    """Raise ScopeError or TraceError for what only today's kernels know, if this is none of them."""
+    if is_modern(name):
+        return
+    for word in scope.operations:
+        if word in MODERN_OPERATIONS:
+            raise ScopeError(f"--ops: {word} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
+    for call in calls:
+        if (what := only_of_today(call)) is not None:
+            raise TraceError(f"'{call}': {what} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Linux VM as a system: kernels by name, their patches, and the properties, put together for a scope."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vmacheck.checker.compiled.codegen import check_fields
+from vmacheck.checker.kernels import user_properties
+from vmacheck.checker.kernels.names import check_known, check_max_map_count, is_modern, split_name
+from vmacheck.checker.kernels.programs import absent_numbers, claims_for, goals_for, program_of, with_properties
+from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.program.layout import Layout
+from vmacheck.checker.program.link import Program, check_unchanging, linked_with
+from vmacheck.checker.program.prune import without_kinds
+from vmacheck.checker.program.system import LARGEST_RESULT, System
+from vmacheck.model.calls.operations import (
+    NAMES,
+    OPERATIONS,
+    Call,
+    result_text,
+)
+from vmacheck.model.states import linux as modern
+from vmacheck.model.states import linux_2_6 as state
+from vmacheck.properties import COST
+
+
+def build(
+    name: str,
+    scope: Scope,
+    properties: Sequence[str] = (),
+    calls: Sequence[Call] | None = None,
+    measures: Sequence[str] = (),
+) -> System:
+    """The kernel as a system to search, with the calls of the scope, or with others; measures are properties/cost.py's.
+
+    Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
+    """
+    calls = scope.calls() if calls is None else calls
+    check_known(name, scope, calls)
+    check_max_map_count(name, scope.max_map_count)
+    if is_modern(name):
+        bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
+    else:
+        bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
+    program = program_of(name, bounds.constants())
+    claims = claims_for(properties)
+    if claims:
+        program = with_properties(name, program)
+    for path in user_properties.paths_of(properties):
+        program = user_properties.linked(program, path)
+    if measures:
+        program = linked_with(program, [COST])
+    program.check()
+    check_unchanging(program, [*(claim.name for claim in claims), *measures])
+    layout = Layout.of((modern if is_modern(name) else state).layout(bounds))
+    if split_name(name)[2] or user_properties.paths_of(properties):
+        check_fields(program, layout, Call._fields)
+    program = without_kinds(program, "nr", absent_numbers(calls))
+    return System(
+        name=name,
+        program=program,
+        layout=layout,
+        calls=calls,
+        kinds=NAMES,
+        claims=claims,
+        goals=goals_for(name, scope),
+        result_text=result_text,
+        measures=tuple(measures),
+    )
+
+
+def without_renaming(system: System, calls: Sequence[Call]) -> System:
+    """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
+    known = system.program.constants
+    pages, max_map_count, more = known["TASK_SIZE"], known["MAX_MAP_COUNT"], len(calls)
+    everything = [name for name in OPERATIONS if name != "mremap"]
+    if is_modern(system.name):
+        bounds = modern.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
+        layout = modern.layout(bounds)
+    else:
+        bounds = state.bounds(pages, everything, max_map_count, LARGEST_RESULT, more)
+        layout = state.layout(bounds)
+    program = Program(system.program.functions, {**known, **bounds.constants()})
+    return replace(system, program=program, layout=Layout.of(layout), calls=calls, claims=())

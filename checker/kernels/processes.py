@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two processes and chains of anon_vmas: today's kernels linked with model/modern/processes.py."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vmacheck.checker.kernels import user_properties
+from vmacheck.checker.kernels.names import check_max_map_count, is_modern
+from vmacheck.checker.kernels.programs import absent_numbers, claims_for, program_of, with_properties
+from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.program.layout import Layout
+from vmacheck.checker.program.link import Program, check_unchanging
+from vmacheck.checker.program.prune import without_kinds
+from vmacheck.checker.program.system import LARGEST_RESULT, System
+from vmacheck.model.calls.operations import NAMES, OPERATIONS, Call, result_text
+from vmacheck.model.kernels import HERE
+from vmacheck.model.states import linux as state
+from vmacheck.properties import MODERN_PROCESSES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE
+
+MODEL = (HERE / "worlds" / "fork_linux.py",)
+BUGS = "kernel_bug_is_never_hit"
+KNOWN = {BUGS: PROPERTIES[BUGS], **PROCESS_PROPERTIES, REFERENCE: PROPERTIES[REFERENCE]}
+# and what the flat reference takes for an occasion
+EVERY = {**KNOWN, **{name: prop for name, prop in PROPERTIES.items() if name == KNOWN[REFERENCE].premise}}
+
+
+def property_names() -> list[str]:
+    """The claims that a check looks at by default: all but the sometimes ones."""
+    return [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
+
+
+def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
+    """The kernel as a system of two processes. Raises UnknownName, LinkError for a user's file, and ScopeError."""
+    if not is_modern(name):
+        raise ScopeError(f"--processes is about today's kernels, and {name} is none; --threads has fork for it")
+    for path in user_properties.paths_of(properties):
+        raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
+    calls = scope.calls() if calls is None else calls
+    check_max_map_count(name, scope.max_map_count)
+    bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
+    program = program_of(name, state.process_constants(bounds), under=MODEL)
+    program = with_properties(name, program, [PROCESSES], [MODERN_PROCESSES])
+    program.check()
+    claims = claims_for(properties, EVERY)
+    check_unchanging(program, [claim.name for claim in claims])
+    program = without_kinds(program, "nr", absent_numbers(calls))
+    return System(
+        name=name,
+        program=program,
+        layout=Layout.of(state.process_layout(bounds)),
+        calls=calls,
+        kinds=NAMES,
+        claims=claims,
+        goals=(),
+        result_text=result_text,
+    )
+
+
+def has_processes(system: System) -> bool:
+    """Is it one of these systems?"""
+    return any(field.name == "left" for field in system.layout.numbers)
+
+
+def without_renaming(system: System, calls: Sequence[Call]) -> System:
+    """The same kernel, to step through calls without renaming: with room for more anon_vmas at each."""
+    known = system.program.constants
+    pages = known["TASK_SIZE"]
+    everything = [name for name in OPERATIONS if name != "mremap"]
+    bounds = state.process_bounds(pages, everything, calls, LARGEST_RESULT, (pages + 1) * len(calls))
+    program = Program(system.program.functions, {**known, **state.process_constants(bounds)})
+    return replace(system, program=program, layout=Layout.of(state.process_layout(bounds)), calls=calls, claims=())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that change nothing and say a mask of flags: one mask for all ways through them, in place of a fork."""
+
+from collections.abc import Callable
+from typing import Any
+
+from vmacheck.checker.program.interpreted import Oops
+from vmacheck.checker.symbolic.values import Bits, Forks, Formula, Unsupported, both, chosen, negation
+
+MOST_WAYS = 16
+
+
+class _Ways:
+    """The ways through a function, one after the other; none is asked whether it is possible."""
+
+    def __init__(self) -> None:
+        self.decided: list[tuple[Formula, bool]] = []
+        self._position = 0
+
+    def begin(self) -> None:
+        """Begin at the start of the function."""
+        self._position = 0
+
+    def decide(self, formula: Formula) -> bool:
+        """The answer on this way."""
+        if isinstance(formula, bool):
+            return formula
+        for known, answer in self.decided[: self._position]:
+            if known is formula or known is formula.opposite:
+                return answer == (known is formula)
+        if self._position == len(self.decided):
+            self.decided.append((formula, True))
+        self._position += 1
+        return self.decided[self._position - 1][1]
+
+    def following(self) -> bool:
+        """Go on to the next way, if there is one."""
+        while self.decided and not self.decided[-1][1]:
+            self.decided.pop()
+        if self.decided:
+            self.decided[-1] = (self.decided[-1][0], False)
+        return bool(self.decided)
+
+    def condition(self) -> Formula:
+        """When this way is taken."""
+        return both(formula if answer else negation(formula) for formula, answer in self.decided)
+
+
+def merged(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function says, as one mask; where it says anything else, or too much, it is followed way by way."""
+    outer, found = (Forks.decide, Forks.assume), _found(function, arguments)
+    Forks.decide, Forks.assume = outer
+    if not all(isinstance(value, Bits) or (type(value) is int and value >= 0) for _, value in found):
+        found = []
+    if not found or not any(isinstance(value, Bits) for _, value in found):
+        return function(*arguments)
+    result = found[-1][1]
+    for condition, value in reversed(found[:-1]):
+        result = chosen(condition, value, result)
+    return result
+
+
+def _found(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[tuple[Formula, Any]]:
+    """What the function says on each way. Nothing, if not all of them can be followed so."""
+    if Forks.decide is None:
+        return []
+    ways, found = _Ways(), list[tuple[Formula, Any]]()
+    Forks.decide, Forks.assume = ways.decide, None
+    while len(found) < MOST_WAYS:
+        ways.begin()
+        try:
+            value = function(*arguments)
+        except (Oops, IndexError, TypeError, Unsupported):
+            return []
+        found.append((ways.condition(), value))
+        if not ways.following():
+            return found
+    return []

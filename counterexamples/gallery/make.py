@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The gallery: findings as C programs and pictures, with the kernels that show them, written anew by this file.
+
+python -m counterexamples.findings [IMAGE...]    write gallery/ again; with kernel images, also run there
+"""
+
+import json
+import platform
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vmacheck.checker.claims.linux_2_6 import CLAIMS
+from vmacheck.checker.jobs.default import seed_kernels
+from vmacheck.checker.kernels import one_process, processes
+from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.program.interpreted import CallRecord, Machine
+from vmacheck.checker.proofs.any_size import Violation
+from vmacheck.checker.proofs.oracle import Oracle
+from vmacheck.counterexamples.pictures.film import film_svg
+from vmacheck.counterexamples.pictures.films import film, process_film, thread_film
+from vmacheck.counterexamples.pictures.text import LEGEND
+from vmacheck.counterexamples.real_kernels.conform import Model
+from vmacheck.counterexamples.real_kernels.live import cells_of, encode
+from vmacheck.counterexamples.real_kernels.qemu import release_of
+from vmacheck.counterexamples.real_kernels.replay import LIVE, on_real
+from vmacheck.counterexamples.real_kernels.views import BPF, best_view
+from vmacheck.counterexamples.replay.threads import replay_text
+from vmacheck.counterexamples.replay.two_processes import replay_processes, steps_on
+from vmacheck.counterexamples.reproducer.write import OUTCOMES, Program, c_text, program_of, try_out, try_out_booted
+from vmacheck.model.calls.interleaving import is_interleaving, parse_interleaving
+from vmacheck.model.calls.operations import Call
+from vmacheck.model.calls.traces import parse_trace
+from vmacheck.model.common.unistd import NR_fork
+from vmacheck.model.kernels import MODERN_KERNELS
+from vmacheck.properties import PROPERTIES
+
+GALLERY = Path(__file__).parent
+SOURCE = GALLERY / "findings.toml"
+REAL = GALLERY / "real.json"
+HEAD = """# What was found, and where it can be seen
+
+Written by `python -m counterexamples.findings`. Each finding is a trace, on the model kernel that it was found on; a
+program, NAME.c, that carries the trace out and says whether it saw what the model says, with a control wherever leaving
+something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To see it yourself: `cc NAME.c && ./a.out`.
+
+"yes", of a model kernel: the trace violates the same property there, or, if it violates none, ends with the same
+address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is about no
+program sees: the kernel merges as the model does, and may still do right what the model does wrong.
+
+[distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
+[merged.md](merged.md): what 6.18 merges and 6.12 does not, class by class.
+"""
+REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing
+goes wrong, so there is nothing to show."""
+TODAYS = """# Today's kernels
+
+A "candidate" looks like a bug of current kernels, or like something that nobody meant; the evidence is with it."""
+TODAY = (*MODERN_KERNELS, "linux-6.18+sticky")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found: its name, the kernel that it was found on, the trace, and what that shows."""
+
+    name: str
+    kernel: str
+    trace: str
+    says: str
+    violates: str
+    is_hidden: bool
+    status: str = ""
+    evidence: str = ""
+    has_own_program: bool = False  # written by hand, and more than the trace
+
+    @property
+    def is_threaded(self) -> bool:
+        """Can no program be made to follow it step by step?"""
+        return is_interleaving(self.trace) and not self.is_today
+
+    @property
+    def is_today(self) -> bool:
+        """Is it about today's kernels?"""
+        return is_modern(self.kernel)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The trace, of a finding that a program can follow."""
+        return tuple(parse_trace(self.trace, processes=self.is_today))
+
+    @property
+    def pages(self) -> int:
+        """How many it takes."""
+        return max(call.room for call in self.calls)
+
+
+def findings() -> list[Finding]:
+    """All findings, those of the claims with the theorem that they decide."""
+    theorems = {claim.id.lower(): f"{claim.id}: {claim.theorem}" for claim in CLAIMS}
+    found = tomllib.loads(SOURCE.read_text())
+    return [
+        Finding(
+            name,
+            one["kernel"],
+            one["trace"],
+            one.get("says") or theorems[name],
+            one.get("property", ""),
+            one.get("hidden", False),
+            one.get("status", ""),
+            one.get("evidence", ""),
+            one.get("own_program", False),
+        )
+        for name, one in found.items()
+    ]
+
+
+def program(finding: Finding) -> Program:
+    """The finding as what a C program is made of."""
+    return program_of(finding.kernel, finding.calls, finding.says.removesuffix("."))
+
+
+def text_of(finding: Finding) -> str:
+    """The C program of a finding."""
+    if finding.has_own_program:
+        return (GALLERY / f"{finding.name}.c").read_text()
+    return c_text(program(finding))
+
+
+def files() -> dict[str, str]:
+    """Every file of the gallery that is written from findings.toml and real.json, by its name."""
+    written = {}
+    for finding in findings():
+        if not finding.is_threaded:
+            one = program(finding)
+            written[f"{finding.name}.c"] = text_of(finding)
+            written[f"{finding.name}.svg"] = film_svg(finding.says, one.steps, one.pages)
+    written["README.md"] = index()
+    return written
+
+
+def index() -> str:
+    """The page of all findings."""
+    real = json.loads(REAL.read_text()) if REAL.exists() else {}
+    kernels = sorted(real, key=_numbers)
+    tables: list[list[str]] = []
+    sections = []
+    for models, is_today in ((seed_kernels(), False), (list(TODAY), True)):
+        columns = [*models, *(f"Linux {kernel}" for kernel in kernels)]
+        table = [f"| finding | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+        for finding in findings():
+            if finding.is_today == is_today:
+                said = ["" if finding.is_threaded else real[k]["programs"].get(finding.name, "") for k in kernels]
+                cells = [*_on_models(finding, models), *(_in_words(finding, outcome) for outcome in said)]
+                table.append(f"| [{finding.name}](#{finding.name}){_label(finding)} | {' | '.join(cells)} |")
+                sections += ["", *_section(finding, real)]
+        tables.append(table)
+    releases = ", ".join(f"{kernel} is {real[kernel]['release']}" for kernel in kernels)
+    asked = ["", f"Linux {releases}."] if kernels else []
+    seed, today = tables
+    parts = [HEAD, *seed, *asked, "", REST, "", TODAYS, "", *today, "", f"In the pictures: {LEGEND}.", *sections, ""]
+    return "\n".join(parts)
+
+
+def _label(finding: Finding) -> str:
+    return f": {finding.status}" if finding.status else ""
+
+
+def _section(finding: Finding, real: Mapping[str, Any]) -> list[str]:
+    lines = [f"## {finding.name}", "", f"{finding.says}", ""]
+    if finding.status:
+        lines += [f"{finding.status.capitalize()}.{f' {finding.evidence}' if finding.evidence else ''}", ""]
+    lines += ["```", *_film(finding), "```"]
+    for one in real.values():
+        if finding.name in one.get("anon_vmas", {}):
+            models = one["anon_vmas"][finding.name]
+            same = f"those of {', '.join(models)}" if models else "those of none of these kernels"
+            lines += [
+                "",
+                f"Through BPF, after each call, the flags, offsets and anon_vmas of {one['release']} are {same}.",
+            ]
+    if not finding.is_threaded:
+        lines += ["", f"[{finding.name}.c]({finding.name}.c), [{finding.name}.svg]({finding.name}.svg)"]
+    return lines
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(word) for word in re.findall(r"\d+", release)]
+
+
+def _in_words(finding: Finding, outcome: str) -> str:
+    yes = "layout" if finding.is_hidden else "yes"
+    return {"reproduced": yes, "not reproduced": "no"}.get(outcome, outcome)
+
+
+def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
+    """On which model kernels a trace violates what it violates on its own, or leaves what it leaves there."""
+    if finding.is_threaded:
+        return ["yes" if model == finding.kernel else "" for model in models]
+    calls, pages = finding.calls, finding.pages
+    if finding.violates and finding.is_today:
+        return ["yes" if _breaks(model, finding) else "no" for model in models]
+    if finding.has_own_program:
+        return ["" for _ in models]
+    if finding.violates:
+        oracles = [Oracle(Violation((model,), finding.violates), pages) for model in models]
+        return ["no" if oracle.first_at(calls) is None else "yes" for oracle in oracles]
+    own = cells_of(steps_on(finding.kernel, calls, pages)[-1].vmas, pages)
+    return ["yes" if cells_of(steps_on(model, calls, pages)[-1].vmas, pages) == own else "no" for model in models]
+
+
+def _breaks(model: str, finding: Finding) -> bool:
+    """Does the trace break its property on one of today's kernels, at its last call?"""
+    system = one_process.build(model, Scope(pages=finding.pages), (finding.violates,), finding.calls)
+    machine = Machine(replace(one_process.without_renaming(system, finding.calls), claims=system.claims))
+    before, after = machine.new(), machine.new()
+    for call in finding.calls[:-1]:
+        machine.step(before, call, after)
+        before, after = after, before
+    result = machine.step(before, finding.calls[-1], after)
+    on_step = PROPERTIES[finding.violates].on_step
+    states = (before, CallRecord(finding.calls[-1], result), after) if on_step else (after,)
+    return not machine.evaluate(finding.violates, *states)
+
+
+def _film(finding: Finding) -> list[str]:
+    if finding.is_threaded:
+        steps = parse_interleaving(finding.trace)
+        pages = max(step.end for step in steps)
+        return [finding.kernel, *thread_film(replay_text(finding.kernel, pages, steps), pages)]
+    calls, pages = finding.calls, finding.pages
+    if any(call.nr == NR_fork for call in calls):
+        found = replay_processes(processes.build(finding.kernel, Scope(pages=pages), calls=list(calls)), calls)
+        return [finding.kernel, *process_film(found, pages)]
+    return [finding.kernel, *film(steps_on(finding.kernel, calls, pages), pages)]
+
+
+# ---- on real kernels -----------------------------------------------------------------------------
+
+
+def short(release: str) -> str:
+    """6.18 of 6.18.44-something."""
+    return ".".join(release.split(".")[:2])
+
+
+def outcomes(kernel: str) -> dict[str, str]:
+    """What each program says on the running kernel ("live") or on an image. Raises KernelError."""
+    shown = [finding for finding in findings() if not finding.is_threaded]
+    texts = {finding.name: text_of(finding) for finding in shown}
+    if kernel == LIVE:
+        statuses = {name: try_out(text, f"{name}.c")[0] for name, text in texts.items()}
+    else:
+        statuses = try_out_booted(Path(kernel), texts)
+    return {name: OUTCOMES.get(status, f"ended with {status}") for name, status in statuses.items()}
+
+
+def anon_vmas_as_on(finding: Finding) -> list[str]:
+    """The model kernels with the flags, offsets and chains of the running one, after each call. Raises KernelError."""
+    calls, pages = finding.calls, finding.pages
+    many = 2 if any(call.nr == NR_fork for call in calls) else 1
+    line = f"{pages} 1 {' '.join(encode(number, call) for number, call in enumerate(calls, 1))}"
+    ((*seen,),) = on_real(LIVE, [line], BPF, many)
+    same = []
+    for kernel in TODAY:
+        model = Model(kernel, Scope(pages=pages, processes=many), list(dict.fromkeys(calls)), BPF)
+        state, agrees = model.first, True
+        for call, one in zip(calls, seen, strict=True):
+            after = model.step(state, model.calls.index(call))
+            agrees, state = agrees and after.agrees(one), after.state
+        same += [kernel] if agrees else []
+    return same
+
+
+def release(kernel: str) -> str:
+    """The release of a real kernel."""
+    return platform.release() if kernel == LIVE else release_of(Path(kernel))
+
+
+def main(images: Sequence[str]) -> None:
+    """Write the gallery again; with images, after asking them and the running kernel."""
+    if images:
+        asked = {
+            short(release(kernel)): {"release": release(kernel), "programs": outcomes(kernel)}
+            for kernel in (*images, LIVE)
+        }
+        if best_view()[0] is BPF:
+            today = [one for one in findings() if one.is_today and not one.has_own_program]
+            asked[short(release(LIVE))]["anon_vmas"] = {finding.name: anon_vmas_as_on(finding) for finding in today}
+        REAL.write_text(json.dumps(dict(sorted(asked.items(), key=lambda item: _numbers(item[0]))), indent=1) + "\n")
+    for name, text in files().items():
+        (GALLERY / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

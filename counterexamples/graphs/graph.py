@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state graph of a kernel in a scope, as DOT, as GraphML and as data: a node a state, an edge a call in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vmacheck.checker.kernels import one_process, threads, user_properties
+from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.program.interpreted import Machine
+from vmacheck.checker.program.system import OOPS, System
+from vmacheck.checker.search.outcome import Limits, Report
+from vmacheck.checker.search.verdict import REASONS
+from vmacheck.checker.search.walk import Transition, walk
+from vmacheck.counterexamples.pictures.text import LEGEND, picture
+from vmacheck.counterexamples.pictures.words import SCHEMA
+from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Vma, pages_in, pages_of, vmas_of
+from vmacheck.counterexamples.replay.threads import processes_in
+from vmacheck.counterexamples.reports.check import state_data
+from vmacheck.model.calls.interleaving import NAMES_OF_POINTS
+from vmacheck.model.calls.operations import ERRNO
+
+MOST_STATES = 5000
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state: its picture, the fewest calls to it, and the properties that fail there ("sometimes" ones: happen).
+
+    vmas and pages are those of p0; tasks says where threads are. stopped: the kernel is, and no call follows.
+    followed: was every call tried there?
+    """
+
+    number: int
+    depth: int
+    picture: str
+    vmas: tuple[Vma, ...]
+    pages: tuple[Page, ...]
+    tasks: str
+    fails: tuple[str, ...]
+    happens: tuple[str, ...]
+    stopped: bool
+    followed: bool
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A call in a state, the state after it, what it returned, and the properties that the step fails."""
+
+    source: int
+    target: int
+    operation: str
+    result: int | str
+    fails: tuple[str, ...]
+    happens: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The call, and the result if it is not plain success."""
+        failed = f" = {self.result}" if isinstance(self.result, str) else ""
+        return f"{self.operation}{failed}" + "".join(f" fails {name}" for name in self.fails)
+
+
+@dataclass(frozen=True)
+class StateGraph:
+    """Every state of the scope, numbered as they are found, breadth first. reason: why it is not closed, if so.
+
+    beyond: how many calls lead to what was not followed.
+    """
+
+    kernel: str
+    scope: Scope
+    limits: Limits
+    properties: tuple[str, ...]
+    pages: int
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    reason: str | None = None
+    beyond: int = 0
+
+    def between(self) -> dict[tuple[int, int], list[Edge]]:
+        """The edges by the states that they join."""
+        found: dict[tuple[int, int], list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault((edge.source, edge.target), []).append(edge)
+        return found
+
+
+def graph_of(
+    kernel: str,
+    scope: Scope,
+    properties: Sequence[str] = (),
+    limits: Limits | None = None,
+    report: Report | None = None,
+) -> StateGraph:
+    """The graph. Raises as one_process.build does, OutOfBounds, and ScopeError for more states than the limit.
+
+    Without a limit there can be MOST_STATES.
+    """
+    if scope.segments is not None:
+        raise ScopeError("a state graph is about pages; give --pages")
+    limits = limits or Limits()
+    limits = replace(limits, max_states=limits.max_states or MOST_STATES)
+    system = (threads if scope.threads else one_process).build(kernel, scope, properties)
+    names = tuple(user_properties.split(word)[1] for word in properties)
+    system = replace(system, claims=tuple(claim for claim in system.claims if claim.name in names))
+    maker = _Maker(system)
+    walked = walk(system, limits, report, maker.visit, maker.machine)
+    if walked.stopped == "max-states":
+        least = f"more than {limits.max_states:,} states"
+        raise ScopeError(f"the state graph of {kernel} has {least}: give fewer --pages or --ops, or --max-states N")
+    nodes = [
+        maker.node(number, key, walked.depths[number], walked.hits[number], number < walked.expanded)
+        for number, key in enumerate(walked.keys)
+    ]
+    reason = None if walked.closed else REASONS[walked.stopped or ""]
+    return StateGraph(
+        kernel, scope, limits, names, pages_of(system), tuple(nodes), tuple(maker.edges), reason, maker.beyond
+    )
+
+
+@dataclass
+class _Maker:
+    system: System
+    edges: list[Edge] = field(default_factory=list)
+    beyond: int = 0
+
+    def __post_init__(self) -> None:
+        self.machine = Machine(self.system)
+        self.state = self.machine.new()
+        self.sometimes = {claim.name for claim in self.system.claims if claim.sometimes}
+
+    def _split(self, hits: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those that fail, and those that happen."""
+        sometimes = self.sometimes
+        return tuple(n for n in hits if n not in sometimes), tuple(n for n in hits if n in sometimes)
+
+    def visit(self, step: Transition) -> None:
+        """Note a transition."""
+        if step.to is None:
+            self.beyond += 1
+            return
+        call, result = self.system.calls[step.call], step.result
+        if result == OOPS:
+            shown: int | str = STOPPED
+        elif threads.is_threaded(self.system):
+            shown = ERRNO.get(-result, result)
+        else:
+            shown = self.system.result_text(call, result)
+        self.edges.append(Edge(step.state, step.to, str(call), shown, *self._split(step.hits)))
+
+    def node(self, number: int, key: tuple[int, ...], depth: int, hits: Sequence[str], followed: bool) -> Node:
+        """A state, by its key."""
+        state, pages = self.state, pages_of(self.system)
+        self.machine.load(state, key)
+        drawn, tasks = picture(vmas_of(state), pages), ""
+        if threads.is_threaded(self.system):
+            for process in processes_in(state, pages)[1:]:
+                drawn += f"  {process.name}: {picture(process.vmas, pages)}"
+            tasks = ", ".join(
+                f"t{thread} at @{NAMES_OF_POINTS[state.task[thread].at]}"
+                for thread in range(1, self.system.program.constants["NR_THREADS"] + 1)
+                if state.task[thread].at in NAMES_OF_POINTS
+            )
+        fails, happens = self._split(hits)
+        shown = vmas_of(state), pages_in(state, pages), tasks
+        return Node(number, depth, drawn, *shown, fails, happens, bool(state.bug), followed)
+
+
+# ---- data ----------------------------------------------------------------------------------------
+
+
+def graph_data(graph: StateGraph) -> dict[str, Any]:
+    """The graph as JSON has it."""
+    return {
+        "schema": SCHEMA,
+        "kernel": graph.kernel,
+        "scope": {**graph.scope.as_data(), "depth": graph.limits.depth, "max_states": graph.limits.max_states},
+        "properties": list(graph.properties),
+        "closed": graph.reason is None,
+        "reason": graph.reason,
+        "nodes": [
+            {
+                "id": node.number,
+                "depth": node.depth,
+                "picture": node.picture,
+                **state_data(node.vmas, node.pages),
+                **({"threads": node.tasks} if graph.scope.threads else {}),
+                "fails": list(node.fails),
+                "happens": list(node.happens),
+                "stopped": node.stopped,
+                "followed": node.followed,
+            }
+            for node in graph.nodes
+        ],
+        "edges": [
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "operation": edge.operation,
+                "result": edge.result,
+                "fails": list(edge.fails),
+                "happens": list(edge.happens),
+            }
+            for edge in graph.edges
+        ],
+    }
+
+
+# ---- GraphML -------------------------------------------------------------------------------------
+
+
+def networkx_graph(graph: StateGraph) -> Any:
+    """The graph as networkx has it: a directed graph with an edge for each call."""
+    import networkx  # noqa: PLC0415  (slow to import)
+
+    made = networkx.MultiDiGraph(
+        kernel=graph.kernel,
+        scope=str(graph.scope),
+        properties=" ".join(graph.properties),
+        closed=graph.reason is None,
+        reason=graph.reason or "",
+    )
+    for node in graph.nodes:
+        made.add_node(
+            f"s{node.number}",
+            depth=node.depth,
+            picture=node.picture,
+            threads=node.tasks,
+            fails=" ".join(node.fails),
+            happens=" ".join(node.happens),
+            stopped=node.stopped,
+            followed=node.followed,
+        )
+    for edge in graph.edges:
+        made.add_edge(
+            f"s{edge.source}",
+            f"s{edge.target}",
+            operation=edge.operation,
+            result=str(edge.result),
+            fails=" ".join(edge.fails),
+            happens=" ".join(edge.happens),
+        )
+    return made
+
+
+def graphml_text(graph: StateGraph) -> str:
+    """The graph as GraphML."""
+    import networkx  # noqa: PLC0415
+
+    head = "<?xml version='1.0' encoding='utf-8'?>\n"
+    return head + "\n".join(networkx.generate_graphml(networkx_graph(graph))) + "\n"
+
+
+# ---- DOT -----------------------------------------------------------------------------------------
+
+
+def dot_text(graph: StateGraph) -> str:
+    """The graph for Graphviz, a column a depth. Calls that lead from one state to the same are one edge."""
+    title = f"{graph.kernel}: {graph.scope}" + (f" ({graph.reason})" if graph.reason else "")
+    return "\n".join([f"digraph {_quoted(graph.kernel)} {{", *_dot_lines(graph, title), "}", ""])
+
+
+def _dot_lines(graph: StateGraph, title: str) -> Iterator[str]:
+    yield f"  graph [rankdir=LR, labelloc=t, label={_quoted(title)}, tooltip={_quoted(LEGEND)}];"
+    yield '  node [shape=box, fontname="monospace"];'
+    yield '  edge [fontname="monospace", fontsize=9];'
+    for node in graph.nodes:
+        marks = [f"fails {name}" for name in node.fails] + [f"happens: {name}" for name in node.happens]
+        marks += ["the kernel stops here"] if node.stopped else []
+        words = [node.picture, *([node.tasks] if node.tasks else []), *marks]
+        style = "rounded" if node.followed else "rounded,dashed"
+        colour = ", color=red, penwidth=3" if node.fails or node.stopped else ""
+        yield f'  s{node.number} [label={_quoted(*words)}, style="{style}"{colour}];'
+    for depth in range(max(node.depth for node in graph.nodes) + 1):
+        yield f"  {{ rank=same; {' '.join(f's{node.number};' for node in graph.nodes if node.depth == depth)} }}"
+    for (source, target), edges in graph.between().items():
+        words = [edge.text for edge in edges]
+        style = ", color=red, penwidth=2" if any(edge.fails for edge in edges) else ""
+        style += ", constraint=false" if graph.nodes[target].depth <= graph.nodes[source].depth else ""
+        yield f"  s{source} -> s{target} [label={_quoted(*words)}{style}];"
+
+
+def _quoted(*lines: str) -> str:
+    """A string of DOT, of these lines."""
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines)
+    text = "\\n".join(escaped)
+    return f'"{text}"'

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What jobs came to: text, JUnit, SARIF, annotations, one HTML page.
+
+Read text.py first, then page.py.
+May import the rooms of counterexamples before: replay to reports and reproducer.
+"""

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Traces on the running kernel or an image, and how a model is held against it.
+
+Read live.py first (one trace), then conform.py (every sequence).
+May import counterexamples/replay and pictures.
+"""

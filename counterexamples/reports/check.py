@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a check found, as text and as data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vmacheck.checker.kernels.processes import has_processes
+from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.threads import is_threaded
+from vmacheck.checker.program.system import OOPS, System
+from vmacheck.checker.search.outcome import Limits, Search
+from vmacheck.checker.search.verdict import Checked, Result, never_happened
+from vmacheck.counterexamples.pictures.film import Strip, strips_svg
+from vmacheck.counterexamples.pictures.films import film, pages_line, process_film, thread_film
+from vmacheck.counterexamples.pictures.text import LEGEND
+from vmacheck.counterexamples.pictures.words import SCHEMA, count, listing
+from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Step, Vma, pages_of, replay
+from vmacheck.counterexamples.replay.threads import ThreadStep, replay_threads
+from vmacheck.counterexamples.replay.two_processes import replay_processes
+from vmacheck.model.calls.operations import Call, TraceError, result_text
+from vmacheck.model.kernels import EVENTS
+
+CASE = "vma_merge case "
+MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "vacuous": "vacuous"}
+
+
+# ---- data ----------------------------------------------------------------------------------------
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    """A step as JSON has it."""
+    return {"operation": str(step.call), "result": step.result, **state_data(step.vmas, step.pages)}
+
+
+def steps_data(system: System, calls: Sequence[Any]) -> list[dict[str, Any]]:
+    """The calls, carried out, as JSON has them."""
+    if is_threaded(system):
+        return [thread_step_data(step) for step in replay_threads(system, calls)]
+    if has_processes(system):
+        return [thread_step_data(step) for step in replay_processes(system, calls)]
+    return [step_data(step) for step in replay(system, calls)]
+
+
+def state_data(vmas: Sequence[Vma], pages: Sequence[Page]) -> dict[str, Any]:
+    """A state as JSON has it."""
+    return {
+        "vmas": [{**asdict(vma), "flags": list(vma.flags)} for vma in vmas],
+        "pages": [asdict(page) for page in pages],
+    }
+
+
+def result_data(result: Result, scope: Scope, limits: Limits) -> dict[str, Any]:
+    """A result as JSON has it."""
+    data: dict[str, Any] = {
+        "kernel": result.system.name,
+        "property": result.claim.name,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "scope": {**scope.as_data(), "depth": limits.depth, "max_states": limits.max_states},
+        "closed": result.closed,
+        "states": result.states,
+        "transitions": result.transitions,
+        "depth": result.depth,
+        "seconds": round(result.seconds, 3),
+        "counterexample": None,
+    }
+    if result.calls is not None:
+        steps = steps_data(result.system, result.calls)
+        witness = {
+            "operations": [str(call) for call in result.calls],
+            "length": len(result.calls),
+            "shorter_programs_ruled_out": result.programs_ruled_out,
+            "steps": steps,
+        }
+        data["witness" if result.claim.sometimes else "counterexample"] = witness
+    return data
+
+
+def coverage_data(checked: Checked) -> dict[str, Any]:
+    """What happened in a search: results of each kind of call by name, and events."""
+    system, coverage = checked.system, checked.search.coverage
+    calls = {
+        system.kinds[kind]: {
+            "ok" if result == 0 else _errno(system.calls[0], result): count for result, count in sorted(counts.items())
+        }
+        for kind, counts in sorted(coverage.results.items())
+    }
+    search = checked.search
+    return {
+        "kernel": system.name,
+        "closed": search.closed,
+        "states": search.states,
+        "transitions": search.transitions,
+        "depth": search.depth,
+        "never": never_happened(system, coverage),
+        "calls": calls,
+        "events": {name: coverage.events[event] for name, event in EVENTS.items()},
+    }
+
+
+def _errno(call: Call, result: int) -> str:
+    return STOPPED if result == OOPS else str(result_text(call, result))
+
+
+def check_data(checks: Sequence[Checked], scope: Scope, limits: Limits) -> dict[str, Any]:
+    """The whole answer of `vmacheck check` as JSON has it."""
+    results = [result_data(result, scope, limits) for checked in checks for result in checked.results]
+    return {"schema": SCHEMA, "results": results, "coverage": [coverage_data(checked) for checked in checks]}
+
+
+def check_svg(checks: Sequence[Checked]) -> str:
+    """Every counterexample and witness, drawn. Raises TraceError if there is none, or one of threads."""
+    found: dict[str, Strip] = {}
+    for result in (result for checked in checks for result in checked.results if result.calls):
+        if is_threaded(result.system):
+            raise TraceError("--svg: there are no pictures of threads")
+        title = f"{result.claim.name} {'happens' if result.claim.sometimes else 'is violated'} on {result.system.name}"
+        steps = replay(result.system, result.calls or ())
+        found[title] = Strip(title, (("", steps),), pages_of(result.system))
+    if not found:
+        raise TraceError("--svg: there is no counterexample to draw")
+    return strips_svg("; ".join(found), list(found.values()))
+
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
+    """The whole answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went."""
+    results = [result for checked in checks for result in checked.results if result.calls is not None]
+    lines = [LEGEND, ""] if results else []
+    for film_lines, group in _same_film(results):
+        lines += [*counterexample_text(film_lines, group), ""]
+    if len(checks) > 1:
+        lines += [*table_text(checks), *_reasons(checks)]
+        return [*lines, "", f"scope: {scope}", *_searches(checks), *_never(checks)]
+    lines += [verdict_text(result) for result in checks[0].results]
+    return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0]), *_never(checks)]
+
+
+def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], list[Result]]]:
+    """The results grouped by what their counterexamples look like, with that; violations apart from witnesses."""
+    drawn: dict[tuple[str, tuple[Any, ...]], tuple[str, ...]] = {}
+    groups: dict[tuple[bool, tuple[str, ...]], list[Result]] = {}
+    for result in results:
+        assert result.calls is not None
+        program = (result.system.name, result.calls)
+        if program not in drawn:
+            drawn[program] = _drawn(result.system, result.calls)
+        groups.setdefault((result.claim.sometimes, drawn[program]), []).append(result)
+    yield from ((lines, group) for (_, lines), group in groups.items())
+
+
+def _drawn(system: System, calls: tuple[Any, ...]) -> tuple[str, ...]:
+    if is_threaded(system):
+        interleaved = thread_film(replay_threads(system, calls), pages_of(system))
+        return (*interleaved, "", f"     {'; '.join(map(str, calls))}")
+    if has_processes(system):
+        forked = process_film(replay_processes(system, calls), pages_of(system))
+        return (*forked, "", f"     {'; '.join(map(str, calls))}")
+    steps = replay(system, calls)
+    lines = film(steps, pages_of(system))
+    return (*lines, "", f"     {pages_line(steps[-1])}") if steps else tuple(lines)
+
+
+def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) -> list[str]:
+    """A counterexample to one claim or several, on one kernel or several: drawn, and what was ruled out before it."""
+    first = results[0]
+    names = list(dict.fromkeys(result.claim.name for result in results))
+    kernels = list(dict.fromkeys(result.system.name for result in results))
+    verb = "happens" if first.claim.sometimes else "is violated" if len(names) == 1 else "are violated"
+    head = f"{listing(names)} {verb} on {listing(kernels)} after {count(len(first.calls or ()), 'call')}"
+    return [head, "", *film_lines, f"     {ruled_out(results)}"]
+
+
+def ruled_out(results: Sequence[Result]) -> str:
+    """What was searched without a hit before a counterexample that the results share."""
+    programs, length = results[0].programs_ruled_out, len(results[0].calls or ())
+    states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
+    if programs is None:
+        least = results[0].any_size or 0
+        shorter = "no shorter program" if least == length else f"no program of fewer than {count(least, 'call')}"
+        return f"{shorter} does it, however many pages there are (states: {states})"
+    if not programs:
+        return "no program is shorter"
+    return f"none of the {programs:,} programs of up to {count(length - 1, 'call')} does it (states: {states})"
+
+
+def verdict_text(result: Result) -> str:
+    """One line: the claim, the verdict, and how far it reaches."""
+    head = f"{result.claim.name}: {MARKS[result.verdict]}"
+    if result.verdict == "violated":
+        return f"{head} by {count(len(result.calls or ()), 'call')}"
+    if result.verdict == "holds" and result.claim.sometimes:
+        return f"{head}, first after {count(len(result.calls or ()), 'call')}"
+    if result.verdict == "holds":
+        return f"{head} for programs of any length"
+    return f"{head} ({result.reason})"
+
+
+def table_text(checks: Sequence[Checked]) -> list[str]:
+    """Claims by kernels: the verdict, with the length of the shortest counterexample."""
+    rows = [["", *(checked.system.name for checked in checks)]]
+    for number, result in enumerate(checks[0].results):
+        rows.append([result.claim.name, *(checked.results[number].outcome for checked in checks)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _reasons(checks: Sequence[Checked]) -> list[str]:
+    """Why verdicts are vacuous or incomplete, with the claims that they are on."""
+    claims: dict[tuple[str, str, str], list[str]] = {}
+    for checked in checks:
+        for result in checked.results:
+            if result.reason is not None:
+                key = (result.system.name, result.verdict, result.reason)
+                claims.setdefault(key, []).append(result.claim.name)
+    texts = [
+        f"{verdict} on {kernel}: {listing(names)} ({reason})" for (kernel, verdict, reason), names in claims.items()
+    ]
+    return ["", *texts] if texts else []
+
+
+def _never(checks: Sequence[Checked]) -> list[str]:
+    """What the searches never saw, of what the scope has room for."""
+    lines = []
+    for checked in checks:
+        missing = never_happened(checked.system, checked.search.coverage)
+        if missing:
+            lines.append(f"never happened on {checked.system.name}: {', '.join(missing)}")
+    return lines
+
+
+def _searches(checks: Sequence[Checked]) -> list[str]:
+    """How far each search went."""
+    width = max(len(checked.system.name) for checked in checks)
+    lines = []
+    for checked in checks:
+        search = checked.search
+        lines.append(
+            f"{checked.system.name:{width}}  {search.states:,} states, {search.transitions:,} transitions,"
+            f" depth {search.depth}, {_end(search)}"
+        )
+    return lines
+
+
+def _end(search: Search) -> str:
+    if search.closed:
+        return "closed"
+    return f"cut by --{search.stopped}" if search.stopped else "ended when all was decided"
+
+
+def coverage_text(checked: Checked) -> list[str]:
+    """What happened how often."""
+    data = coverage_data(checked)
+    calls = [f"{name} {_counts(results)}" for name, results in data["calls"].items()]
+    cases = [f"{name.removeprefix(CASE)}: {n:,}" for name, n in data["events"].items() if name.startswith(CASE)]
+    others = {name: n for name, n in data["events"].items() if not name.startswith(CASE)}
+    return [f"calls: {'; '.join(calls)}", f"vma_merge cases: {', '.join(cases)}", f"also: {_counts(others)}"]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items())
+
+
+def thread_step_data(step: ThreadStep) -> dict[str, Any]:
+    """A step as JSON has it."""
+    return {
+        "operation": str(step.call),
+        "result": step.result,
+        "vmas": [
+            {"process": process.name, **asdict(vma), "flags": list(vma.flags)}
+            for process in step.processes
+            for vma in process.vmas
+        ],
+        "pages": [{"process": process.name, **asdict(page)} for process in step.processes for page in process.pages],
+        "threads": list(step.threads),
+    }

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No kernel: today's, passing over VM_LOCKED, too: what a comment of rmap 40 decides against.
+
+Replaces anon_vma_compatible.
+"""
+
+from vmacheck.model.common.lookup import mpol_equal
+from vmacheck.model.common.mm import VM_EXEC, VM_LOCKED, VM_READ, VM_WRITE
+from vmacheck.model.linux.mm import VM_STICKY
+
+
+def anon_vma_compatible(mm, a, b):
+    """Could b, which follows a, be made one vma with it, by mprotect and the like?"""
+    changeable = VM_READ | VM_WRITE | VM_EXEC | VM_STICKY | VM_LOCKED
+    return (
+        mm.vma[a].vm_end == mm.vma[b].vm_start
+        and mpol_equal(mm.vma[a].vm_policy, mm.vma[b].vm_policy)
+        and mm.vma[a].vm_file == mm.vma[b].vm_file
+        and ((mm.vma[a].vm_flags ^ mm.vma[b].vm_flags) & ~changeable) == 0
+        and mm.vma[b].vm_pgoff == mm.vma[a].vm_pgoff + (mm.vma[b].vm_start - mm.vma[a].vm_start)
+    )

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""mm/shmem.c of 6.12, as far as shared memory without a file goes: an object for each mmap (kernel-modern section 1).
+
+An object keeps the size that it was mapped with. It is named by vm_file, above the files that have names of their own;
+each vma that maps it has its size, in i_size.
+"""
+
+from vmacheck.model.common.mm import BUG, EFAULT
+from vmacheck.model.common.pages import linear_page_index
+from vmacheck.model.linux.mm import NR_NAMED_FILES, NR_SHMEM
+
+
+def last_vma(mm):
+    """The highest slot of a vma that may be in use."""
+    return mm.map_count
+
+
+def is_mapped_from(mm, file):
+    """Does a vma map the object?"""
+    for vma in range(1, last_vma(mm) + 1):
+        if mm.vma[vma].vm_file == file:
+            return True
+    return False
+
+
+def shmem_zero_setup(mm, vma, size):
+    """vma gets a new object of so many pages."""
+    for file in range(NR_NAMED_FILES + 1, NR_NAMED_FILES + NR_SHMEM + 1):
+        if not is_mapped_from(mm, file):
+            mm.vma[vma].vm_file = file
+            mm.vma[vma].i_size = size
+            return
+    BUG(mm)
+
+
+def shmem_fault(mm, vma, address):
+    """An access to shared memory, of which there is always a page, unless it lies behind the object: -EFAULT."""
+    if mm.vma[vma].vm_file > NR_NAMED_FILES and linear_page_index(mm, vma, address) >= mm.vma[vma].i_size:
+        return -EFAULT
+    return 0
+
+
+def name_objects(mm):
+    """Rename the objects in the order of the first vma that maps each."""
+    names = 0
+    for vma in range(1, last_vma(mm) + 1):
+        file = mm.vma[vma].vm_file
+        if file > NR_NAMED_FILES and file <= NR_NAMED_FILES + NR_SHMEM:
+            names = names + 1
+            for other in range(vma, last_vma(mm) + 1):
+                if mm.vma[other].vm_file == file:
+                    mm.vma[other].vm_file = NR_NAMED_FILES + NR_SHMEM + names
+    for vma in range(1, last_vma(mm) + 1):
+        if mm.vma[vma].vm_file > NR_NAMED_FILES + NR_SHMEM:
+            mm.vma[vma].vm_file = mm.vma[vma].vm_file - NR_SHMEM

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The seed, passing over madvise's hints as it passes over protection: what the comment on madvise decides against.
+
+Replaces with_protection_of of rmap40. Rules: kernel-2004 section 7, C16.
+"""
+
+from vmacheck.model.common.mm import VM_EXEC, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE
+
+
+def with_protection_of(mm, vma, near):
+    """The flags that vma would have if it were mprotected, and advised, as near is."""
+    changeable = VM_READ | VM_WRITE | VM_EXEC | VM_SEQ_READ | VM_RAND_READ
+    return (mm.vma[vma].vm_flags & ~changeable) | (mm.vma[near].vm_flags & changeable)

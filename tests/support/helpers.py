@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests share: systems built in one line, traces drawn, and the command line called in process."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vmacheck.checker.commands.main import main
+from vmacheck.checker.kernels import one_process, programs
+from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.program.system import System
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.verdict import Checked, Result, check
+from vmacheck.counterexamples.pictures.text import picture
+from vmacheck.counterexamples.replay.one_process import Step, replay
+from vmacheck.model.calls.traces import parse_trace
+
+MUTANTS = Path(__file__).parent / "mutants"
+KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
+
+
+def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scope: Any) -> System:
+    return one_process.build(kernel, Scope(pages=pages, **scope), properties)
+
+
+def checked(
+    kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any
+) -> Checked:
+    names = properties or tuple(programs.property_names())
+    return check(system(kernel, properties=names, **scope), names, limits or Limits(), run)
+
+
+def verdict(kernel: str, name: str, **scope: Any) -> Result:
+    return checked(kernel, name, **scope).results[0]
+
+
+def steps(kernel: str, trace: str, pages: int = 4, **more: Any) -> list[Step]:
+    calls = parse_trace(trace)
+    return replay(one_process.build(kernel, Scope(pages=pages, **more), calls=calls), calls)
+
+
+def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:
+    """The address space after the trace, followed by the last result if that is an error."""
+    last = steps(kernel, trace, pages, **more)[-1]
+    failed = f" {last.result}" if isinstance(last.result, str) else ""
+    return picture(last.vmas, pages) + failed
+
+
+def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
+    """Values to parametrize with: all but the first few are marked, and so left to a make target of their own."""
+    found = list(values)
+    sets = [
+        one if hasattr(one, "marks") else pytest.param(*(one if isinstance(one, tuple) else (one,))) for one in found
+    ]
+    return [*found[:first], *(pytest.param(*one.values, marks=[*one.marks, mark], id=one.id) for one in sets[first:])]
+
+
+def vmacheck(*words: str) -> tuple[int, str, str]:
+    """The exit code, standard output and standard error of a command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def vmacheck_json(*words: str) -> tuple[int, Any]:
+    code, out, _ = vmacheck(*words, "--format", "json")
+    return code, json.loads(out)
