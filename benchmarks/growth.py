@@ -31,7 +31,7 @@ def search(kernel: str, pages: int, properties: list[str]) -> None:
         built = time.perf_counter()
         explorer.run()
         seconds = time.perf_counter() - built
-        slots = explorer.table.rows * explorer.table.row_bytes / explorer.count
+        slots = explorer.table.rows * explorer.table.slots.row_bytes / explorer.count
     found = explorer.search
     print(
         f"{pages:5} {found.states:11,} {found.transitions:15,} {found.depth:5} {built - begin:7.2f} {seconds:9.2f}"

@@ -21,7 +21,7 @@ def main() -> None:
         begin = time.perf_counter()
         explorer.run()
         seconds = time.perf_counter() - begin
-        slots = explorer.table.rows * explorer.table.row_bytes
+        slots = explorer.table.rows * explorer.table.slots.row_bytes
     search = explorer.search
     result = judge(searched, searched.claims[0], search, seconds)
     print(result.verdict, *(searched.kinds[call.kind] + str(tuple(call[1:])) for call in result.calls or ()))

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from vmacheck.checker.kernels import one_process, processes, segments, threads, user_properties
+from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.names import UnknownName
 from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, ScopeError
+from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.layout import Broken, OutOfBounds
 from vmacheck.checker.program.link import LinkError
 from vmacheck.checker.search.outcome import Limits
@@ -134,8 +135,7 @@ def found_in(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
     scope, run = Scope.of(given), given["run"]
     if run not in RUNS:
         raise ScopeError(f"run is '{run}'; it can be {' or '.join(RUNS)}")
-    in_pages = segments.build if scope.segments is not None else one_process.build
-    build = processes.build if scope.processes > 1 else threads.build if scope.threads else in_pages
+    world = world_of(scope)
     limits = Limits(given["depth"], given["max_states"])
-    checked = check(build(kernel, scope, [word]), [user_properties.split(word)[1]], limits, run)
-    return Found(checked if scope.segments is None else segments.in_pages(checked, scope), scope)
+    checked = check(world.build(kernel, scope, [word]), [user_properties.split(word)[1]], limits, run)
+    return Found(world.judged(checked, scope), scope)

@@ -2,5 +2,5 @@
 """The Linux VM, as far as it decides which vmas merge and which share an anon_vma.
 
 Read common/mm.py (names), then linux_2_6/mmap.py (vma_merge and its eight cases) or linux/vma.py (the same of 6.12),
-then kernels.py (every kernel by name). DEPARTURES.md lists what was left out and what was changed. Imports nothing outside.
+then kernels.py (every kernel by name). DEPARTURES.md lists what was left out and what was changed.
 """

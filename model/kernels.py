@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernels by name: the files of the base tree, and the patches over it."""
+"""The kernels by name: two trees, each with the files of its base, its kernels, and the patches over it.
 
+A tree's record is all that tells it from the other: nothing elsewhere asks which tree a kernel is of, but what the
+record says.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
+from vmacheck.model.calls.operations import EVERY_OPERATION, OPERATIONS, Call, Operation, only_of_current_kernels
 from vmacheck.model.common import mm
+from vmacheck.model.states import linux, linux_2_6
 
 COMMON = tuple(f"common/{name}" for name in ("unistd", "mm", "lookup", "pages", "canonical"))
 LINUX_2_6_NAMES = (
@@ -51,24 +59,12 @@ LINUX_NAMES = (
 HERE = Path(__file__).parent
 
 
-class Tree(NamedTuple):
-    """A base: its files in linking order, and the folder of the patches to it."""
-
-    base: tuple[Path, ...]
-    patches: Path
-
-
-SEED = Tree(tuple(HERE / f"{name}.py" for name in LINUX_2_6_NAMES), HERE / "linux_2_6" / "patches")
-MODERN = Tree(tuple(HERE / f"{name}.py" for name in LINUX_NAMES), HERE / "linux" / "patches")
-
-
 class Kernel(NamedTuple):
-    """A tree: the patches over the base in order, what it is, and the goals that it cannot meet."""
+    """A kernel: the patches over the base of its tree in order, what it is, and the goals that it cannot meet."""
 
     patches: tuple[str, ...]
     what: str
     never: tuple[str, ...] = ()
-    tree: Tree = SEED
 
 
 class Patch(NamedTuple):
@@ -78,7 +74,7 @@ class Patch(NamedTuple):
     over: tuple[str, ...] = ()
 
 
-KERNELS = {
+KERNELS_2_6 = {
     "anonmm": Kernel(("anonmm",), "object-based rmap by process and address (rmap 11 to 37): no anon_vma at all"),
     "rmap39": Kernel((), "anon_vma rmap: every first write fault allocates an anon_vma"),
     "andrea-aa": Kernel(
@@ -93,7 +89,7 @@ KERNELS = {
     "further-afield": Kernel(("rmap40", "further-afield"), "rmap40, then any compatible vma's anon_vma, nearest first"),
     "linux-2.6.8": Kernel(("rmap40", "importer", "list-lock"), "the seed with the fixes of June 2004"),
 }
-PATCHES = {
+PATCHES_2_6 = {
     "importer": Patch("mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma"),
     "list-lock": Patch("a fault locks the list that its vma joins (only with --threads does it matter)"),
     "prev-first": Patch("find_mergeable_anon_vma asks the previous vma before the next", ("rmap40", "linux-2.6.8")),
@@ -102,31 +98,29 @@ PATCHES = {
     "extend-mremap": Patch("mremap works through touching vmas that are alike instead of refusing to span them"),
     "copy-vma-import": Patch(
         "mremap into a vma without an anon_vma gives it the source's",
-        tuple(name for name in KERNELS if name != "andrea-aa"),
+        tuple(name for name in KERNELS_2_6 if name != "andrea-aa"),
     ),
 }
 MERGE_FAULTED, MREMAP_MANY, GUARDS = "merge-faulted", "mremap-many", "guard-regions"
-MODERN_KERNELS = {
-    "linux-6.12": Kernel((), "what was faulted is not merged into what was not", tree=MODERN),
+CURRENT_KERNELS = {
+    "linux-6.12": Kernel((), "what was faulted is not merged into what was not"),
     "linux-6.16": Kernel(
         (GUARDS, MERGE_FAULTED),
         "what was faulted may be merged into what was not, in mremap unsafely",
-        tree=MODERN,
     ),
     "linux-6.18": Kernel(
         (GUARDS, MERGE_FAULTED, MREMAP_MANY, "mremap-dup-anon-vma"),
         "with the fix of January 2026, by which mremap brings the anon_vma along; mremap moves many vmas",
-        tree=MODERN,
     ),
 }
-MODERN_PATCHES = {
+CURRENT_PATCHES = {
     GUARDS: Patch("MADV_GUARD_INSTALL and MADV_GUARD_REMOVE (6.13, and for files 6.15)", ("linux-6.12",)),
     MERGE_FAULTED: Patch("what was faulted may be merged into what was not (6.16)", ("linux-6.12",)),
     MREMAP_MANY: Patch("mremap moves many vmas, and looks before it unmaps (6.17)", ("linux-6.12", "linux-6.16")),
     "mremap-dup-anon-vma": Patch("what mremap moves brings its anon_vma along (6.18.y)", ("linux-6.16",)),
     "sticky": Patch("merges neither mind nor forget VM_MAYBE_GUARD (7.0, and the running 6.18)", ("linux-6.18",)),
     **{
-        name: Patch(f"no kernel, to measure by: {what}", tuple(MODERN_KERNELS))
+        name: Patch(f"no kernel, to measure by: {what}", tuple(CURRENT_KERNELS))
         for name, what in {
             "share-never": "every first fault makes an anon_vma of its own",
             "share-all": "one anon_vma for the whole address space",
@@ -140,14 +134,82 @@ MODERN_PATCHES = {
 }
 
 
+def _nothing(_call: Call) -> None:
+    return None
+
+
+class Tree(NamedTuple):
+    """A tree of kernels, and everything in which it is not as the other.
+
+    word: its kernels, in words. base: its files in linking order; patches_at: the folder of its patches. states: the
+    module that says what a state consists of. operations: the calls that it knows, by their word; lacks(call): what a
+    call has that it does not know. worlds: what its states can be besides those of one process (checker/kernels).
+    properties: files of properties/ that are linked beside those of all kernels, and properties_over those that are
+    linked over them. has_max_map_count: can the limit on vmas be chosen? shows_flags: are its flags those that the
+    running kernel shows? waives_accounts: does a flag of a vma say that it is not accounted (VM_NORESERVE)?
+    """
+
+    word: str
+    base: tuple[Path, ...]
+    patches_at: Path
+    kernels: dict[str, Kernel]
+    patches: dict[str, Patch]
+    states: ModuleType
+    operations: Mapping[str, Operation]
+    worlds: tuple[str, ...]
+    lacks: Callable[[Call], str | None] = _nothing
+    properties: tuple[str, ...] = ()
+    properties_over: tuple[str, ...] = ()
+    has_max_map_count: bool = False
+    shows_flags: bool = False
+    waives_accounts: bool = False
+
+    def files(self, patches: tuple[str, ...]) -> list[Path]:
+        """The files of the base with patches over it, in linking order."""
+        return [*self.base, *map(self.patch_file, patches)]
+
+    def patch_file(self, patch: str) -> Path:
+        """The file of a patch."""
+        return self.patches_at / f"{patch.replace('-', '_')}.py"
+
+
+LINUX_2_6 = Tree(
+    word="2.6 kernels",
+    base=tuple(HERE / f"{name}.py" for name in LINUX_2_6_NAMES),
+    patches_at=HERE / "linux_2_6" / "patches",
+    kernels=KERNELS_2_6,
+    patches=PATCHES_2_6,
+    states=linux_2_6,
+    operations=OPERATIONS,
+    worlds=("segments", "threads"),
+    lacks=only_of_current_kernels,
+    has_max_map_count=True,
+)
+LINUX = Tree(
+    word="current kernels",
+    base=tuple(HERE / f"{name}.py" for name in LINUX_NAMES),
+    patches_at=HERE / "linux" / "patches",
+    kernels=CURRENT_KERNELS,
+    patches=CURRENT_PATCHES,
+    states=linux,
+    operations=EVERY_OPERATION,
+    worlds=("segments", "processes"),
+    properties=tuple(f"flat_linux/{name}" for name in ("pages", "memory", "ranges", "mremap", "reference")),
+    properties_over=("flat_linux/rules",),
+    shows_flags=True,
+    waives_accounts=True,
+)
+TREES = (LINUX_2_6, LINUX)
+
+
 def every_kernel() -> dict[str, Kernel]:
-    """All kernels: those of the seed, and today's."""
-    return {**KERNELS, **MODERN_KERNELS}
+    """All kernels by name: 2.6 kernels, then current ones."""
+    return {name: kernel for tree in TREES for name, kernel in tree.kernels.items()}
 
 
-def patches_to(kernel: str) -> dict[str, Patch]:
-    """The patches to the tree that a kernel is of."""
-    return MODERN_PATCHES if kernel in MODERN_KERNELS else PATCHES
+def tree_of(kernel: str) -> Tree:
+    """The tree that a kernel, which there is, is of."""
+    return next(tree for tree in TREES if kernel in tree.kernels)
 
 
 # patches that make decisions by how many pages there are, or lie between; in all others they are alike
@@ -188,8 +250,3 @@ GOALS = tuple(
         (8, 2, "mprotect", 2, 1),
     )
 )
-
-
-def files(patches: tuple[str, ...], tree: Tree = SEED) -> list[Path]:
-    """The files of a base tree with patches over it, in linking order."""
-    return [*tree.base, *(tree.patches / f"{patch.replace('-', '_')}.py" for patch in patches)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 
 class Property(NamedTuple):
-    """What is known of a property beside its code. kind: always, step or sometimes."""
+    """What is known of a property besides its code. kind: always, step or sometimes."""
 
     name: str
     kind: str
@@ -40,27 +40,28 @@ FILE_NAMES = (
     "rmap",
     "situations",
 )
-COST = HERE / "cost.py"
-THREADS = HERE / "threads.py"
-PROCESSES = HERE / "processes.py"
-FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)
-# for today's kernels: what their flat reference is made of, and what takes the place of functions of the same name
-MODERN = HERE / "flat_linux"
-MODERN_FILES = tuple(MODERN / f"{name}.py" for name in ("pages", "memory", "ranges", "mremap", "reference"))
-MODERN_OVER = (MODERN / "rules.py",)
-MODERN_PROCESSES = MODERN / "processes.py"
+COST_FILE = HERE / "cost.py"
+THREADS_FILE = HERE / "threads.py"
+PROCESSES_FILE = HERE / "processes.py"
+FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)  # linked with every kernel
+CURRENT_PROCESSES_FILE = HERE / "flat_linux" / "processes.py"
 REFERENCE = "pages_match_flat_reference"
 PROPERTIES: dict[str, Property] = {}
-PROCESS_PROPERTIES: dict[str, Property] = {}  # about what model/modern/processes.py adds to a state
-THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/threads.py adds to a state
+PROCESS_PROPERTIES: dict[str, Property] = {}  # about what model/worlds/fork_linux.py adds to a state
+THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/worlds/threads_2_6.py adds to a state
 
 Function = Callable[..., Any]
 
 
-def of_today(patches: Iterable[str]) -> tuple[list[Path], list[Path]]:
-    """The files of properties of today's kernels beside FILES, and those over them, for a kernel with these patches."""
-    of_patches = [MODERN / f"{patch.replace('-', '_')}.py" for patch in patches]
-    return list(MODERN_FILES), [*MODERN_OVER, *(path for path in of_patches if path.exists())]
+def file_of(name: str) -> Path:
+    """The file of properties with this name, in its folder."""
+    return HERE / f"{name}.py"
+
+
+def rules_of(patches: Iterable[str]) -> list[Path]:
+    """The files with what is to hold of kernels with these patches, in place of functions of the same name."""
+    found = (HERE / "flat_linux" / f"{patch.replace('-', '_')}.py" for patch in patches)
+    return [path for path in found if path.exists()]
 
 
 def _mark(function: Function, kind: str, premise: Function | None) -> Function:

@@ -1,210 +1,220 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The style that a reader relies on: what may import what, what the model is written in, and how long things are."""
+"""The house: which room may import which, what may be imported where, how long things are, and what is installed.
+
+Each test lists all faults that it finds.
+"""
 
 import ast
-import inspect
+import graphlib
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from vmacheck.checker.compiled import loops
-from vmacheck.checker.kernels import programs
-from vmacheck.checker.program import subset
-from vmacheck.checker.program.link import LinkError, link
-from vmacheck.model.kernels import KERNELS, PATCHES, files
-from vmacheck.model.states import linux_2_6 as state
-from vmacheck.properties import FILES
-
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("model", "properties", "checker", "counterexamples", "tests")
-SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
-# the command line, and the file that puts the pieces together, may import everything
+INSTALLED = ("model", "properties", "checker", "counterexamples")
+SOURCES = [
+    path for folder in (*INSTALLED, "vmacheck", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
+]
+LONGEST_FILE, LONGEST_FUNCTION, MOST_FILES = 500, 60, 16
+
+MODEL = ("model",)
+RULES = ("model", "properties")
+MACHINES = ("checker/files", "checker/program", "checker/compiled", "checker/symbolic", "checker/search")
+KERNELS = (*RULES, *MACHINES, "checker/kernels")
+JOBS = (*KERNELS, "checker/proofs", "checker/claims", "checker/jobs")
+REPLAY = (*JOBS, "counterexamples/replay")
+PICTURES = (*REPLAY, "counterexamples/pictures")
+REAL = (*PICTURES, "counterexamples/real_kernels", "counterexamples/minimal")
+REPORTS = (*REAL, "counterexamples/reports", "counterexamples/reproducer")
+EVERYTHING = (*INSTALLED, "vmacheck")
+# what each room, or file, may import besides itself; those that are not named here may import nothing
 MAY_IMPORT = {
-    "model": {"model"},
-    "properties": {"model", "properties"},
-    "checker": {"checker"},
-    "counterexamples": {"model", "properties", "checker", "counterexamples"},
+    "model/common": (),
+    "model/linux_2_6": ("model/common",),
+    "model/linux": ("model/common", "model/linux_2_6"),
+    "model/worlds": ("model/common", "model/linux_2_6", "model/linux"),
+    "model/calls": ("model/common", "model/linux_2_6", "model/linux", "model/worlds"),
+    "model/states": ("model/common", "model/linux_2_6", "model/linux", "model/worlds", "model/calls"),
+    "model/kernels.py": MODEL,
+    "properties": MODEL,
+    "properties/flat_2_6": RULES,
+    "properties/flat_linux": RULES,
+    "checker/files": (),
+    "checker/program": ("checker/files",),
+    "checker/compiled": ("checker/files", "checker/program"),
+    "checker/symbolic": ("checker/files", "checker/program"),
+    "checker/search": MACHINES,
+    "checker/kernels": KERNELS,
+    "checker/proofs": KERNELS,
+    "checker/claims": KERNELS,
+    "checker/jobs": JOBS,
+    "counterexamples/replay": REPLAY,
+    "counterexamples/pictures": PICTURES,
+    "counterexamples/real_kernels": PICTURES,
+    "counterexamples/minimal": PICTURES,
+    "counterexamples/reports": REAL,
+    "counterexamples/reproducer": REAL,
+    "counterexamples/graphs": REPORTS,
+    "counterexamples/job_reports": (*REPORTS, "counterexamples/graphs"),
+    "counterexamples/gallery": ("counterexamples", *JOBS),
+    "checker": EVERYTHING,  # testing.py, strategies.py and plugin.py
+    "checker/commands": EVERYTHING,
+    "vmacheck": EVERYTHING,
+    "benchmarks": EVERYTHING,
+    "tests": (*EVERYTHING, "benchmarks"),
 }
-JOINTS = {
-    "checker/main.py",
-    "checker/options.py",
-    "checker/coverage_command.py",
-    "checker/graph_command.py",
+# the top floor: imported by its like alone
+FACES = ("checker/commands", "checker/testing.py", "checker/strategies.py", "checker/plugin.py", "vmacheck")
+TOP = (
+    "checker/commands",
     "checker/testing.py",
     "checker/strategies.py",
-    "checker/vm.py",
-    "checker/scope.py",
-    "checker/segments.py",
-    "checker/threads.py",
-    "checker/processes.py",
-    "checker/real.py",
-    "checker/compare.py",
-    "checker/claims.py",
-    "checker/claims_command.py",
-    "checker/today_claims.py",
-    "checker/seed_claims.py",
-    "checker/seed_programs.py",
-    "checker/growth.py",
-    "checker/anystate.py",
-    "checker/kinds.py",
-    "checker/rows.py",
-    "checker/anysize.py",
-    "checker/bounded.py",
-    "checker/least.py",
-    "checker/oracle.py",
-    "checker/confirm.py",
-    "checker/induction.py",
-    "checker/prove.py",
-    "checker/equivalence.py",
-    "checker/generalise.py",
-    "checker/proving.py",
-    "checker/own.py",
-    "checker/jobs.py",
-    "checker/inputs.py",
-    "checker/ci_command.py",
-}
-PROPERTY_TESTS = ("codegen", "modern_search", "rounds", "solver", "strategies", "symbolic", "traces")
-ONLY_IN = {
-    "llvmlite": {"checker/native.py"},
-    "networkx": {"checker/growth.py", "counterexamples/graph.py", "tests/test_graph.py"},
-    "hypothesis": {
-        "checker/strategies.py",
-        "counterexamples/longer.py",
-        *(f"tests/test_{name}.py" for name in PROPERTY_TESTS),
-    },
-    "z3": {"checker/solver.py", "tests/test_solver.py"},
-    "numpy": {
-        f"checker/{name}.py" for name in ("cluster", "compiled", "crew", "memory", "product", "restart", "rounds")
-    },
-    "ray": {"checker/cluster.py", "tests/test_ray.py"},
-    "rich": {"counterexamples/terminal.py"},
-}
-
-
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            yield (node.module or "").split(".")[0]
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_file(path):
-    name = str(path.relative_to(ROOT))
-    text = path.read_text()
-    assert text.startswith("# SPDX-License-Identifier: GPL-2.0-only\n")
-    assert text.count("\n") <= 500, "too long a file"
-    folder = name.split("/", maxsplit=1)[0]
-    if folder in MAY_IMPORT and name not in JOINTS:
-        assert not set(imports(path)) & set(FOLDERS) - MAY_IMPORT[folder], "imports against the direction"
-    for package, homes in ONLY_IN.items():
-        assert package not in imports(path) or name in homes
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno <= 60, f"{node.name} is too long"
-
-
-def test_every_function_of_every_kernel_keeps_to_the_subset():
-    bounds = state.bounds(4, (), 65536, 3).constants()
-    for kernel in KERNELS.values():
-        link(files(kernel.patches), bounds).check_all()
-    for name, patch in PATCHES.items():
-        for base in patch.over or KERNELS:
-            link(files((*KERNELS[base].patches, name)), bounds).check_all()
-
-
-def test_a_fault_names_line_and_reason(tmp_path):
-    path = tmp_path / "model.py"
-    path.write_text("def step(mm, call):\n    x = 1\n    x = {}\n    return x\n")
-    with pytest.raises(LinkError, match=r"model.py:3: step: not allowed: dictionaries"):
-        link([path], {}).check_all()
-
-
-FAULTS = [
-    ("x = [1]", "not allowed: lists"),
-    ("x = (1, 2)", "not allowed: tuples"),
-    ("x = {1}", "not allowed: sets"),
-    ("x = 1.5", "not allowed: floats"),
-    ("x = f'{a}'", "not allowed: strings"),
-    ("x = lambda: 1", "not allowed: lambdas"),
-    ("x = a % 2", "not allowed: division"),
-    ("x = a // 2", "not allowed: division"),
-    ("x = a ** 2", "not allowed: powers"),
-    ("x = a is 1", "not allowed: 'is' (compare with ==)"),
-    ("x = a in 1", "not allowed: 'in'"),
-    ("x = y = 1", "only one target can be assigned to"),
-    ("x: int = 1", "not allowed: AnnAssign"),
-    ("x = (y := 1)", "not allowed: assignments inside expressions"),
-    ("global z", "not allowed: global variables"),
-    ("raise a", "not allowed: exceptions"),
-    ("assert a", "not allowed: assertions (call BUG)"),
-    ("del a", "not allowed: deletions"),
-    ("with a: pass", "not allowed: with statements"),
-    ("a + 1", "an expression that does nothing"),
-    ("def g(): pass", "not allowed: functions inside functions"),
-    ("class C: pass", "not allowed: classes"),
-    ("for i in a: pass", "only 'for name in range(...)' is allowed"),
-    ("for i in range(2): pass\n    else: pass", "only 'for name in range(...)' is allowed"),
-    ("for i in range(0, 9, 2): pass", "range takes one or two numbers, or three, of which the last is 1 or -1"),
-    ("while a: pass\n    else: pass", "'else' of a loop is not allowed"),
-    ("x = a[0]", "only the arrays of a state can be indexed, one slot at a time"),
-    ("x = mm.vma[0:1]", "only the arrays of a state can be indexed, one slot at a time"),
-    ("x = mm.f()", "only functions of the model can be called"),
-    ("x = print(a)", "unknown name 'print'"),
-    ("x = other(a, a)", "other takes 1 arguments, not 2"),
-    ("x = other(b=a)", "other is called with more than plain arguments"),
-    ("x = LIMIT(a)", "LIMIT is a constant and cannot be called"),
-    ("LIMIT = 3", "'LIMIT' is a global name and cannot be a local one"),
-    ("x = nothing(a)", "nothing returns nothing"),
-    ("if a: x = 1\n    y = x", "'x' may have no value here"),
-    ("while a: x = 1\n    y = x", "'x' may have no value here"),
-    ("for i in range(a): x = 1\n    y = i", "'i' may have no value here"),
-    ("x += 1", "'x' may have no value here"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("line", "why"), FAULTS, ids=[line for line, _ in FAULTS])
-def test_subset_refuses(line, why):
-    assert (True, why) in [(number > 1 or "global" in reason, reason) for number, reason in faults_of(line)]
-
-
-def faults_of(line):
-    other, nothing = (ast.parse(f"def f(x):\n    {text}").body[0] for text in ("return x", "pass"))
-    known = {"LIMIT": None, "other": other, "nothing": nothing}
-    return subset.faults(ast.parse(f"def f(mm, a):\n    {line}\n").body[0], known)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "x = 1 if a else 2",
-        "x = mm.vma[a].f",
-        "mm.vma[a] = mm.vma[a + 1]",
-        "mm.n += 1",
-        "x = (a << 3 | ~a) ^ -a",
-        "x = not a and a <= 2 < 3",
-        "for i in range(3, 0, -1): continue",
-        "while a: break",
-        "other(a)",
-        "nothing(a)",
-        "if a: x = 1\n    else: return\n    y = x",
-        "if a: return",
-    ],
+    "checker/plugin.py",
+    "vmacheck",
+    "tests",
+    "benchmarks",
 )
-def test_subset_allows(line):
-    assert faults_of(line) == []
+ONLY_IN = {
+    "llvmlite": ("checker/compiled/native.py",),
+    "networkx": ("checker/claims/growth.py", "counterexamples/graphs/graph.py", "tests"),
+    "hypothesis": ("checker/strategies.py", "counterexamples/real_kernels/random_sequences.py", "tests"),
+    "z3": ("checker/symbolic/solver.py", "tests/symbolic/test_solver.py"),
+    "numpy": ("checker/compiled/module.py", "checker/search"),
+    "ray": ("checker/search/cluster.py", "tests/search/test_ray.py"),
+    "rich": ("checker/commands/progress.py", "counterexamples/pictures/terminal.py"),
+    "jinja2": ("counterexamples/job_reports/page.py",),
+    "shtab": ("checker/commands/completion.py",),
+}
 
 
-def test_the_search_loop_counts_the_arguments_that_it_is_called_with():
-    assert all(inspect.signature(getattr(loops, name)).parameters for name in loops.ENTRIES)
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
-def test_properties_know_their_files():
-    marked = {path for path in FILES if "@always" in path.read_text() or "@step" in path.read_text()}
-    helpers = {
-        ROOT / "properties" / f"{name}.py"
-        for name in ("neighbours", "pages", "flat_range", "flat_mremap", "seed", "today")
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere in it; of `from package import module`, the module, too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def place_of(module: str) -> str | None:
+    """The file, as its path, that an imported module of ours is; None of others, and of names in modules."""
+    words = module.split(".")
+    if words[0] == "vmacheck" and len(words) > 1 and words[1] in INSTALLED:
+        words = words[1:]
+    elif words[0] not in ("vmacheck", "tests", "benchmarks"):
+        return None
+    path = Path(*words)
+    for one in (path.with_suffix(".py"), path / "__init__.py"):
+        if (ROOT / one).is_file():
+            return one.as_posix()
+    return None
+
+
+def is_in(file: str, place: str) -> bool:
+    return file == place or file.startswith(f"{place}/")
+
+
+def room_of(file: str) -> str:
+    """The innermost place that MAY_IMPORT names."""
+    return max((place for place in MAY_IMPORT if is_in(file, place)), key=len, default="")
+
+
+def faults_of_direction(file: str, places: set[str]) -> Iterator[str]:
+    """What a file imports, and may not."""
+    room = room_of(file)
+    for place in sorted(places):
+        other = room_of(place)
+        is_package = place.endswith("/__init__.py")
+        allowed = MAY_IMPORT.get(room, ())
+        if other != room and not any(is_in(place, one) for one in allowed):
+            if not (is_package and file.startswith(place.removesuffix("__init__.py"))):
+                yield f"{file} imports {place}"
+        if any(is_in(place, face) for face in FACES) and not any(is_in(file, top) for top in TOP):
+            yield f"{file} imports {place}, which is the top floor"
+
+
+def imports_of_ours() -> dict[str, set[str]]:
+    return {
+        name_of(path): {place for module in imported(path) if (place := place_of(module))} - {name_of(path)}
+        for path in SOURCES
     }
-    assert marked | helpers == set(FILES)
-    assert len(programs.property_names()) == 15
+
+
+def test_directions():
+    ours = imports_of_ours()
+    faults = [fault for file, places in ours.items() for fault in faults_of_direction(file, places)]
+    assert not faults, "\n".join(faults)
+
+
+def test_a_wrong_direction_is_noticed():
+    below, above = "checker/program/link.py", "checker/search/rounds.py"
+    assert list(faults_of_direction(below, {above})) == [f"{below} imports {above}"]
+    assert list(faults_of_direction(above, {below})) == []
+    for file in ("model/common/mm.py", "properties/rmap.py", "checker/files/written.py", "checker/search/graph.py"):
+        assert list(faults_of_direction(file, {"checker/kernels/scope.py"}))
+    assert len(list(faults_of_direction("counterexamples/reports/check.py", {"checker/commands/check.py"}))) == 2
+
+
+def test_no_circle():
+    ours = {
+        file: {place for place in places if not place.endswith("__init__.py")}
+        for file, places in imports_of_ours().items()
+    }
+    graphlib.TopologicalSorter(ours).prepare()
+
+
+def test_packages_are_imported_in_one_place():
+    faults = [
+        f"{file} imports {package}"
+        for file, path in ((name_of(path), path) for path in SOURCES)
+        for package in {module.split(".")[0] for module in imported(path)} & set(ONLY_IN)
+        if not any(is_in(file, home) for home in ONLY_IN[package])
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_sizes_and_licence():
+    faults = []
+    for path in SOURCES:
+        file, text = name_of(path), path.read_text(encoding="utf-8")
+        if not text.startswith("# SPDX-License-Identifier: GPL-2.0-only\n"):
+            faults.append(f"{file} has no licence line")
+        if text.count("\n") > LONGEST_FILE:
+            faults.append(f"{file} has more than {LONGEST_FILE} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno > LONGEST_FUNCTION:
+                faults.append(f"{file}:{node.lineno}: {node.name} has more than {LONGEST_FUNCTION} lines")
+    assert not faults, "\n".join(faults)
+
+
+def rooms() -> list[Path]:
+    folders = {path.parent for path in SOURCES if name_of(path).split("/")[0] in INSTALLED}
+    return sorted(folders)
+
+
+def test_every_room_says_what_it_is_for():
+    faults = []
+    for room in rooms():
+        path = room / "__init__.py"
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        if doc is None:
+            faults.append(f"{name_of(room)} has no docstring")
+        elif room.name != "patches" and name_of(room) != "properties" and "Read " not in doc:
+            faults.append(f"{name_of(room)}/__init__.py does not say what to read first")
+    assert not faults, "\n".join(faults)
+
+
+def test_rooms_are_small():
+    many = {name_of(room): len(list(room.glob("*.py"))) - 1 for room in rooms()}
+    assert not {room: number for room, number in many.items() if number > MOST_FILES and room != "checker/commands"}
+
+
+def test_every_room_is_installed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {"vmacheck", "vmacheck.docs", *(f"vmacheck.{name_of(room).replace('/', '.')}" for room in rooms())}
+    assert set(project["tool"]["setuptools"]["packages"]) == wanted

@@ -61,7 +61,7 @@ def _ends(vmas: int) -> tuple[tuple[str, int], ...]:
     return tuple((kernel, vmas) for kernel in (*TODAY, NEVER))
 
 
-TODAY_CLAIMS = (
+CURRENT_CLAIMS = (
     Claim(
         "C1-today",
         "anon_vma rmap will always necessarily be more restrictive about vma merging than before",

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from vmacheck.checker.kernels import one_process, processes, threads
+from vmacheck.checker.kernels import one_process, threads
 from vmacheck.checker.kernels.compare import BY, Graphs, compare_kernels
-from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.names import tree_of
 from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, Scope, in_order
+from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.link import AST_LOCK
 from vmacheck.checker.program.system import System
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import check
 from vmacheck.model.calls import interleaving
-from vmacheck.model.calls.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call, only_of_today, result_text
+from vmacheck.model.calls.operations import EVERY_OPERATION, NAMES, PROTECTIONS, Call, result_text
 from vmacheck.model.calls.traces import parse_trace
 from vmacheck.model.common.mm import EINVAL
 from vmacheck.model.common.unistd import NR_exit, NR_fork
@@ -134,11 +135,7 @@ def scope(
 def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
     """The kernel as what the scope asks for."""
     with AST_LOCK:
-        if scope.processes > 1:
-            return processes.build(kernel, scope, properties)
-        return (
-            threads.build(kernel, scope, properties) if scope.threads else one_process.build(kernel, scope, properties)
-        )
+        return world_of(scope).build(kernel, scope, properties)
 
 
 def without_a_witness(wants: bool, closed: bool) -> str:
@@ -288,7 +285,7 @@ def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happen
 def _machine(kernel: str, pages: int) -> Machine:
     """A kernel to step through any calls, up to LONGEST_PROGRAM of them."""
     known = [Call(nr, 0) for nr in NAMES if nr not in (NR_fork, NR_exit)]
-    every_kind = [call for call in known if is_modern(kernel) or only_of_today(call) is None]
+    every_kind = [call for call in known if tree_of(kernel).lacks(call) is None]
     with AST_LOCK:
         system = one_process.build(kernel, Scope(pages=pages), calls=every_kind)
     return Machine(one_process.without_renaming(system, every_kind * LONGEST_PROGRAM))

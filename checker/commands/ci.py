@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.options import outputs_of
+from vmacheck.checker.commands.options import add_command, outputs_of
 from vmacheck.checker.commands.progress import ProgressLine
 from vmacheck.checker.files.written import check_outputs, write_at_once
 from vmacheck.checker.jobs.job_file import DEFAULT_FILE, Job, JobError, read_jobs
@@ -29,6 +29,8 @@ ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
 def ci_command(options: argparse.Namespace) -> int:
     """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if that is only that something is not decided."""
     files, folders = outputs_of(options)
+    if options.file == DEFAULT_FILE and not Path(DEFAULT_FILE).exists():
+        raise JobError(f"there is no {DEFAULT_FILE} here; vmacheck init writes one, and vmacheck ci FILE reads another")
     if options.update and (files or folders or options.github):
         given = [*files, *folders, *(["--github"] if options.github else [])]
         raise JobError(f"--update writes the job file, and no reports: leave out {' and '.join(given)}")
@@ -102,14 +104,21 @@ WRITERS: dict[str, Callable[[Sequence[Report]], str]] = {
 }
 
 
-def add_ci(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the command line."""
-    one = commands.add_parser("ci", help="the jobs of vmacheck.toml, held against what is expected of them")
+    one = add_command(
+        commands,
+        "ci",
+        "the jobs of vmacheck.toml, held against what is expected of them",
+        "Carry out the jobs of a file, and say of each verdict whether it is the one that is expected.",
+        "vmacheck ci --junit vmacheck.xml --html vmacheck.html",
+    )
     add = one.add_argument
     add("file", nargs="?", default=DEFAULT_FILE, metavar="FILE", help=f"the job file (default {DEFAULT_FILE})")
     add("--job", action="append", default=[], metavar="NAME", help="only this job (may be repeated)")
     add("--update", action="store_true", help="write what was found into the job file, as what is expected")
     add("--no-cache", action="store_true", help="carry out jobs whose inputs did not change, too")
+    add = one.add_argument_group("reports").add_argument
     add("--json", metavar="FILE", help="also write everything as JSON")
     add("--junit", metavar="FILE", help="also write the verdicts as JUnit XML")
     add("--sarif", metavar="FILE", help="also write what is violated as SARIF, with the traces")

@@ -1,25 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck compare and vmacheck tradeoff: kernels side by side."""
+"""vmacheck compare: two kernels in lockstep."""
 
 import argparse
-import json
 import time
-from pathlib import Path
+from typing import Any
 
 from vmacheck.checker.commands.exits import HOLDS, INCOMPLETE, VIOLATED, fail
+from vmacheck.checker.commands.options import add_command, add_format, add_scope, emit, kernel_named
 from vmacheck.checker.commands.progress import ProgressLine
-from vmacheck.checker.files.written import write_at_once
-from vmacheck.checker.kernels.compare import Graphs, compare_kernels
-from vmacheck.checker.kernels.scope import (
-    Scope,
-)
+from vmacheck.checker.kernels.auto import AUTO
+from vmacheck.checker.kernels.compare import BY, Graphs, compare_kernels
+from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.counterexamples.reports.classes import classes_data, classes_of, classes_text
 from vmacheck.counterexamples.reports.compare import compare_data, compare_text
-from vmacheck.counterexamples.reports.tradeoff import tradeoff_data, tradeoff_svg, tradeoff_text, worst_of
-
-POLICIES = ("rmap39", "andrea-aa", "andrea", "andrea-rwx", "rmap40", "one-per-mm", "further-afield")
-TRADEOFF_KERNELS = ("anonmm", *(f"{policy}+importer" for policy in POLICIES))
 
 
 def compare_command(options: argparse.Namespace) -> int:
@@ -29,28 +23,30 @@ def compare_command(options: argparse.Namespace) -> int:
         fail("--classes and --by do not go together")
     if options.classes:
         found = classes_of(options.a, options.b, scope, limits, Graphs())
-        is_json = options.format == "json"
-        print(json.dumps(classes_data(found), indent=1) if is_json else "\n".join(classes_text(found)))
+        emit(options, lambda: classes_data(found), lambda: classes_text(found))
         return VIOLATED if found.found else HOLDS if found.closed else INCOMPLETE
     begin = time.perf_counter()
     with ProgressLine() as progress:
         compared = compare_kernels(options.a, options.b, options.by or "vmas", scope, limits, progress.of)
-    if options.format == "json":
-        print(json.dumps(compare_data(compared, scope, limits, time.perf_counter() - begin), indent=1))
-    else:
-        print("\n".join(compare_text(compared, scope)))
+    seconds = time.perf_counter() - begin
+    emit(options, lambda: compare_data(compared, scope, limits, seconds), lambda: compare_text(compared, scope))
     return {"equal": HOLDS, "incomplete": INCOMPLETE}.get(compared.found.verdict, VIOLATED)
 
 
-def tradeoff_command(options: argparse.Namespace) -> int:
-    """vmacheck tradeoff: the worst case of each kernel. 3 if one is not closed."""
-    scope, limits = Scope.of(vars(options)), Limits(options.depth, options.max_states)
-    graphs = Graphs()
-    worst = [worst_of(kernel, scope, limits, graphs) for kernel in options.kernel or TRADEOFF_KERNELS]
-    if options.svg is not None:
-        write_at_once(Path(options.svg), tradeoff_svg(worst, scope))
-    if options.format == "json":
-        print(json.dumps(tradeoff_data(worst, scope), indent=1))
-    else:
-        print("\n".join(tradeoff_text(worst, scope)))
-    return HOLDS if all(one.closed for one in worst) else INCOMPLETE
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    one = add_command(
+        commands,
+        "compare",
+        "can one kernel be worse than another? both in lockstep",
+        "Carry out every program of a scope on two kernels in lockstep, and show the shortest after which one is worse"
+        " than the other, in each direction.",
+        "vmacheck compare linux-6.12 linux-6.18 --by vmas --pages 3",
+    )
+    one.add_argument("a", nargs="?", default=AUTO, type=kernel_named, metavar="KERNEL_A", help="default: auto")
+    one.add_argument("b", type=kernel_named, metavar="KERNEL_B")
+    one.add_argument("--by", choices=list(BY), help="what to compare (default vmas)")
+    one.add_argument("--classes", action="store_true", help="of current kernels: where they merge differently")
+    add_scope(one)
+    add_format(one)
+    one.set_defaults(command=compare_command)

@@ -1,22 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a command ends: exit codes, errors in one line, and which errors are about the input."""
+"""How a command ends: exit codes, and errors in one line."""
 
 import argparse
 import sys
 from typing import NoReturn
-
-from vmacheck.checker.files.written import OutputError
-from vmacheck.checker.jobs.job_file import JobError
-from vmacheck.checker.kernels.names import UnknownName
-from vmacheck.checker.kernels.scope import (
-    ScopeError,
-)
-from vmacheck.checker.program.layout import Broken
-from vmacheck.checker.program.link import LinkError
-from vmacheck.checker.search.checkpoint import CheckpointError
-from vmacheck.checker.search.crew import ClusterError
-from vmacheck.counterexamples.real_kernels.live import KernelError
-from vmacheck.model.calls.operations import TraceError
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {
@@ -25,18 +12,6 @@ EXIT_CODES = {
     "vacuous": VACUOUS,
     **dict.fromkeys(("holds", "proved", "equal"), HOLDS),
 }
-INPUT_ERRORS = (
-    UnknownName,
-    LinkError,
-    ScopeError,
-    TraceError,
-    Broken,
-    CheckpointError,
-    ClusterError,
-    KernelError,
-    JobError,
-    OutputError,
-)
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.options import add_max_map_count, add_scope, add_threads
+from vmacheck.checker.commands.exits import HOLDS, INCOMPLETE
+from vmacheck.checker.commands.options import add_command, add_format, add_scope, add_threads, kernel_named
 from vmacheck.checker.commands.progress import ProgressLine
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.scope import Scope
@@ -16,7 +17,6 @@ from vmacheck.checker.search.outcome import Limits
 from vmacheck.counterexamples.graphs.drawing import graph_svg
 from vmacheck.counterexamples.graphs.graph import MOST_STATES, StateGraph, dot_text, graph_data, graph_of, graphml_text
 
-INCOMPLETE = 3
 FORMATS: dict[str, Callable[[StateGraph], str]] = {
     "dot": dot_text,
     "graphml": graphml_text,
@@ -39,18 +39,25 @@ def graph_command(options: argparse.Namespace) -> int:
     if graph.reason is not None:
         print(f"vmacheck: this is a part of the graph ({graph.reason})", file=sys.stderr)
         return INCOMPLETE
-    return 0
+    return HOLDS
 
 
-def add_graph(commands: Any) -> None:
+def add(commands: Any) -> None:
     """Add the command to the command line."""
-    one = commands.add_parser("graph", help="the state graph of a kernel, for Graphviz and other tools")
+    one = add_command(
+        commands,
+        "graph",
+        "the state graph of a kernel, for Graphviz and other tools",
+        "Write the states of a kernel in a scope, and what every call does in each, for other tools to draw.",
+        "vmacheck graph linux-6.18 --pages 2 --ops mmap,write --format svg -o graph.svg",
+    )
     add = one.add_argument
-    add("kernel", metavar="KERNEL", help="BASE[+PATCH...]")
+    add("kernel", type=kernel_named, metavar="KERNEL", help="BASE[+PATCH...]")
     add("-p", "--property", action="append", default=[], metavar="PROPERTY", help="mark where it fails")
     add_scope(one, f"refuse graphs of more than N states (default {MOST_STATES:,})")
     add_threads(one)
-    add_max_map_count(one)
-    add("--format", choices=list(FORMATS), default="dot", help="default dot; svg is for small graphs")
-    add("-o", "--output", metavar="FILE", help="where to write it (default: standard output)")
+    add_format(one, list(FORMATS), help="default dot; svg is for small graphs")
+    one.add_argument_group("more output").add_argument(
+        "-o", "--output", metavar="FILE", help="where to write it (default: standard output)"
+    )
     one.set_defaults(command=graph_command)

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What several commands have in common: the options that choose a scope."""
+"""What several commands have in common: options, kernels by name, and how an answer is printed."""
 
 import argparse
+import json
 import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from vmacheck.checker.kernels.auto import resolved, said_of
+from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.scope import (
     DEFAULT_OPERATIONS,
     DEFAULT_PAGES,
@@ -12,7 +19,10 @@ from vmacheck.checker.kernels.scope import (
 from vmacheck.checker.program.subset import LARGEST
 from vmacheck.checker.search.memory import bytes_in
 from vmacheck.checker.search.rounds import LEAST_MEMORY, MOST_WORKERS
+from vmacheck.counterexamples.pictures.terminal import show
 from vmacheck.model.common.mm import MAX_MAP_COUNT
+
+PAGES_HELP = f"pages in the address space (default {DEFAULT_PAGES})"
 
 
 def number(text: str) -> int:
@@ -51,35 +61,79 @@ def memory_of(text: str) -> int:
     return value
 
 
-def add_scope(command: argparse.ArgumentParser, max_states: str = "stop at N states") -> None:
-    """Add the options that choose a scope, and where a search stops."""
-    add = command.add_argument
-    add("--pages", type=number, metavar="N", help=f"pages in the address space (default {DEFAULT_PAGES})")
+def kernel_named(text: str) -> str:
+    """A kernel's name; of auto, the name of the model of the running kernel, which is said on standard error."""
+    try:
+        for line in said_of(text):
+            print(f"vmacheck: {line}", file=sys.stderr)
+        return resolved(text)
+    except KernelError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_command(commands: Any, name: str, what: str, sentence: str, example: str) -> argparse.ArgumentParser:
+    """A command of the command line: what it does in a few words, in a sentence, and with an example."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=what,
+        description=textwrap.fill(sentence, 79),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return command
+
+
+def add_format(command: argparse.ArgumentParser, choices: Sequence[str] = ("text", "json"), **more: Any) -> None:
+    """Add the option for text or JSON."""
+    add = command.add_argument_group("output").add_argument
+    add("--format", choices=choices, default=choices[0], **more)
+
+
+def add_calls(command: argparse.ArgumentParser, pages: int | None = None, of_pages: str = PAGES_HELP) -> Any:
+    """Add the options that choose the calls that are tried; gives the group that they are in."""
+    group = command.add_argument_group("scope")
+    add = group.add_argument
+    add("--pages", type=number, default=pages, metavar="N", help=of_pages)
     add("--prot", default=",".join(DEFAULT_PROTECTIONS), metavar="P,...", help="default R,RW")
     add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
     add("--noreserve", action="store_true", help="also mmap with NORESERVE")
-    add("--max-pgoff", type=number, metavar="K", help="follow offsets up to page K (mremap grows them)")
+    return group
+
+
+def add_scope(command: argparse.ArgumentParser, max_states: str = "stop at N states") -> None:
+    """Add the options that choose a scope, and where a search stops."""
+    group = add_calls(command)
+    group.add_argument("--max-pgoff", type=number, metavar="K", help="follow offsets up to page K (mremap grows them)")
+    add_max_map_count(group)
+    add = command.add_argument_group("limits").add_argument
     add("--depth", type=positive, metavar="D", help="stop at programs of D calls")
     add("--max-states", type=positive, metavar="N", help=max_states)
 
 
-def add_max_map_count(command: argparse.ArgumentParser) -> None:
+def add_max_map_count(command: Any) -> None:
     """Add the option for the kernel's limit on vmas."""
     command.add_argument("--max-map-count", type=number, default=MAX_MAP_COUNT, metavar="N", help="limit on vmas")
 
 
 def add_threads(command: argparse.ArgumentParser) -> None:
     """Add the options for faults in steps."""
-    add = command.add_argument
-    add("--threads", type=positive, metavar="T", help="faults in steps, in so many threads")
+    add = command.add_argument_group("threads, of 2.6 kernels").add_argument
+    add("--threads", type=positive, metavar="T", help="faults in steps, in up to T threads")
     add("--every-step", action="store_true", help="with --threads: also steps that nobody can tell apart")
 
 
 def add_processes(command: argparse.ArgumentParser) -> None:
     """Add the option for two processes."""
-    command.add_argument(
-        "--processes", type=positive, metavar="P", help="of today's kernels: 2, each of which can fork"
-    )
+    add = command.add_argument_group("processes, of current kernels").add_argument
+    add("--processes", type=positive, metavar="P", help="2, each of which can fork and exit")
+
+
+def emit(options: argparse.Namespace, data: Callable[[], Any], lines: Callable[[], Iterable[str]]) -> None:
+    """Print the answer of a command: as data if JSON was asked for, else as text."""
+    if options.format == "json":
+        print(json.dumps(data(), indent=1))
+    else:
+        show(lines())
 
 
 FILES = {"svg": "--svg", "output": "-o", "json": "--json", "junit": "--junit", "sarif": "--sarif", "html": "--html"}

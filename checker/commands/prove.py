@@ -1,138 +1,92 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands that ask Z3: prove and minimise."""
+"""vmacheck prove and vmacheck minimise: what Z3 is asked. with_z3.py asks it, and is imported only then."""
 
 import argparse
-import json
-import sys
-import time
-from collections.abc import Callable, Collection
 from typing import Any
 
-from vmacheck.checker.commands.progress import ProgressLine
-from vmacheck.checker.kernels import one_process
-from vmacheck.checker.kernels.names import UnknownName, check_is_claim, check_known, check_max_map_count, is_modern
-from vmacheck.checker.kernels.programs import check_bounds_are_not_named
-from vmacheck.checker.kernels.scope import Scope, ScopeError
-from vmacheck.checker.proofs import any_size
-from vmacheck.checker.proofs.any_size import Violation
-from vmacheck.checker.proofs.bounded import search
-from vmacheck.checker.proofs.equivalence import equivalent
-from vmacheck.checker.proofs.prove import prove
-from vmacheck.checker.proofs.trees import kind_of
-from vmacheck.counterexamples.minimal.minimise import minimise
-from vmacheck.counterexamples.reports.prove import (
-    depth_data,
-    depth_text,
-    depth_verdict,
-    equivalent_data,
-    equivalent_text,
-    minimised_data,
-    minimised_text,
-    proof_data,
-    proof_text,
+from vmacheck.checker.commands.exits import EXIT_CODES
+from vmacheck.checker.commands.options import (
+    add_calls,
+    add_command,
+    add_format,
+    add_max_map_count,
+    kernel_named,
+    number,
+    positive,
 )
-from vmacheck.model.calls.traces import parse_trace
+from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, Scope
 
-DEFAULT_VMAS = 3
-MAX_VMAS = 8
-
-
-def prove_with_z3(options: argparse.Namespace, scope: Scope) -> str:
-    """vmacheck prove: the verdict."""
-    milliseconds = 1000 * options.timeout
-    _check_names(options)
-    for kernel in options.names[: 2 if options.equivalent else 1]:
-        check_bounds_are_not_named(kernel)
-        check_max_map_count(kernel, options.max_map_count)
-    if options.equivalent and is_modern(options.names[0]) != is_modern(options.names[1]):
-        raise ScopeError(f"{options.names[0]} and {options.names[1]} have different states; they cannot be compared so")
-    if options.depth is not None:
-        return _depth(options, scope, milliseconds)
-    check_known(options.names[0], scope, ())
-    _check_followed("prove", scope, kind_of(options.names[0]).followed)
-    vmas = DEFAULT_VMAS if options.vmas is None else options.vmas
-    if not 0 <= vmas <= MAX_VMAS:
-        raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
-    bounds = (scope.operations, vmas, options.max_map_count, milliseconds)
-    with ProgressLine() as status:
-        if options.equivalent:
-            a, b, function = options.names
-            found = equivalent(a, b, function, *bounds, status.say)
-            _print(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
-            return found.verdict
-        kernel, name = options.names
-        check_is_claim(name)
-        proof = prove(kernel, name, *bounds, status.say)
-    _print(options, lambda: proof_data(proof, options.max_map_count), lambda: proof_text(proof, options.max_map_count))
-    return proof.verdict
+PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
 
 
-def _check_names(options: argparse.Namespace) -> None:
-    wanted = "KERNEL_A KERNEL_B FUNCTION" if options.equivalent else "KERNEL PROPERTY"
-    if len(options.names) != len(wanted.split()):
-        raise UnknownName(f"prove {'--equivalent ' if options.equivalent else ''}takes {wanted}")
-    if options.depth is not None and (options.equivalent or options.vmas is not None):
-        other = "--equivalent" if options.equivalent else "--vmas"
-        raise ScopeError(f"--depth is about programs, {other} about single calls; they do not go together")
-    if options.depth is None and (options.prot is not None or options.noreserve):
-        option = "--prot" if options.prot is not None else "--noreserve"
-        raise ScopeError(
-            f"{option} goes with --depth; without it, every protection is meant, with NORESERVE and without"
-        )
+def prove_command(options: argparse.Namespace) -> int:
+    """vmacheck prove: ask Z3."""
+    from vmacheck.checker.commands.with_z3 import prove_with_z3
+
+    kernels = 2 if options.equivalent else 1
+    options.names[:kernels] = map(kernel_named, options.names[:kernels])
+    return EXIT_CODES[prove_with_z3(options, Scope.of({**vars(options), "pages": PROVE_PAGES}))]
 
 
-def _check_followed(command: str, scope: Scope, followed: Collection[str]) -> None:
-    for operation in scope.operations:
-        if operation not in followed:
-            raise ScopeError(f"--ops: {command} does not follow {operation}; it follows {', '.join(followed)}")
+def minimise_command(options: argparse.Namespace) -> int:
+    """vmacheck minimise: the least program that shows a violation."""
+    from vmacheck.checker.commands.with_z3 import minimise_with_z3
+
+    if options.by is not None:
+        options.against = kernel_named(options.against)
+    return EXIT_CODES[minimise_with_z3(options, Scope.of(vars(options)))]
 
 
-def _depth(options: argparse.Namespace, scope: Scope, milliseconds: int) -> str:
-    kernel, name = options.names
-    check_is_claim(name)
-    _check_followed("prove --depth", scope, any_size.FOLLOWED)
-    one_process.build(kernel, scope, [name])
-    begin = time.perf_counter()
-    with ProgressLine() as status:
-        found = search(
-            kernel, name, scope, options.depth, milliseconds, lambda now: status.say(f"{sum(now.levels):,} rows")
-        )
-    seconds = time.perf_counter() - begin
-    _print(
-        options,
-        lambda: depth_data(kernel, name, scope, options.depth, found, seconds),
-        lambda: depth_text(kernel, name, scope, options.depth, found),
+def add(commands: Any) -> None:
+    """Add the commands to the command line."""
+    _add_prove(commands)
+    _add_minimise(commands)
+
+
+def _add_prove(commands: Any) -> None:
+    one = add_command(
+        commands,
+        "prove",
+        "Z3: a property, or that two functions are the same, for any size",
+        "Ask Z3 if a call can break a property from any state of up to V vmas in an address space of any size, or if a"
+        " function is the same in two kernels.",
+        "vmacheck prove linux-6.18 vmas_are_sorted_and_disjoint --vmas 2",
     )
-    return depth_verdict(found)
+    add = one.add_argument
+    add("names", nargs="*", metavar="NAME", help="KERNEL PROPERTY, or KERNEL_A KERNEL_B FUNCTION")
+    add("--equivalent", action="store_true", help="is FUNCTION the same in both kernels, wherever calls come to it?")
+    group = one.add_argument_group("scope")
+    add = group.add_argument
+    add("--vmas", type=number, metavar="V", help="from any state of up to V vmas (default 3)")
+    add("--depth", type=positive, metavar="D", help="instead: all programs of up to D calls")
+    add("--ops", default=",".join(DEFAULT_OPERATIONS), metavar="CALL,...", help="default mmap,munmap,mprotect,write")
+    add("--prot", metavar="P,...", help="with --depth: default R,RW (without, every protection is meant)")
+    add("--noreserve", action="store_true", help="with --depth: also mmap with NORESERVE")
+    add_max_map_count(group)
+    _add_timeout(one)
+    one.set_defaults(command=prove_command)
 
 
-def minimise_with_z3(options: argparse.Namespace, scope: Scope) -> str:
-    """vmacheck minimise: the verdict on whether the program is the least."""
-    calls = None
-    if options.trace is not None:
-        text = sys.stdin.read() if options.trace == "-" else options.trace
-        calls = parse_trace(text)
-        if not calls:
-            raise ScopeError("the trace has no operations")
-        check_known(options.kernel, scope, calls)
-    if options.by is None:
-        check_is_claim(options.against)
-        violation = Violation((options.kernel,), options.against, max_map_count=scope.max_map_count)
-        one_process.build(options.kernel, scope, [options.against])
-    else:
-        kernels = (options.kernel, options.against)
-        violation = Violation(kernels, worse=options.by, max_map_count=scope.max_map_count)
-        for kernel in kernels:
-            one_process.build(kernel, scope)
-    for kernel in violation.kernels:
-        check_bounds_are_not_named(kernel)
-    begin = time.perf_counter()
-    with ProgressLine() as status:
-        found = minimise(violation, calls, scope, 1000 * options.timeout, status.say)
-    seconds = time.perf_counter() - begin
-    _print(options, lambda: minimised_data(found, seconds), lambda: minimised_text(found))
-    return "proved" if found.complete else "incomplete"
+def _add_minimise(commands: Any) -> None:
+    one = add_command(
+        commands,
+        "minimise",
+        "the least program that shows a violation, and a proof that it is",
+        "Shrink a program that violates a property, search for a shorter one, and ask Z3 for a proof that there is none"
+        " in an address space of any size.",
+        "vmacheck minimise rmap40 adjacent_vmas_share_anon_vma",
+    )
+    add = one.add_argument
+    add("kernel", type=kernel_named, metavar="KERNEL")
+    add("against", metavar="PROPERTY", help="or, with --by, another kernel, than which the first is worse")
+    add("trace", nargs="?", metavar="TRACE", help="a program that shows it; - reads standard input (default: search)")
+    add("--by", choices=["vmas", "layout", "result"], help="what to compare two kernels by")
+    add_max_map_count(add_calls(one, DEFAULT_PAGES))
+    _add_timeout(one)
+    one.set_defaults(command=minimise_command, max_pgoff=None)
 
 
-def _print(options: argparse.Namespace, data: Callable[[], Any], text: Callable[[], list[str]]) -> None:
-    print(json.dumps(data(), indent=1) if options.format == "json" else "\n".join(text()))
+def _add_timeout(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("limits").add_argument
+    add("--timeout", type=positive, default=60, metavar="S", help="seconds for each question to Z3 (default 60)")
+    add_format(command)

@@ -2,32 +2,27 @@
 """vmacheck run: carry out a trace, every step drawn."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vmacheck.checker.commands.exits import HOLDS, fail
+from vmacheck.checker.commands.options import add_command, add_format, add_max_map_count, emit, kernel_named, positive
 from vmacheck.checker.files.written import write_at_once
-from vmacheck.checker.kernels import one_process, processes
-from vmacheck.checker.kernels.names import is_modern
-from vmacheck.checker.kernels.scope import (
-    MAX_PAGES,
-    Scope,
-)
+from vmacheck.checker.kernels.auto import AUTO
+from vmacheck.checker.kernels.names import tree_of
+from vmacheck.checker.kernels.scope import MAX_PAGES, PAGES, PROCESSES, THREADS, Scope
+from vmacheck.checker.kernels.world import WORLDS
 from vmacheck.counterexamples.pictures.film import film_svg
-from vmacheck.counterexamples.pictures.films import film, pages_line, process_film, thread_film
-from vmacheck.counterexamples.pictures.terminal import show
+from vmacheck.counterexamples.pictures.films import FILMS, pages_line
 from vmacheck.counterexamples.pictures.text import LEGEND
 from vmacheck.counterexamples.pictures.words import SCHEMA
-from vmacheck.counterexamples.replay.one_process import replay
+from vmacheck.counterexamples.replay.by_world import steps_of
 from vmacheck.counterexamples.replay.threads import replay_text
-from vmacheck.counterexamples.replay.two_processes import replay_processes
-from vmacheck.counterexamples.reports.check import step_data, thread_step_data
+from vmacheck.counterexamples.reports.check import DATA
 from vmacheck.counterexamples.reports.itf import itf_text
 from vmacheck.model.calls.interleaving import is_interleaving, is_of_processes, parse_interleaving
-from vmacheck.model.calls.operations import Call
 from vmacheck.model.calls.traces import parse_trace
 
 
@@ -35,67 +30,66 @@ def run_command(options: argparse.Namespace) -> int:
     """vmacheck run: carry out a trace and draw every step."""
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
-    text = sys.stdin.read() if options.trace == "-" else options.trace
-    if is_modern(options.kernel):
-        if is_of_processes(text):
-            return run_processes(options, parse_trace(text, processes=True))
-    elif is_interleaving(text):
-        return run_interleaving(options, parse_interleaving(text))
-    if options.every_step:
+    world, calls = calls_of(options.kernel, sys.stdin.read() if options.trace == "-" else options.trace)
+    if world != PAGES and options.svg is not None:
+        fail("--svg: there are no pictures of threads, nor of two processes")
+    if world != THREADS and options.every_step:
         fail("--every-step is for traces of threads")
-    calls = parse_trace(text) or fail("the trace has no operations")
-    needed = max(call.room for call in calls)
-    pages = options.pages or needed
+    if not calls:
+        fail("the trace has no operations")
+    needed = max(1, *(call.room for call in calls))
     if needed > MAX_PAGES:
         fail(f"the trace needs {needed} pages; there can be {MAX_PAGES}")
-    scope = Scope(pages=pages, max_map_count=options.max_map_count)
-    steps = replay(one_process.build(options.kernel, scope, calls=calls), calls)
-    if options.format == "itf":
-        print(itf_text(options.kernel, None, steps), end="")
-        return HOLDS
+    pages = options.pages or needed
+    if world == THREADS:
+        steps: list[Any] = replay_text(options.kernel, pages, calls, options.max_map_count, options.every_step)
+    else:
+        scope = Scope(pages=pages, max_map_count=options.max_map_count)
+        steps = steps_of(WORLDS[world].build(options.kernel, scope, calls=calls), calls)
     if options.svg is not None:
         title = f"{'; '.join(map(str, calls))} on {options.kernel}"
         write_at_once(Path(options.svg), film_svg(title, steps, pages))
-    if options.format == "json":
-        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [step_data(step) for step in steps]}
-        print(json.dumps(data, indent=1))
-        return HOLDS
-    show([*film(steps, pages), "", f"     {pages_line(steps[-1])}", "", LEGEND])
-    return HOLDS
-
-
-def run_processes(options: argparse.Namespace, calls: Sequence[Call]) -> int:
-    """vmacheck run, of two processes of today's kernels."""
-    if options.svg is not None or options.every_step:
-        fail("--svg and --every-step: of two processes there are no pictures, and no steps")
-    pages = options.pages or max(call.room for call in calls)
-    system = processes.build(options.kernel, Scope(pages=pages, max_map_count=options.max_map_count), calls=calls)
-    steps = replay_processes(system, calls)
     if options.format == "itf":
         print(itf_text(options.kernel, None, steps), end="")
-        return HOLDS
-    if options.format == "json":
-        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
-        print(json.dumps(data, indent=1))
-        return HOLDS
-    print("\n".join([*process_film(steps, pages), "", LEGEND]))
+    else:
+        emit(
+            options,
+            lambda: {"schema": SCHEMA, "kernel": options.kernel, "steps": [DATA[world](step) for step in steps]},
+            lambda: [*FILMS[world](steps, pages), *_pages_lines(world, steps), "", LEGEND],
+        )
     return HOLDS
 
 
-def run_interleaving(options: argparse.Namespace, calls: Sequence[Any]) -> int:
-    """vmacheck run, of threads and processes."""
-    if options.svg is not None:
-        fail("--svg: there are no pictures of threads")
-    pages = options.pages or max(1, *(call.end for call in calls))
-    if pages > MAX_PAGES:
-        fail(f"the trace needs {pages} pages; there can be {MAX_PAGES}")
-    steps = replay_text(options.kernel, pages, calls, options.max_map_count, options.every_step)
-    if options.format == "itf":
-        print(itf_text(options.kernel, None, steps), end="")
-        return HOLDS
-    if options.format == "json":
-        data = {"schema": SCHEMA, "kernel": options.kernel, "steps": [thread_step_data(step) for step in steps]}
-        print(json.dumps(data, indent=1))
-        return HOLDS
-    show([*thread_film(steps, pages), "", LEGEND])
-    return HOLDS
+def calls_of(kernel: str, text: str) -> tuple[str, Sequence[Any]]:
+    """The kind of world that a trace of a kernel is about, and its calls. Raises TraceError, and UnknownName."""
+    worlds = tree_of(kernel).worlds
+    if PROCESSES in worlds and is_of_processes(text):
+        return PROCESSES, parse_trace(text, processes=True)
+    if THREADS in worlds and is_interleaving(text):
+        return THREADS, parse_interleaving(text)
+    return PAGES, parse_trace(text)
+
+
+def _pages_lines(world: str, steps: Sequence[Any]) -> list[str]:
+    return ["", f"     {pages_line(steps[-1])}"] if world == PAGES else []
+
+
+def add(commands: Any) -> None:
+    """Add the command to the command line."""
+    one = add_command(
+        commands,
+        "run",
+        "carry out a trace, every step drawn",
+        "Carry out the calls of a trace on a model kernel, and draw the address space after each.",
+        "vmacheck run linux-6.18 'mmap(0,2,RW); write(1); mprotect(0,1,R)'",
+    )
+    add = one.add_argument
+    add("kernel", nargs="?", default=AUTO, type=kernel_named, metavar="KERNEL", help="default: auto")
+    add("trace", metavar="TRACE", help="calls separated by ';' or newlines; - reads standard input")
+    group = one.add_argument_group("scope")
+    group.add_argument("--pages", type=positive, metavar="N", help="default: as many as the trace names")
+    add_max_map_count(group)
+    group.add_argument("--every-step", action="store_true", help="of a trace of threads: the smallest steps")
+    add_format(one, ("text", "json", "itf"), help="itf: Informal Trace Format")
+    one.add_argument_group("more output").add_argument("--svg", metavar="FILE", help="also draw it")
+    one.set_defaults(command=run_command)

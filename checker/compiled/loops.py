@@ -480,6 +480,4 @@ def tally(
     return tried
 
 
-# names that a model cannot have for its own: those here, and pack, unpack and the like, which are made for it
-RESERVED = frozenset(vars()) | frozenset(__annotations__) - {"begin", "step", "canonicalise"}
 ENTRIES = ("rehash", "hash_rows", "first_state", "generate", "claim", "number", "judge", "tally", "try_call")

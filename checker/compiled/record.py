@@ -90,5 +90,4 @@ def measure(before: i32, keys: i64, progress: i64, values: i64, number):
     return 0
 
 
-RESERVED = frozenset({"record", "measure", "measure_of", "STOPPED", "BEYOND_REACH", "UNTRIED"})
 ENTRIES = ("record", "measure")

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from vmacheck.checker.files.errors import InputError
+
 FOLDERS_OF_STREAMS = ("/dev/", "/proc/")  # what is there is written to as it is: nothing can take its place
 
 
-class OutputError(ValueError):
+class OutputError(InputError):
     """A file cannot be written; the message says which option names it, and why."""
 
 

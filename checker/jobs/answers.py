@@ -26,13 +26,12 @@ from vmacheck.checker.kernels.programs import check_bounds_are_not_named, progra
 from vmacheck.checker.kernels.scope import ScopeError
 from vmacheck.checker.program.link import LinkError, Program
 from vmacheck.checker.program.system import Claim
-from vmacheck.model.kernels import HERE, MODERN, SEED
-from vmacheck.properties import COST, FILES, PROCESSES, THREADS
-from vmacheck.properties import MODERN as MODERN_PROPERTIES
+from vmacheck.model.kernels import HERE, TREES
+from vmacheck.properties import COST_FILE, CURRENT_PROCESSES_FILE, FILES, PROCESSES_FILE, THREADS_FILE
 
-LINKED = {path for tree in (SEED, MODERN) for path in (*tree.base, *tree.patches.glob("*.py"))}
+LINKED = {path for tree in TREES for path in (*tree.base, *tree.patches_at.glob("*.py"))}
 LINKED |= set((HERE / "worlds").glob("*.py"))
-LINKED |= {*FILES, *MODERN_PROPERTIES.glob("*.py"), COST, THREADS, PROCESSES}
+LINKED |= {*FILES, *CURRENT_PROCESSES_FILE.parent.glob("*.py"), COST_FILE, THREADS_FILE, PROCESSES_FILE}
 FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
 

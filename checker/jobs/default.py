@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The jobs of the seed (seed.toml): its kernels, and the verdicts that are expected of them in the default scope."""
+"""The default jobs (default.toml): the kernels of 2004, and the verdicts that are expected in the default scope."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,7 +10,7 @@ from vmacheck.checker.jobs.run import in_words
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.search.verdict import Checked
 
-SEED_SCOPE = Scope()
+DEFAULT_SCOPE = Scope()
 
 
 @cache
@@ -18,7 +18,7 @@ def _jobs() -> dict[str, Job]:
     return {job.values["kernel"]: job for job in read_jobs(Path(__file__).with_name("default.toml"))}
 
 
-def seed_kernels() -> list[str]:
+def kernels_2004() -> list[str]:
     """The kernels of the default job, in the order of the file."""
     return list(_jobs())
 

@@ -13,19 +13,25 @@ import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.jobs.toml_lines import lines_of
-from vmacheck.checker.kernels import one_process, processes, programs, segments, threads, user_properties
+from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.compare import BY
 from vmacheck.checker.kernels.names import UnknownName, split_name
 from vmacheck.checker.kernels.scope import (
+    PAGES,
+    PROCESSES,
+    SEGMENTS,
+    THREADS,
     Scope,
     ScopeError,
 )
+from vmacheck.checker.kernels.world import WORLDS, World
 from vmacheck.checker.proofs.trees import kind_of
 from vmacheck.checker.search.memory import bytes_in
 from vmacheck.checker.search.rounds import LEAST_MEMORY
@@ -72,7 +78,7 @@ ONE_LINE = ("what", "reason")  # texts that can be written on several lines, and
 DIRECTIONS = range(0x202A, 0x202F), range(0x2066, 0x206A)  # characters that turn around how others are shown
 
 
-class JobError(ValueError):
+class JobError(InputError):
     """Something is wrong with a job file; the message names the file and the line."""
 
 
@@ -114,9 +120,18 @@ class Job:
         return (self.values["kernel"],) if "kernel" in self.values else ()
 
     @property
-    def has_processes(self) -> bool:
-        """Is it about two processes of today's kernels?"""
-        return bool(self.values.get("processes", 1) != 1)
+    def world(self) -> World:
+        """The kind of world that it is about."""
+        return WORLDS[self._world]
+
+    @property
+    def _world(self) -> str:
+        """The word for it, of keys that need not make a scope."""
+        if self.values.get("threads"):
+            return THREADS
+        if self.values.get("processes", 1) != 1:
+            return PROCESSES
+        return PAGES if self.values.get("segments") is None else SEGMENTS
 
     def files(self) -> list[Path]:
         """The files that it is read from, and that it reads."""
@@ -132,17 +147,11 @@ class Job:
         """The properties that it checks."""
         if "properties" in self.values:
             return list(dict.fromkeys(self.values["properties"]))
-        if self.has_processes:
-            return processes.property_names()
-        return threads.property_names(self.scope()) if self.values.get("threads") else programs.property_names()
+        return self.world.property_names(self.scope())
 
-    def builder(self) -> Callable[[str, Scope, Sequence[str]], Any]:
+    def builder(self) -> Callable[..., Any]:
         """What makes a system of a kernel in its scope."""
-        if self.values.get("threads"):
-            return threads.build
-        if self.has_processes:
-            return processes.build
-        return segments.build if self.values.get("segments") is not None else one_process.build
+        return self.world.build
 
     def command(self) -> list[str]:
         """The words after vmacheck that do the same, but for how it is carried out and printed."""
@@ -368,7 +377,7 @@ def _check_names(file: _File, job: Job) -> None:
     for key in ("max_map_count", "depth", "max_states", "timeout", "threads"):
         if job.values.get(key) == 0:
             raise file.fail(f"{key} is 0; it has to be at least 1", *place, key)
-    known = threads.KNOWN if job.values.get("threads") else processes.KNOWN if job.has_processes else PROPERTIES
+    known = job.world.known
     for name in (*job.values.get("properties", ()), *([job.values["prove"]] if job.kind == "prove" else [])):
         if name not in known and (job.kind == "prove" or user_properties.split(name)[0] is None):
             key = "prove" if job.kind == "prove" else "properties"
@@ -386,10 +395,10 @@ def _check_names(file: _File, job: Job) -> None:
 
 def claim_verdicts() -> dict[str, str]:
     """What is expected of each claim, unless a job says otherwise."""
-    from vmacheck.checker.claims.linux import TODAY_CLAIMS  # noqa: PLC0415
+    from vmacheck.checker.claims.linux import CURRENT_CLAIMS  # noqa: PLC0415
     from vmacheck.checker.claims.linux_2_6 import CLAIMS  # noqa: PLC0415  (slow to import)
 
-    return {claim.id: claim.expected for claim in (*CLAIMS, *TODAY_CLAIMS)}
+    return {claim.id: claim.expected for claim in (*CLAIMS, *CURRENT_CLAIMS)}
 
 
 def _seed_claims() -> list[str]:

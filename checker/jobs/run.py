@@ -308,7 +308,7 @@ def is_final(job: Job, answer: Mapping[str, Any]) -> bool:
 
 def coverage_command(job: Job) -> list[str] | None:
     """The command that says which branches of the job's kernel are never taken; None if that is not known of it."""
-    if job.kind != "kernel" or "segments" in job.values or job.has_processes:
+    if job.kind != "kernel" or not job.world.has_coverage:
         return None
     few = FEW_PAGES_IN_THREADS if job.values.get("threads") else FEW_PAGES
     pages = min(few, job.values.get("pages", few))

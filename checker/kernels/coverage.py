@@ -9,15 +9,15 @@ import ast
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from vmacheck.checker.kernels import one_process, threads
+from vmacheck.checker.kernels import threads
 from vmacheck.checker.kernels.names import split_name
-from vmacheck.checker.kernels.programs import program_of
+from vmacheck.checker.kernels.programs import program_of, shown_path
 from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.guards import with_guards
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.link import Function, Program, read
@@ -25,7 +25,6 @@ from vmacheck.checker.program.system import System
 from vmacheck.checker.search.outcome import Limits, Report
 from vmacheck.checker.search.walk import Walk, walk
 
-ROOT = Path(__file__).parent.parent.parent
 NEVER = {
     "enter": "never called",
     "true": "never true",
@@ -87,7 +86,7 @@ class Branches:
 
 
 def branches_of(kernel: str, scope: Scope, limits: Limits | None = None, report: Report | None = None) -> Branches:
-    """Go through every state of the scope, and count. Raises as vm.build does, and OutOfBounds."""
+    """Go through every state of the scope, and count. Raises as one_process.build does, and OutOfBounds."""
     system = unpruned(kernel, scope)
     counter = Counter(system.program.reachable(system.roots()))
     machine = Machine(system, counter.code)
@@ -101,7 +100,7 @@ def unpruned(kernel: str, scope: Scope) -> System:
     """The kernel as a system, with the functions whole that a search leaves out, or takes parts out of."""
     if scope.segments is not None:
         raise ScopeError("coverage is about pages; give --pages")
-    system = threads.build(kernel, scope, ()) if scope.threads else one_process.build(kernel, scope)
+    system = world_of(scope).build(kernel, scope)
     constants = dict(system.program.constants)
     for path in split_name(kernel)[2]:
         for name in read(path, path.read_text(encoding="utf-8"), constants)[1]:
@@ -117,7 +116,7 @@ class Counter:
     def __init__(self, functions: Sequence[Function]) -> None:
         self.arms: list[Arm] = []
         self.nodes: dict[str, ast.FunctionDef] = {}
-        for function in sorted(functions, key=lambda one: (_shown(one.file), one.node.lineno)):
+        for function in sorted(functions, key=lambda one: (shown_path(one.file), one.node.lineno)):
             self.nodes[function.name] = _Counted(function, self.arms).function()
         self.times = [0] * len(self.arms)
 
@@ -147,13 +146,6 @@ class Counter:
         return {"__reach__": reach, "__if_true__": if_true, "__if_false__": if_false}
 
 
-@cache
-def _shown(file: str) -> str:
-    """The name of a file as a reader knows it."""
-    path = Path(file)
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) and path.is_absolute() else file
-
-
 class _Counted(ast.NodeTransformer):
     """Puts counters into a function."""
 
@@ -170,7 +162,7 @@ class _Counted(ast.NodeTransformer):
 
     def _arm(self, node: ast.stmt | ast.expr, kind: str, what: str = "", inside: int | None = None) -> int:
         source = self.lines[node.lineno - 1].strip() if node.lineno <= len(self.lines) else ""
-        where = (_shown(self.of.file), node.lineno, self.of.name)
+        where = (shown_path(self.of.file), node.lineno, self.of.name)
         self.arms.append(Arm(*where, kind, what or NEVER[kind], source, self.inside if inside is None else inside))
         return len(self.arms) - 1
 

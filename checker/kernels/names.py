@@ -5,19 +5,16 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.kernels.scope import Scope, ScopeError
-from vmacheck.model.calls.operations import (
-    MODERN_OPERATIONS,
-    Call,
-    TraceError,
-    only_of_today,
-)
+from vmacheck.model import kernels
+from vmacheck.model.calls.operations import EVERY_OPERATION, Call, TraceError
 from vmacheck.model.common.mm import MAX_MAP_COUNT
-from vmacheck.model.kernels import MODERN, MODERN_KERNELS, every_kernel, patches_to
+from vmacheck.model.kernels import Tree, every_kernel
 from vmacheck.properties import PROPERTIES
 
 
-class UnknownName(ValueError):
+class UnknownName(InputError):
     """There is no kernel, patch or property of that name."""
 
 
@@ -33,7 +30,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
     base, *rest = name.split("+")
     if base not in every_kernel():
         raise unknown("kernel", base, list(every_kernel()))
-    built_in = patches_to(base)
+    built_in = kernels.tree_of(base).patches
     patches: list[str] = []
     while rest and rest[0] in built_in:
         patches.append(rest.pop(0))
@@ -66,30 +63,30 @@ def check_is_claim(name: str) -> None:
         raise UnknownName(f"{name} is what must happen sometimes, not what is true always")
 
 
-def is_modern(name: str) -> bool:
-    """Is the kernel one of today's?"""
-    return every_kernel()[split_name(name)[0]].tree is MODERN
+def tree_of(name: str) -> Tree:
+    """The tree that the kernel is of. Raises UnknownName."""
+    return kernels.tree_of(split_name(name)[0])
 
 
-def check_is_of_the_seed(what: str, name: str) -> None:
-    """Raise ScopeError if the kernel is one of today's, which `what` does not do."""
-    if is_modern(name):
-        raise ScopeError(f"{what} is about kernels of 2004, and {name} is none")
+def check_is_of(tree: Tree, what: str, name: str) -> None:
+    """Raise ScopeError unless the kernel is of the tree that `what` is about."""
+    if tree_of(name) is not tree:
+        raise ScopeError(f"{what} is about {tree.word}, and {name} is none")
 
 
 def check_max_map_count(name: str, max_map_count: int) -> None:
-    """Raise ScopeError if the kernel is one of today's and the limit on vmas is not the usual one."""
-    if is_modern(name) and max_map_count != MAX_MAP_COUNT:
-        raise ScopeError(f"--max-map-count is about kernels of 2004, and {name} is none")
+    """Raise ScopeError if the limit on vmas is not the usual one, and the kernel's cannot be chosen."""
+    if max_map_count != MAX_MAP_COUNT and not tree_of(name).has_max_map_count:
+        raise ScopeError(f"--max-map-count is about {kernels.LINUX_2_6.word}, and {name} is none")
 
 
 def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
-    """Raise ScopeError or TraceError for what only today's kernels know, if this is none of them."""
-    if is_modern(name):
-        return
+    """Raise ScopeError or TraceError for an operation, or something in a call, that the kernel's tree does not know."""
+    tree = tree_of(name)
+    knowing = ", ".join(kernels.LINUX.kernels)
     for word in scope.operations:
-        if word in MODERN_OPERATIONS:
-            raise ScopeError(f"--ops: {word} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
+        if word not in tree.operations and word in EVERY_OPERATION:
+            raise ScopeError(f"--ops: {word} is not known to {name}; {knowing} know it")
     for call in calls:
-        if (what := only_of_today(call)) is not None:
-            raise TraceError(f"'{call}': {what} is not known to {name}; {', '.join(MODERN_KERNELS)} know it")
+        if (what := tree.lacks(call)) is not None:
+            raise TraceError(f"'{call}': {what} is not known to {name}; {knowing} know it")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from vmacheck.checker.compiled.codegen import check_fields
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import check_known, check_max_map_count, is_modern, split_name
+from vmacheck.checker.kernels.names import check_known, check_max_map_count, split_name, tree_of
 from vmacheck.checker.kernels.programs import absent_numbers, claims_for, goals_for, program_of, with_properties
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import PAGES, Scope
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program, check_unchanging, linked_with
 from vmacheck.checker.program.prune import without_kinds
@@ -19,9 +19,7 @@ from vmacheck.model.calls.operations import (
     Call,
     result_text,
 )
-from vmacheck.model.states import linux as modern
-from vmacheck.model.states import linux_2_6 as state
-from vmacheck.properties import COST
+from vmacheck.properties import COST_FILE
 
 
 def build(
@@ -38,10 +36,8 @@ def build(
     calls = scope.calls() if calls is None else calls
     check_known(name, scope, calls)
     check_max_map_count(name, scope.max_map_count)
-    if is_modern(name):
-        bounds = modern.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
-    else:
-        bounds = state.bounds(scope.pages, scope.operations, scope.max_map_count, scope.max_pgoff)
+    states = tree_of(name).states
+    bounds = states.bounds(scope.pages, scope.operations, calls, scope.max_map_count, scope.max_pgoff)
     program = program_of(name, bounds.constants())
     claims = claims_for(properties)
     if claims:
@@ -49,10 +45,10 @@ def build(
     for path in user_properties.paths_of(properties):
         program = user_properties.linked(program, path)
     if measures:
-        program = linked_with(program, [COST])
+        program = linked_with(program, [COST_FILE])
     program.check()
     check_unchanging(program, [*(claim.name for claim in claims), *measures])
-    layout = Layout.of((modern if is_modern(name) else state).layout(bounds))
+    layout = Layout.of(states.layout(bounds))
     if split_name(name)[2] or user_properties.paths_of(properties):
         check_fields(program, layout, Call._fields)
     program = without_kinds(program, "nr", absent_numbers(calls))
@@ -65,6 +61,7 @@ def build(
         claims=claims,
         goals=goals_for(name, scope),
         result_text=result_text,
+        world=PAGES,
         measures=tuple(measures),
     )
 
@@ -74,11 +71,7 @@ def without_renaming(system: System, calls: Sequence[Call]) -> System:
     known = system.program.constants
     pages, max_map_count, more = known["TASK_SIZE"], known["MAX_MAP_COUNT"], len(calls)
     everything = [name for name in OPERATIONS if name != "mremap"]
-    if is_modern(system.name):
-        bounds = modern.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
-        layout = modern.layout(bounds)
-    else:
-        bounds = state.bounds(pages, everything, max_map_count, LARGEST_RESULT, more)
-        layout = state.layout(bounds)
+    states = tree_of(system.name).states
+    bounds = states.bounds(pages, everything, calls, max_map_count, LARGEST_RESULT, more)
     program = Program(system.program.functions, {**known, **bounds.constants()})
-    return replace(system, program=program, layout=Layout.of(layout), calls=calls, claims=())
+    return replace(system, program=program, layout=Layout.of(states.layout(bounds)), calls=calls, claims=())

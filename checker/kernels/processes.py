@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two processes and chains of anon_vmas: today's kernels linked with model/modern/processes.py."""
+"""Two processes and chains of anon_vmas: current kernels linked with model/worlds/fork_linux.py."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import check_max_map_count, is_modern
+from vmacheck.checker.kernels.names import check_max_map_count, tree_of
 from vmacheck.checker.kernels.programs import absent_numbers, claims_for, program_of, with_properties
-from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels.scope import PROCESSES, Scope, ScopeError
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program, check_unchanging
 from vmacheck.checker.program.prune import without_kinds
 from vmacheck.checker.program.system import LARGEST_RESULT, System
 from vmacheck.model.calls.operations import NAMES, OPERATIONS, Call, result_text
-from vmacheck.model.kernels import HERE
+from vmacheck.model.kernels import HERE, LINUX
 from vmacheck.model.states import linux as state
-from vmacheck.properties import MODERN_PROCESSES, PROCESS_PROPERTIES, PROCESSES, PROPERTIES, REFERENCE
+from vmacheck.properties import CURRENT_PROCESSES_FILE, PROCESS_PROPERTIES, PROCESSES_FILE, PROPERTIES, REFERENCE
 
 MODEL = (HERE / "worlds" / "fork_linux.py",)
 BUGS = "kernel_bug_is_never_hit"
@@ -31,15 +31,15 @@ def property_names() -> list[str]:
 
 def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None) -> System:
     """The kernel as a system of two processes. Raises UnknownName, LinkError for a user's file, and ScopeError."""
-    if not is_modern(name):
-        raise ScopeError(f"--processes is about today's kernels, and {name} is none; --threads has fork for it")
+    if tree_of(name) is not LINUX:
+        raise ScopeError(f"--processes is about {LINUX.word}, and {name} is none; --threads has fork for it")
     for path in user_properties.paths_of(properties):
         raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
     calls = scope.calls() if calls is None else calls
     check_max_map_count(name, scope.max_map_count)
     bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
     program = program_of(name, state.process_constants(bounds), under=MODEL)
-    program = with_properties(name, program, [PROCESSES], [MODERN_PROCESSES])
+    program = with_properties(name, program, [PROCESSES_FILE], [CURRENT_PROCESSES_FILE])
     program.check()
     claims = claims_for(properties, EVERY)
     check_unchanging(program, [claim.name for claim in claims])
@@ -53,12 +53,8 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
         claims=claims,
         goals=(),
         result_text=result_text,
+        world=PROCESSES,
     )
-
-
-def has_processes(system: System) -> bool:
-    """Is it one of these systems?"""
-    return any(field.name == "left" for field in system.layout.numbers)
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

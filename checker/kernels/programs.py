@@ -7,16 +7,17 @@ from functools import cache
 from pathlib import Path
 
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import UnknownName, is_modern, split_name, unknown
+from vmacheck.checker.kernels.names import UnknownName, split_name, tree_of, unknown
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.link import Program, link, linked_over, linked_with, read
 from vmacheck.checker.program.system import Claim, Goal
+from vmacheck.model import kernels
 from vmacheck.model.calls.operations import (
     Call,
 )
 from vmacheck.model.common import unistd
-from vmacheck.model.kernels import GOALS, Tree, every_kernel, files, patches_to
-from vmacheck.properties import FILES, PROPERTIES, Property, of_today
+from vmacheck.model.kernels import GOALS, Tree, every_kernel
+from vmacheck.properties import FILES, PROPERTIES, Property, file_of, rules_of
 
 SLOT_COUNTS = ("NR_VMAS", "NR_ANON_VMAS")
 
@@ -27,16 +28,17 @@ def program_of(name: str, constants: dict[str, int], more: Sequence[Path] = (), 
     Raises UnknownName, or LinkError for a user's file.
     """
     base, patches, paths = split_name(name)
-    own, tree = every_kernel()[base].patches, every_kernel()[base].tree
+    tree = tree_of(name)
+    own = tree.kernels[base].patches
     repeated = [patch for patch in patches if patch in own or patches.count(patch) > 1]
     if repeated:
         raise UnknownName(f"{name}: {repeated[0]} is in it twice")
     for patch in patches:
-        over = patches_to(base)[patch].over
+        over = tree.patches[patch].over
         if over and base not in over:
             raise UnknownName(f"{name}: {patch} is a change to {' and '.join(over)}")
     _check_that_patches_add_up(name, patches, tree)
-    over_base = files((*own, *patches), tree)[len(tree.base) :]
+    over_base = map(tree.patch_file, (*own, *patches))
     program = link([*tree.base, *under, *over_base, *more], constants)
     for path in paths:
         program = linked_over(program, path)
@@ -47,7 +49,7 @@ def _check_that_patches_add_up(name: str, patches: list[str], tree: Tree) -> Non
     """Raise UnknownName if two patches replace the same function: only the last would count."""
     replaced: dict[str, str] = {}
     for patch in patches:
-        (path,) = files((patch,), tree)[len(tree.base) :]
+        path = tree.patch_file(patch)
         for function in read(path, path.read_text(encoding="utf-8"), {})[0]:
             if replaced.setdefault(function, patch) != patch:
                 raise UnknownName(f"{name}: {replaced[function]} and {patch} both replace {function}")
@@ -96,11 +98,9 @@ def program_with_claims(name: str) -> Program:
 
 def with_properties(name: str, program: Program, more: Sequence[Path] = (), over: Sequence[Path] = ()) -> Program:
     """The program of a kernel with the properties, as they are for that kernel; more, and over them, are more files."""
-    if not is_modern(name):
-        return linked_with(program, [*FILES, *more], over)
-    base, patches, _ = split_name(name)
-    files, replacing = of_today((*every_kernel()[base].patches, *patches))
-    return linked_with(program, [*FILES, *files, *more], [*replacing, *over])
+    tree, (base, patches, _) = tree_of(name), split_name(name)
+    replacing = [*map(file_of, tree.properties_over), *rules_of((*tree.kernels[base].patches, *patches))]
+    return linked_with(program, [*FILES, *map(file_of, tree.properties), *more], [*replacing, *over])
 
 
 def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
@@ -122,3 +122,10 @@ def absent_numbers(calls: Iterable[Call]) -> list[str]:
     """The names of the numbers of calls that are not among these."""
     present = {call.nr for call in calls}
     return [name for name, nr in vars(unistd).items() if name.startswith("NR_") and nr not in present]
+
+
+@cache
+def shown_path(file: str) -> str:
+    """The name of a file as a reader knows it: of ours, from the root of the repository."""
+    path, root = Path(file), kernels.HERE.parent
+    return str(path.relative_to(root)) if path.is_relative_to(root) and path.is_absolute() else file

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from vmacheck.checker.files.errors import InputError
 from vmacheck.model.calls.interleaving import ONLY_OF_THREADS, THREAD_OPERATIONS
 from vmacheck.model.calls.operations import (
     EVERY_OPERATION,
@@ -15,9 +16,10 @@ from vmacheck.model.calls.operations import (
     calls_of_processes,
 )
 from vmacheck.model.common.mm import MAX_MAP_COUNT
-from vmacheck.model.states import linux_2_6 as state
+from vmacheck.model.states.linux_2_6 import highest_pgoff
 
 AnyCall = TypeVar("AnyCall")
+PAGES, SEGMENTS, THREADS, PROCESSES = "pages", "segments", "threads", "processes"
 MAX_PAGES = 256
 MAX_SEGMENTS = 40
 MAX_THREADS = 4
@@ -27,7 +29,7 @@ DEFAULT_PROTECTIONS = ("R", "RW")
 DEFAULT_OPERATIONS = ("mmap", "munmap", "mprotect", "write")
 
 
-class ScopeError(ValueError):
+class ScopeError(InputError):
     """A scope that cannot be; the message says which option, and why."""
 
 
@@ -61,7 +63,7 @@ class Scope:
         if self.noreserve and "mmap" not in self.operations:
             raise ScopeError("--noreserve is about mmap, which --ops leaves out")
         if self.highest_pgoff is not None:
-            lowest = state.highest_pgoff(self.pages, self.operations)
+            lowest = highest_pgoff(self.pages, self.operations)
             if "mremap" not in self.operations:
                 raise ScopeError(f"--max-pgoff is about mremap, without which no page has an offset above {lowest}")
             if self.highest_pgoff < lowest:
@@ -80,6 +82,12 @@ class Scope:
             for word in self.operations:
                 if word not in SEGMENT_OPERATIONS:
                     raise ScopeError(f"--segments: pages are not alike to {word}; give --pages")
+
+    @property
+    def world(self) -> str:
+        """The kind of world that it is of (world.py)."""
+        one_process = PAGES if self.segments is None else SEGMENTS
+        return THREADS if self.threads else PROCESSES if self.processes > 1 else one_process
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> "Scope":
@@ -127,7 +135,7 @@ class Scope:
     def max_pgoff(self) -> int:
         """The highest offset that is followed."""
         if "mremap" not in self.operations:
-            return state.highest_pgoff(self.pages, self.operations)
+            return highest_pgoff(self.pages, self.operations)
         return 2 * self.pages - 1 if self.highest_pgoff is None else self.highest_pgoff
 
     def calls(self) -> list[Call]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vmacheck.checker.kernels import one_process, user_properties
-from vmacheck.checker.kernels.names import check_known, check_max_map_count, is_modern, split_name
+from vmacheck.checker.kernels.names import check_known, check_max_map_count, split_name, tree_of
 from vmacheck.checker.kernels.programs import (
     absent_numbers,
     claims_for,
@@ -16,7 +16,7 @@ from vmacheck.checker.kernels.programs import (
     program_with_claims,
     with_properties,
 )
-from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels.scope import SEGMENTS, Scope, ScopeError
 from vmacheck.checker.program.interpreted import CallRecord, Machine
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program as Linked
@@ -28,12 +28,10 @@ from vmacheck.checker.search.verdict import Checked, judge
 from vmacheck.model.calls.operations import NAMES, Call, result_text, segment_calls
 from vmacheck.model.common.unistd import NR_read, NR_write
 from vmacheck.model.kernels import COUNTING_PAGES, HERE, every_kernel
-from vmacheck.model.states import linux as modern
-from vmacheck.model.states import linux_2_6 as state
 from vmacheck.model.worlds.segments import LONG
 
 Program = tuple[Call, ...]
-SEGMENTS = HERE / "worlds" / "segments.py"
+MODEL = HERE / "worlds" / "segments.py"
 ABOUT_SEVERAL_PAGES = ("two_written_vmas_become_one",)  # what happens sometimes to more written pages than one
 KEPT = "of the pages that were written, one is kept"
 NOT_IN_PAGES = "what the search found in segments was not found in pages"
@@ -66,23 +64,20 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
     check_max_map_count(name, scope.max_map_count)
-    if is_modern(name):
-        bounds = modern.segment_bounds(scope.segments, pages, scope.operations, operations)
-        layout = modern.layout(bounds)
-    else:
-        bounds = state.segment_bounds(scope.segments, pages, scope.operations, scope.max_map_count)
-        layout = state.layout(bounds)
-    program = with_properties(name, program_of(name, bounds.constants(), [SEGMENTS]))
+    states = tree_of(name).states
+    bounds = states.segment_bounds(scope.segments, pages, scope.operations, operations, scope.max_map_count)
+    program = with_properties(name, program_of(name, bounds.constants(), [MODEL]))
     program = without_kinds(program, "nr", absent_numbers(operations))
     return System(
         name=name,
         program=program,
-        layout=Layout.of(layout),
+        layout=Layout.of(states.layout(bounds)),
         calls=operations,
         kinds=NAMES,
         claims=claims,
         goals=goals_for(name, replace(scope, pages=scope.segments)),
         result_text=result_text,
+        world=SEGMENTS,
         beyond=("segments",),
     )
 

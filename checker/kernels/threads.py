@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults in steps, in several threads and two processes: kernels linked with model/threads.py."""
+"""Faults in steps, in several threads and two processes: kernels linked with model/worlds/threads_2_6.py."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import check_is_of_the_seed, split_name
+from vmacheck.checker.kernels.names import check_is_of, split_name
 from vmacheck.checker.kernels.programs import claims_for, program_of
-from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels.scope import THREADS, Scope, ScopeError
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Function, Program, check_unchanging, linked_with, read
 from vmacheck.checker.program.prune import without_kinds
@@ -17,9 +17,9 @@ from vmacheck.checker.program.system import System
 from vmacheck.model.calls.interleaving import KINDS, Call, interleaved_calls
 from vmacheck.model.calls.operations import result_text
 from vmacheck.model.common import unistd
-from vmacheck.model.kernels import HERE
+from vmacheck.model.kernels import HERE, LINUX_2_6
 from vmacheck.model.states.threads import thread_bounds, thread_layout
-from vmacheck.properties import FILES, PROPERTIES, THREAD_PROPERTIES, THREADS
+from vmacheck.properties import FILES, PROPERTIES, THREAD_PROPERTIES, THREADS_FILE
 
 KERNELS = ("rmap39", "rmap40", "linux-2.6.8")  # that a check looks at by default
 MODEL = (HERE / "worlds" / "fork_2_6.py", HERE / "worlds" / "threads_2_6.py")
@@ -38,7 +38,7 @@ def property_names(scope: Scope) -> list[str]:
 
 
 def build(
-    name: str, scope: Scope, properties: Sequence[str], more: int = 0, calls: Sequence[Call] | None = None
+    name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None, more: int = 0
 ) -> System:
     """The kernel as a system of threads; with room for so many more anon_vmas, and vmas on lists, than states need.
 
@@ -46,7 +46,7 @@ def build(
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
     base, _, paths = split_name(name)
-    check_is_of_the_seed("--threads", name)
+    check_is_of(LINUX_2_6, "--threads", name)
     for path in user_properties.paths_of(properties):
         raise ScopeError(f"--threads: {path}: properties of your own are about one process; leave --threads out")
     if base == "anonmm":
@@ -55,7 +55,7 @@ def build(
     stacks = int("stack" in scope.operations)
     bounds = thread_bounds(scope.pages, processes, scope.threads, scope.max_map_count, stacks, more)
     constants = {**bounds.constants(), "FUSED": int(not scope.every_step), "WALKS": int("reclaim" in scope.operations)}
-    program = linked_with(program_of(name, constants, under=MODEL), [*FILES, THREADS])
+    program = linked_with(program_of(name, constants, under=MODEL), [*FILES, THREADS_FILE])
     program.check()
     if not scope.every_step:
         for path in paths:
@@ -78,6 +78,7 @@ def build(
         claims=claims,
         goals=(),
         result_text=result_text,
+        world=THREADS,
     )
 
 
@@ -102,11 +103,6 @@ def check_steps_are_left_alone(path: Path, program: Program) -> None:
 def _fields(function: Function) -> Iterator[ast.Attribute]:
     """Where the function uses a field."""
     return (node for node in ast.walk(function.node) if isinstance(node, ast.Attribute))
-
-
-def is_threaded(system: System) -> bool:
-    """Is it one of these systems?"""
-    return "thread" in system.call_fields
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from vmacheck.checker.compiled.loops import RESERVED
-from vmacheck.checker.compiled.record import RESERVED as RECORD_RESERVED
 from vmacheck.checker.program.link import LinkError, Program, linked_with, parsed, read, read_text
+from vmacheck.checker.program.reserved import RESERVED
 from vmacheck.properties import PROPERTIES, Property
 
 ARGUMENTS = {"always": (1,), "step": (3,), "sometimes": (1, 3)}
@@ -78,10 +77,10 @@ def linked(program: Program, path: Path) -> Program:
     """The program with the file's functions beside its own. Raises LinkError with the line at fault."""
     functions, constants = read(path, read_text(path), program.constants, strict=True, decorated=True)
     for name, function in functions.items():
-        if name in RESERVED | RECORD_RESERVED or name.startswith("__"):
+        if name in RESERVED or name.startswith("__"):
             raise LinkError(f"{function}: {name} is a name of the checker's own")
     for name in constants:
-        if name in RESERVED | RECORD_RESERVED or name in program.constants:
+        if name in RESERVED or name in program.constants:
             raise LinkError(f"{path}: {name} is a name that is taken")
     more = linked_with(program, [path])
     for name in functions:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from vmacheck.checker.files.errors import InputError
+
 # Fields that every state has beside the model's own. `bug` is part of the key: the call before stopped the kernel.
 # The others live inside a call: what it did, whether it stopped the kernel, and how many more rounds its loops get.
 MACHINE_FIELDS: tuple[tuple[Any, ...], ...] = (("bug", 1), ("events", None), ("oops", None), ("fuel", None))
@@ -108,7 +110,7 @@ class Layout:
                         yield Place(array.name, slot, field)
 
 
-class Broken(Exception):
+class Broken(InputError):
     """A property, begin or canonicalise went wrong, where there is no call that could stop the kernel."""
 
     def __init__(self) -> None:
@@ -118,7 +120,7 @@ class Broken(Exception):
         )
 
 
-class OutOfBounds(Exception):
+class OutOfBounds(InputError):
     """A model put a value into a field that the scope has no room for."""
 
     def __init__(self, place: Place, value: int) -> None:

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from vmacheck.checker.compiled import loops, record
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.program import subset
 from vmacheck.checker.program.layout import MACHINE_FIELDS
+from vmacheck.checker.program.reserved import RESERVED
 
 # CPython's conversion of syntax trees is not safe in several threads at once (3.11: "recursion depth mismatch").
 AST_LOCK = threading.RLock()
 KERNEL_NAMES = ("__anon_vma_merge", "__split_vma", "__mm_populate")  # names with two underscores that are the kernel's
 
 
-class LinkError(Exception):
+class LinkError(InputError):
     """Something cannot be linked; the message names the file and the line."""
 
 
@@ -43,6 +44,21 @@ class Function:
     def parameters(self) -> tuple[str, ...]:
         """The names of its parameters."""
         return tuple(argument.arg for argument in self.node.args.args)
+
+    @property
+    def line(self) -> int:
+        """The line that it begins at in its file."""
+        return self.node.lineno
+
+    @property
+    def what(self) -> str:
+        """The first sentence, or paragraph, of its docstring."""
+        paragraph = " ".join((ast.get_docstring(self.node) or "").split("\n\n")[0].split())
+        return paragraph.partition(". ")[0].removesuffix(".")
+
+    def calls(self) -> set[str]:
+        """The names of what it calls."""
+        return subset.calls(self.node)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.node.lineno}"
@@ -160,7 +176,7 @@ def read_text(path: Path) -> str:
 def _check_reserved(path: Path, functions: Mapping[str, Function], constants: Mapping[str, int]) -> None:
     """A patch uses no name of the search loop's, writes no field that is the checker's, and has no huge constant."""
     for name in (*functions, *constants):
-        if name in loops.RESERVED | record.RESERVED or (name.startswith("__") and name not in KERNEL_NAMES):
+        if name in RESERVED or (name.startswith("__") and name not in KERNEL_NAMES):
             raise LinkError(f"{path}: {name} is a name of the checker's own")
     for name, value in constants.items():
         if abs(value) > subset.LARGEST:
@@ -276,5 +292,5 @@ def _constant(node: ast.stmt, known: Mapping[str, int]) -> tuple[str, int] | Non
 
 def _is_harmless(node: ast.stmt, packages: tuple[str, ...]) -> bool:
     if isinstance(node, ast.ImportFrom):
-        return (node.module or "").split(".")[0] in packages
+        return (node.module or "").removeprefix("vmacheck.").split(".")[0] in packages
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

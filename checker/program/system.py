@@ -57,6 +57,7 @@ class System:
     goals: tuple[Goal, ...] = ()
     result_text: Callable[[Any, int], int | str] = field(default=lambda _call, result: result)
     measures: tuple[str, ...] = ()  # functions of the program that give a number to each state
+    world: str = ""  # what kind of world its states are of, for those who show them
     beyond: tuple[str, ...] = ()  # limits of the layout that the scope ends at, so that a search closes within them
 
     @property

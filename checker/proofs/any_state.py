@@ -57,7 +57,15 @@ class Numbers:
     lives: tuple[int, ...]
 
 
-def any_state(machine: SymbolicMachine, vmas: int, pages: list[Any], locked: bool) -> tuple[Any, list[Formula]]:
+class KernelMachine(SymbolicMachine):
+    """A symbolic machine of a kernel. kind: its tree, as proofs see it."""
+
+    def __init__(self, kind: Kind, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.kind = kind
+
+
+def any_state(machine: KernelMachine, vmas: int, pages: list[Any], locked: bool) -> tuple[Any, list[Formula]]:
     """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses.
 
     locked: may memory be locked, other than on fault?
@@ -129,7 +137,7 @@ class Start:
     has a state for either case.
     """
 
-    def __init__(self, machine: SymbolicMachine, operation: str, vmas: int, locked: bool) -> None:
+    def __init__(self, machine: KernelMachine, operation: str, vmas: int, locked: bool) -> None:
         self.call, self.known = any_call(operation, machine.kind)
         self._kind = machine.kind
         about_a_page = self.call.nr in (NR_read, NR_write)
@@ -311,17 +319,17 @@ def machine_with(
     max_map_count: int,
     anon_vmas: int | None = None,
     **more: Any,
-) -> SymbolicMachine:
+) -> KernelMachine:
     """A machine with room for so many vmas, and for the anon_vmas that they, and as many pages, can name."""
     bounds = kind.bounds(slots, max_map_count, 0)
     names = bounds.constants() | {"TASK_SIZE": TASK_SIZE}
     names |= {} if anon_vmas is None else {"NR_ANON_VMAS": anon_vmas}
-    return SymbolicMachine(program, kind, Layout.of(kind.layout(bounds)), roots, names, **more)
+    return KernelMachine(kind, program, Layout.of(kind.layout(bounds)), roots, names, **more)
 
 
 def machine_for(
     program: Program, kind: Kind, operation: str, vmas: int, roots: Sequence[str], max_map_count: int
-) -> SymbolicMachine:
+) -> KernelMachine:
     """A machine for a call of a kind from states of so many vmas, in which Start's unknowns have room."""
     program = without_kinds(program, "nr", absent_numbers([any_call(operation, kind)[0]]))
 

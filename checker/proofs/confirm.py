@@ -8,7 +8,7 @@ from typing import Any
 
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.programs import claims_for, program_of, with_properties
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import PAGES, Scope
 from vmacheck.checker.program.interpreted import CallRecord, Machine
 from vmacheck.checker.program.layout import Broken, Layout, OutOfBounds
 from vmacheck.checker.program.link import Function, Program, read
@@ -43,7 +43,13 @@ def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str
     program = with_properties(kernel, program_of(kernel, bounds.constants()))
     layout = Layout.of(kind.layout(bounds))
     return System(
-        name=kernel, program=program, layout=layout, calls=[Call(0, 0)], kinds=NAMES, claims=claims_for(claims)
+        name=kernel,
+        program=program,
+        layout=layout,
+        calls=[Call(0, 0)],
+        kinds=NAMES,
+        claims=claims_for(claims),
+        world=PAGES,
     )
 
 

@@ -18,6 +18,7 @@ from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.interpreted import NullSlot, Oops
 from vmacheck.checker.proofs.any_state import (
     VMA_FIELDS,
+    KernelMachine,
     Numbers,
     Start,
     Within,
@@ -27,7 +28,7 @@ from vmacheck.checker.proofs.any_state import (
     smallest,
 )
 from vmacheck.checker.proofs.trees import kind_of
-from vmacheck.checker.symbolic.machine import RAW, Left, SymbolicMachine
+from vmacheck.checker.symbolic.machine import RAW, Left
 from vmacheck.checker.symbolic.paths import Paths
 from vmacheck.checker.symbolic.pool import in_order, workers
 from vmacheck.checker.symbolic.solver import Model, start_afresh
@@ -126,7 +127,7 @@ class Equivalence:
         self.a.functions[question.function] = self._both
         self._before: Any = None
 
-    def _machine(self, kernel: str) -> SymbolicMachine:
+    def _machine(self, kernel: str) -> KernelMachine:
         question, roots = self.question, ["begin", "step", self.question.function]
         program = program_of(kernel, {})
         kind = kind_of(kernel)

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from vmacheck.checker.kernels import one_process
-from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.names import tree_of
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.layout import Broken, OutOfBounds
 from vmacheck.checker.proofs.any_size import Violation
@@ -174,8 +174,8 @@ def _cross_check(proof: Proof, max_map_count: int) -> None:
 
 
 def _small_scope(proof: Proof, max_map_count: int) -> Scope:
-    """Where a search is to agree with a proof; of today's kernels, a flag of a vma says that it is not accounted."""
-    noreserve = is_modern(proof.kernel) and "mmap" in proof.operations
+    """Where a search is to agree with a proof, with NORESERVE where that is a flag of a vma."""
+    noreserve = tree_of(proof.kernel).waives_accounts and "mmap" in proof.operations
     return Scope(pages=PAGES_SEARCHED, operations=proof.operations, noreserve=noreserve, max_map_count=max_map_count)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a state consists of, and which calls there are, in the tree that a kernel is of: that of 2004, or today's.
+"""What a state consists of, and which calls there are, in the tree that a kernel is of.
 
 Where functions are compared, any state has any flags that calls give to a vma, those of calls that are not tried
 included; where it is what programs lead to that matters, those of the calls that are tried.
@@ -8,7 +8,7 @@ included; where it is what programs lead to that matters, those of the calls tha
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.names import tree_of
 from vmacheck.model.calls.operations import (
     ADVICE,
     ADVICE_PAIRS,
@@ -20,26 +20,26 @@ from vmacheck.model.calls.operations import (
     all_calls,
 )
 from vmacheck.model.common import mm
-from vmacheck.model.linux import mm as today
-from vmacheck.model.states import linux as modern
-from vmacheck.model.states import linux_2_6 as state
+from vmacheck.model.kernels import LINUX, LINUX_2_6
+from vmacheck.model.linux import mm as linux_mm
+from vmacheck.model.states import linux, linux_2_6
 
-VM_FLAGS = state.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
-MODERN_VM_FLAGS = (
+VM_FLAGS = linux_2_6.PROTECTION | mm.VM_ACCOUNT | mm.VM_LOCKED | mm.VM_SEQ_READ | mm.VM_RAND_READ
+CURRENT_VM_FLAGS = (
     VM_FLAGS
-    | today.VM_NORESERVE
-    | today.VM_LOCKONFAULT
-    | today.VM_SEALED
-    | today.VM_MERGEABLE
-    | today.VM_MAYBE_GUARD
-    | today.VM_DONTCOPY
-    | today.VM_DONTDUMP
-    | today.VM_WIPEONFORK
-    | today.VM_HUGEPAGE
-    | today.VM_NOHUGEPAGE
+    | linux_mm.VM_NORESERVE
+    | linux_mm.VM_LOCKONFAULT
+    | linux_mm.VM_SEALED
+    | linux_mm.VM_MERGEABLE
+    | linux_mm.VM_MAYBE_GUARD
+    | linux_mm.VM_DONTCOPY
+    | linux_mm.VM_DONTDUMP
+    | linux_mm.VM_WIPEONFORK
+    | linux_mm.VM_HUGEPAGE
+    | linux_mm.VM_NOHUGEPAGE
 )
 FOLLOWED = ("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "brk", "mbind", "file")
-MODERN_FOLLOWED = (
+CURRENT_FOLLOWED = (
     *FOLLOWED,
     *("mlock", "mlock2", "mseal", "guard", "dontfork", "wipeonfork", "dontdump", "mergeable", "hugepage"),
 )
@@ -59,7 +59,7 @@ class Kind(NamedTuple):
     operations: Mapping[str, Operation]
     followed: tuple[str, ...]
     advice: Mapping[str, Mapping[str, int]]
-    layout: Callable[[state.Bounds], list[tuple[Any, ...]]]
+    layout: Callable[[linux_2_6.Bounds], list[tuple[Any, ...]]]
     populates: bool
     accounts: bool = False
 
@@ -67,9 +67,9 @@ class Kind(NamedTuple):
         """The same, for vmas with the flags that these calls give."""
         if not self.populates:
             return self
-        flags = state.PROTECTION | mm.VM_ACCOUNT
+        flags = linux_2_6.PROTECTION | mm.VM_ACCOUNT
         for call in all_calls(1, tuple(PROTECTIONS), tuple(operations), noreserve=True):
-            flags |= modern.flags_of(call)
+            flags |= linux.flags_of(call)
         return self._replace(vm_flags=flags)
 
     def leaves_out_locked(self, operations: Collection[str]) -> bool:
@@ -79,27 +79,35 @@ class Kind(NamedTuple):
         """
         return self.populates and "mlock" not in operations
 
-    def bounds(self, pages: int, max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0) -> state.Bounds:
+    def bounds(self, pages: int, max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0) -> linux_2_6.Bounds:
         """What any state of so many pages needs."""
-        return state.bounds(pages, list(OPERATIONS), max_map_count, max_pgoff, more_anon_vmas)._replace(
-            vm_flags=self.vm_flags
-        )
+        whole = linux_2_6.bounds(pages, list(OPERATIONS), (), max_map_count, max_pgoff, more_anon_vmas)
+        return whole._replace(vm_flags=self.vm_flags)
 
 
-SEED = Kind(
-    VM_FLAGS, ("mapcount", "mapping", "index"), OPERATIONS, FOLLOWED, {"madvise": ADVICE}, state.layout, populates=False
+OF_2_6 = Kind(
+    VM_FLAGS,
+    ("mapcount", "mapping", "index"),
+    OPERATIONS,
+    FOLLOWED,
+    {"madvise": ADVICE},
+    linux_2_6.layout,
+    populates=False,
 )
-MODERN = Kind(
-    MODERN_VM_FLAGS,
+CURRENT = Kind(
+    CURRENT_VM_FLAGS,
     ("mapcount", "mapping", "index", "guard"),
     EVERY_OPERATION,
-    MODERN_FOLLOWED,
+    CURRENT_FOLLOWED,
     {"madvise": SEED_ADVICE, **ADVICE_PAIRS},
-    modern.layout,
+    linux.layout,
     populates=True,
 )
 
 
+KINDS = {LINUX_2_6.word: OF_2_6, LINUX.word: CURRENT}
+
+
 def kind_of(kernel: str) -> Kind:
     """The tree that the kernel is of."""
-    return MODERN if is_modern(kernel) else SEED
+    return KINDS[tree_of(kernel).word]

@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.search.memory import Grown
 
 VERSION = 2
@@ -20,8 +22,32 @@ PIECE = 1 << 22  # bytes that are read or written together
 INTERVAL = 1.0  # seconds between two checkpoints of a search, at least
 
 
-class CheckpointError(Exception):
+class CheckpointError(InputError):
     """A folder that is no checkpoint of this search; the message says which, and why."""
+
+
+@dataclass
+class Position:
+    """Where a search is between two rounds, as plain data; the rows of its states are kept beside it.
+
+    count: states found. level: the first state of the level that is expanded, the first of the next, and the first that
+    is not expanded yet. longest: calls of the longest programs that were tried. is_beyond: did a state lie beyond a
+    limit of the layout? targets: claims that are to be hit, by number; wanted: those not hit yet, as bits. hits: by
+    claim, the calls by number, and the states and transitions until then. results: kind of call, result, how often;
+    events: the mask, how often.
+    """
+
+    count: int
+    level: list[int]
+    levels: list[int]
+    transitions: int
+    longest: int
+    is_beyond: bool
+    targets: list[int]
+    wanted: int
+    hits: dict[str, list[Any]]
+    results: list[list[int]]
+    events: list[list[int]]
 
 
 class Job:
@@ -78,7 +104,7 @@ class Checkpoint:
         """Is it time to write the search down again? That is to take a twentieth of the time at most."""
         return time.monotonic() - self.saved > max(INTERVAL, 20 * self.took)
 
-    def load(self, arrays: dict[str, Grown]) -> dict[str, Any] | None:
+    def load(self, arrays: dict[str, Grown]) -> Position | None:
         """What was written last, the rows of the arrays into these; None if nothing was. Raises CheckpointError."""
         if not (self.folder / "search.json").exists():
             return None
@@ -88,7 +114,7 @@ class Checkpoint:
         for name, array in arrays.items():
             array.grow(data["count"])
             self._load(self.folder / name, array, data["count"] * array.row_bytes, data["digests"][name])
-        return data
+        return Position(**{one.name: data[one.name] for one in fields(Position)})
 
     def _load(self, path: Path, array: Grown, size: int, digest: str) -> None:
         made = hashlib.sha256()
@@ -104,9 +130,9 @@ class Checkpoint:
             raise CheckpointError(f"{path} is damaged")
         self.sizes[path.name], self.digests[path.name] = size, made
 
-    def save(self, data: dict[str, Any], arrays: dict[str, Grown], count: int) -> None:
+    def save(self, position: Position, arrays: dict[str, Grown]) -> None:
         """Append the rows that are new to the files, and replace what else there is to know."""
-        begin = time.monotonic()
+        begin, count = time.monotonic(), position.count
         for name, array in arrays.items():
             size, end = self.sizes.get(name, 0), count * array.row_bytes
             digest = self.digests.setdefault(name, hashlib.sha256())
@@ -123,7 +149,7 @@ class Checkpoint:
         replace(
             self.folder / "search.json",
             {
-                **data,
+                **asdict(position),
                 "search": self.search,
                 "digests": {name: digest.hexdigest() for name, digest in self.digests.items()},
             },

@@ -21,7 +21,8 @@ from vmacheck.checker.compiled import loops
 from vmacheck.checker.program.system import System
 from vmacheck.checker.search.crew import NEVER, ClusterError, Means, Worker, earliest
 from vmacheck.checker.search.outcome import Limits, Report, Search
-from vmacheck.checker.search.rounds import FIRST_TABLE, Explorer, Failure
+from vmacheck.checker.search.rounds import Explorer, Failure
+from vmacheck.checker.search.table import FIRST_TABLE
 
 ATTEMPTS = 20  # rounds begun again before the cluster is given up
 
@@ -88,7 +89,7 @@ class Shard:
     def __init__(self, system: System, many: int, keys: Any) -> None:
         self.many = many
         self.hands, self.mine = Explorer(system, (), Limits()), Explorer(system, (), Limits())
-        self.hands.make_table(FIRST_TABLE)
+        self.hands.table.make(FIRST_TABLE)
         self._have(keys)
 
     def process(self) -> int:
@@ -101,8 +102,8 @@ class Shard:
         self.mine.make_room(len(keys) + 1)
         self.mine.keys.put(0, keys.tobytes())
         self.mine.progress[loops.COUNT] = len(keys)
-        self.mine.make_table(FIRST_TABLE)
-        self.mine.make_table_for(len(keys))
+        self.mine.table.make(FIRST_TABLE)
+        self.mine.table.make_for(len(keys))
 
     def expand(self, first: int, keys: Any, wanted: int) -> list[Any]:
         """Try every call in these states, the first of which has the number `first`: notes, and a part a shard."""

@@ -9,6 +9,7 @@ import numpy as np
 from vmacheck.checker.compiled import loops
 from vmacheck.checker.compiled.flat import Flat
 from vmacheck.checker.compiled.module import cache_rows
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.program.system import EVENT_BITS, MAX_RESULTS, System
 from vmacheck.checker.search.checkpoint import Checkpoint
 from vmacheck.checker.search.memory import apart
@@ -16,7 +17,7 @@ from vmacheck.checker.search.memory import apart
 NEVER = 1 << 62  # a position that no search comes to, and a claim that there is not
 
 
-class ClusterError(Exception):
+class ClusterError(InputError):
     """There is no such cluster, or it fails again and again."""
 
 

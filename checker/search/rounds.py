@@ -20,11 +20,12 @@ from vmacheck.checker.compiled.flat import Flat
 from vmacheck.checker.compiled.module import load, load_soon
 from vmacheck.checker.program.layout import Broken, OutOfBounds
 from vmacheck.checker.program.system import EVENT_BITS, System
+from vmacheck.checker.search.checkpoint import Checkpoint, CheckpointError, Position
 from vmacheck.checker.search.crew import NEVER, Means, Worker, earliest, forget_hits
 from vmacheck.checker.search.graph import Graph
 from vmacheck.checker.search.memory import Grown, apart
 from vmacheck.checker.search.outcome import Hit, Limits, Progress, Report, Search, calls_to
-from vmacheck.checker.search.restart import resume, save
+from vmacheck.checker.search.table import LARGEST_SEARCH, Table
 
 BLOCK = 1 << 15  # calls tried in a block
 SMALLEST = 1 << 13  # calls that are worth a worker
@@ -33,10 +34,6 @@ MOST_WORKERS = 256
 MOST_CANDIDATES = 64 << 20  # bytes for those of a round
 BESIDE = 320 << 20  # bytes of memory that are not for states: Python, the machine code, and a round's candidates
 LEAST_MEMORY = BESIDE + (64 << 20)
-FIRST_TABLE = 1 << 13
-LARGEST_SEARCH = 1 << 30  # states
-REGION = 1 << 10  # slots that a region of the table has at least
-REGIONS = 64
 JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
 RECORDED = 1 << 12  # states between two looks at the keyboard
 
@@ -90,8 +87,8 @@ class Explorer:
         self.parents, self.via = Grown(np.int32), Grown(np.uint16)
         self.rows = {"keys": self.keys, "parents": self.parents, "via": self.via}  # what there is of each state
         self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
-        self.table, self.most_slots = Grown(np.int32), 2 * LARGEST_SEARCH
         self.progress = np.zeros(loops.PROGRESS_SIZE, np.int64)
+        self.table = Table(self.keys, self.progress, self.call)
         self.crew: list[Worker] = []
         self.is_beyond, self.start, self.end, self.expanded = False, 0, 1, 0
         self.longest = 0  # calls of the longest programs that were tried
@@ -127,7 +124,7 @@ class Explorer:
     def run(self, report: Report | None = None) -> None:
         """Fill in self.search. Raises OutOfBounds, Broken, and CheckpointError."""
         search, checkpoint = self.search, self.means.checkpoint
-        is_over = self._begin() if checkpoint is None or not resume(self, checkpoint) else not self.targets
+        is_over = self._begin() if checkpoint is None or not self._resume(checkpoint) else not self.targets
         while self.start < self.end and not is_over:
             if search.depth == self.limits.depth:
                 search.stopped, is_over = "depth", True
@@ -137,7 +134,7 @@ class Explorer:
             search.stopped = next(field.limit for _, _, field in self.system.layout.key_fields() if field.limit)
         search.closed = self.start == self.end and not is_over and search.stopped is None
         if checkpoint is not None and (search.closed or not self.targets):
-            save(self, checkpoint)
+            checkpoint.save(self.snapshot(), self.rows)
         self._read_coverage()
 
     def _begin(self) -> bool:
@@ -164,7 +161,7 @@ class Explorer:
     def set_up(self) -> None:
         """Get ready to go on from the states that there are."""
         self._forget_keys()
-        self.make_table_for(self.count)
+        self.table.make_for(self.count)
 
     def _forget_keys(self) -> None:
         """Have all workers take no key but the first state's for known."""
@@ -185,7 +182,7 @@ class Explorer:
             crew = self.workers(max(1, min(MOST_WORKERS, self.means.workers())))
             is_over = self._round(crew, self.blocks(self.expanded, self.end, len(crew)))
             if self.means.checkpoint is not None and not is_over and self.means.checkpoint.is_due():
-                save(self, self.means.checkpoint)
+                self.means.checkpoint.save(self.snapshot(), self.rows)
         if self.count > self.end:
             search.levels.append(self.count - self.end)
         if not is_over:
@@ -250,7 +247,7 @@ class Explorer:
     def generate(self, crew: list[Worker], blocks: Any) -> Noted:
         """Fill in the blocks."""
         failures: list[Failure] = []
-        shared = (self.keys, self.positions, self.hashes, self.table, self.progress)
+        shared = (self.keys, self.positions, self.hashes, self.table.slots, self.progress)
 
         def work(worker: Worker, block: Any) -> None:
             own = (worker.cache, worker.results, worker.events, worker.hits)
@@ -278,10 +275,10 @@ class Explorer:
 
     def number_new(self, crew: list[Worker], blocks: Any) -> int:
         """Make the candidates that are new states. The position that led to more than there may be, or NEVER."""
-        self.make_table_for(self.count + int(blocks[:, loops.FOUND].sum()))
+        self.table.make_for(self.count + int(blocks[:, loops.FOUND].sum()))
         while not self.claim(crew, blocks):
-            self.make_table(2 * self.table.rows)
-        room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table, self.progress)
+            self.table.make(2 * self.table.rows)
+        room = (self.keys, self.positions, self.slots, self.parents, self.via, self.table.slots, self.progress)
         is_full = self.call("number", *room, blocks, len(blocks)) == loops.MAX_STATES_HIT
         return int(self.progress[loops.STOPPED_AT]) if is_full else NEVER
 
@@ -290,7 +287,7 @@ class Explorer:
         full: list[bool] = []
         regions = self.table.rows // (int(self.progress[loops.REGION_MASK]) + 1)
         edges = [regions * n // len(crew) * (self.table.rows // regions) for n in range(len(crew) + 1)]
-        shared = (self.keys, self.hashes, self.slots, self.table, self.progress, blocks, len(blocks))
+        shared = (self.keys, self.hashes, self.slots, self.table.slots, self.progress, blocks, len(blocks))
 
         def work(_worker: Worker, part: tuple[int, int]) -> None:
             full.append(self.call("claim", *shared, *part) == loops.FULL)
@@ -374,6 +371,44 @@ class Explorer:
         """The state and the call that a state was first reached by."""
         return int(self.parents[row]) << 16 | int(self.via[row])
 
+    # ---- checkpoints -----------------------------------------------------------------------------
+
+    def snapshot(self) -> Position:
+        """Where the search is, between two rounds."""
+        search, calls = self.search, {call: number for number, call in enumerate(self.system.calls)}
+        results, events = self.counters()
+        return Position(
+            count=self.count,
+            level=[self.start, self.end, self.expanded],
+            levels=search.levels,
+            transitions=search.transitions,
+            longest=self.longest,
+            is_beyond=self.is_beyond,
+            targets=sorted(self.targets),
+            wanted=int(self.progress[loops.WANTED]),
+            hits={name: [[calls[c] for c in h.calls], h.states, h.transitions] for name, h in search.hits.items()},
+            results=[[*map(int, place), int(results[tuple(place)])] for place in np.argwhere(results)],
+            events=[[int(place), int(events[place])] for place in events.nonzero()[0]],
+        )
+
+    def _resume(self, checkpoint: Checkpoint) -> bool:
+        """Go on from where the search was last written down, if it was. Raises CheckpointError."""
+        at = checkpoint.load(self.rows)
+        if at is None:
+            return False
+        search, calls, progress, most = self.search, self.system.calls, self.progress, self.limits.depth
+        if at.count > progress[loops.MAX_STATES] or (most is not None and at.longest > most):
+            raise CheckpointError(f"{checkpoint.folder} is of a search that is beyond this one's limits already")
+        search.levels, search.transitions = at.levels, at.transitions
+        self.longest, self.is_beyond, self.targets = at.longest, at.is_beyond, set(at.targets)
+        progress[loops.COUNT], progress[loops.WANTED] = at.count, at.wanted
+        self.start, self.end, self.expanded = at.level
+        for name, (path, states, transitions) in at.hits.items():
+            search.hits[name] = Hit(tuple(calls[number] for number in path), states, transitions)
+        self.put_counters(at.results, at.events)
+        self.set_up()
+        return True
+
     # ---- room ------------------------------------------------------------------------------------
 
     def workers(self, many: int) -> list[Worker]:
@@ -394,7 +429,7 @@ class Explorer:
         for array in (self.positions, self.hashes, self.slots):
             array.grow(candidates)
         if self.table.rows and needed > self.progress[loops.INDEX_MASK]:
-            self.make_table(self.table.rows)
+            self.table.make(self.table.rows)
 
     def _most_states(self) -> dict[str, int]:
         """How many states there may be, by what sets that limit."""
@@ -402,33 +437,8 @@ class Explorer:
         if self.limits.max_states is not None:
             most["max-states"] = self.limits.max_states
         if self.limits.memory is not None:
-            room, row = self.limits.memory - BESIDE, self.row_bytes
-            sizes = [1 << bits for bits in range(FIRST_TABLE.bit_length() - 1, 31)]
-            most["memory"], self.most_slots = max(
-                (min(size * 4 // 5, (room - 4 * size) // row), size) for size in sizes
-            )
+            most["memory"] = self.table.limited(self.limits.memory - BESIDE, self.row_bytes)
         return most
-
-    def make_table_for(self, states: int) -> None:
-        """See that the table is large enough for so many states."""
-        size = max(FIRST_TABLE, self.table.rows)
-        while states * 5 > size * 4 and size < self.most_slots:
-            size *= 2
-        if size > self.table.rows:
-            self.make_table(size)
-
-    def make_table(self, size: int) -> None:
-        """Enter all states into a new table with `size` slots, or more."""
-        progress = self.progress
-        progress[loops.INDEX_MASK] = index = (1 << (2 * self.keys.rows).bit_length()) - 1
-        progress[loops.MARK_MASK] = 0xFFFFFFFF & ~index
-        while True:
-            regions = max(1, min(REGIONS, size // REGION))
-            progress[loops.TABLE_MASK], progress[loops.REGION_MASK] = size - 1, size // regions - 1
-            self.table.clear(size)
-            if self.call("rehash", self.keys, self.table, progress) == loops.DONE:
-                return
-            size *= 2
 
     # ---- results ---------------------------------------------------------------------------------
 
@@ -439,7 +449,7 @@ class Explorer:
         noted = np.zeros(shape, np.uint16)
         self.keys.grow(self.count + 1)
         counters = (np.zeros_like(worker.results), np.zeros_like(worker.events))
-        room = (worker.before, worker.after, worker.calls, self.keys, self.table, self.progress, *counters)
+        room = (worker.before, worker.after, worker.calls, self.keys, self.table.slots, self.progress, *counters)
         for start in range(0, self.expanded, RECORDED):
             self.call("record", *room, to, returned, noted, start, min(self.expanded, start + RECORDED))
         measures = {}

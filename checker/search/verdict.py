@@ -14,7 +14,7 @@ from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.checkpoint import Job
 from vmacheck.checker.search.crew import Means
 from vmacheck.checker.search.outcome import Coverage, Limits, Progress, Report, Search
-from vmacheck.checker.search.rounds import LARGEST_SEARCH
+from vmacheck.checker.search.table import LARGEST_SEARCH
 
 REASONS = {
     "depth": "more calls than --depth allows",

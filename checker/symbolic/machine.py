@@ -12,7 +12,6 @@ from vmacheck.checker.program.interpreted import NullSlot, Oops, executable, str
 from vmacheck.checker.program.layout import FUEL, MACHINE_FIELDS, Layout
 from vmacheck.checker.program.link import AST_LOCK, Program
 from vmacheck.checker.program.system import LARGEST_RESULT, MAX_ERRNO, OOPS
-from vmacheck.checker.proofs.trees import Kind
 from vmacheck.checker.symbolic.flag_masks import merged
 from vmacheck.checker.symbolic.page_loops import PAGES, compiled_for_unknowns
 from vmacheck.checker.symbolic.values import (
@@ -121,7 +120,6 @@ class SymbolicMachine:
     def __init__(
         self,
         program: Program,
-        kind: Kind,
         layout: Layout,
         roots: Sequence[str],
         constants: dict[str, Any],
@@ -130,7 +128,7 @@ class SymbolicMachine:
         other: OtherPage | None = None,
     ) -> None:
         self.program = Program(program.functions, {**program.constants, **constants})
-        self.kind, self._empty, self._pages = kind, empty, pages
+        self._empty, self._pages = empty, pages
         self._other, self.others, self.mark = other, 0, ""
         (page,) = (array for array in layout.arrays if array.name == PAGES)
         self._page_fields = [field.name for field in page.fields]

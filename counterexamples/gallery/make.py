@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from vmacheck.checker.claims.linux_2_6 import CLAIMS
-from vmacheck.checker.jobs.default import seed_kernels
+from vmacheck.checker.jobs.default import kernels_2004
 from vmacheck.checker.kernels import one_process, processes
-from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.names import tree_of
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.interpreted import CallRecord, Machine
 from vmacheck.checker.proofs.any_size import Violation
@@ -37,7 +37,7 @@ from vmacheck.model.calls.interleaving import is_interleaving, parse_interleavin
 from vmacheck.model.calls.operations import Call
 from vmacheck.model.calls.traces import parse_trace
 from vmacheck.model.common.unistd import NR_fork
-from vmacheck.model.kernels import MODERN_KERNELS
+from vmacheck.model.kernels import LINUX
 from vmacheck.properties import PROPERTIES
 
 GALLERY = Path(__file__).parent
@@ -61,7 +61,7 @@ goes wrong, so there is nothing to show."""
 TODAYS = """# Today's kernels
 
 A "candidate" looks like a bug of current kernels, or like something that nobody meant; the evidence is with it."""
-TODAY = (*MODERN_KERNELS, "linux-6.18+sticky")
+TODAY = (*LINUX.kernels, "linux-6.18+sticky")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Finding:
     @property
     def is_today(self) -> bool:
         """Is it about today's kernels?"""
-        return is_modern(self.kernel)
+        return tree_of(self.kernel) is LINUX
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -149,7 +149,7 @@ def index() -> str:
     kernels = sorted(real, key=_numbers)
     tables: list[list[str]] = []
     sections = []
-    for models, is_today in ((seed_kernels(), False), (list(TODAY), True)):
+    for models, is_today in ((kernels_2004(), False), (list(TODAY), True)):
         columns = [*models, *(f"Linux {kernel}" for kernel in kernels)]
         table = [f"| finding | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
         for finding in findings():

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vmacheck.checker.kernels import one_process, threads, user_properties
-from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels import user_properties
+from vmacheck.checker.kernels.scope import THREADS, Scope, ScopeError
+from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.system import OOPS, System
 from vmacheck.checker.search.outcome import Limits, Report
@@ -18,7 +19,6 @@ from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Vma, page
 from vmacheck.counterexamples.replay.threads import processes_in
 from vmacheck.counterexamples.reports.check import state_data
 from vmacheck.model.calls.interleaving import NAMES_OF_POINTS
-from vmacheck.model.calls.operations import ERRNO
 
 MOST_STATES = 5000
 
@@ -101,7 +101,7 @@ def graph_of(
         raise ScopeError("a state graph is about pages; give --pages")
     limits = limits or Limits()
     limits = replace(limits, max_states=limits.max_states or MOST_STATES)
-    system = (threads if scope.threads else one_process).build(kernel, scope, properties)
+    system = world_of(scope).build(kernel, scope, properties)
     names = tuple(user_properties.split(word)[1] for word in properties)
     system = replace(system, claims=tuple(claim for claim in system.claims if claim.name in names))
     maker = _Maker(system)
@@ -143,8 +143,6 @@ class _Maker:
         call, result = self.system.calls[step.call], step.result
         if result == OOPS:
             shown: int | str = STOPPED
-        elif threads.is_threaded(self.system):
-            shown = ERRNO.get(-result, result)
         else:
             shown = self.system.result_text(call, result)
         self.edges.append(Edge(step.state, step.to, str(call), shown, *self._split(step.hits)))
@@ -154,7 +152,7 @@ class _Maker:
         state, pages = self.state, pages_of(self.system)
         self.machine.load(state, key)
         drawn, tasks = picture(vmas_of(state), pages), ""
-        if threads.is_threaded(self.system):
+        if self.system.world == THREADS:
             for process in processes_in(state, pages)[1:]:
                 drawn += f"  {process.name}: {picture(process.vmas, pages)}"
             tasks = ", ".join(

@@ -36,7 +36,7 @@ def coverage_html(report: Report) -> list[str]:
 def _graph_html(report: Report) -> list[str]:
     """The state graph of the job's kernel in as many pages as there is room to draw it for; nothing if that is none."""
     job = report.job
-    if job.values.get("threads") or job.values.get("segments") or job.has_processes:
+    if not job.world.has_graph:
         return []
     for pages in range(min(job.scope().pages, MOST_PAGES), 0, -1):
         try:

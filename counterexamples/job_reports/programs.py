@@ -7,9 +7,9 @@ from typing import Any
 
 from vmacheck.checker.jobs.run import BAD, Outcome, Report
 from vmacheck.checker.kernels import one_process
-from vmacheck.checker.kernels.names import is_modern
-from vmacheck.checker.kernels.scope import Scope
-from vmacheck.counterexamples.pictures.films import film, process_film, thread_film
+from vmacheck.checker.kernels.names import tree_of
+from vmacheck.checker.kernels.scope import PAGES, PROCESSES, THREADS, Scope
+from vmacheck.counterexamples.pictures.films import FILMS
 from vmacheck.counterexamples.replay.one_process import Page, Step, Vma, replay
 from vmacheck.counterexamples.replay.threads import Process, ThreadStep, replay_text
 from vmacheck.counterexamples.reports.compare import side_by_side
@@ -28,17 +28,16 @@ class Shown:
     trace: str
     pages: int
     steps: tuple[Any, ...]
+    world: str
 
     @property
     def is_threaded(self) -> bool:
         """Is it one of threads, or of processes?"""
-        return bool(self.steps) and isinstance(self.steps[0], ThreadStep)
+        return self.world != PAGES
 
     def film(self) -> list[str]:
         """A line a step."""
-        if self.is_threaded and not is_modern(self.kernel):
-            return thread_film(self.steps, self.pages)
-        return (process_film if self.is_threaded else film)(self.steps, self.pages)
+        return FILMS[self.world](self.steps, self.pages)
 
     def lines(self) -> list[str]:
         """The lines of the film that are about a step, without a heading."""
@@ -112,25 +111,25 @@ def _sides(report: Report, program: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _replayed(shows: str, kernel: str, witness: Mapping[str, Any]) -> Shown:
     trace, pages = "; ".join(witness["operations"]), witness["pages"]
-    steps: Sequence[Any]
-    if is_interleaving(trace, stacks=not is_modern(kernel)):
-        steps = replay_text(kernel, pages, parse_interleaving(trace))
-    else:
-        calls = parse_trace(trace)
-        steps = replay(one_process.build(kernel, Scope(pages=pages), calls=calls), calls)
-    return Shown(shows, kernel, trace, pages, tuple(steps))
+    if is_interleaving(trace, stacks=THREADS in tree_of(kernel).worlds):
+        return Shown(shows, kernel, trace, pages, tuple(replay_text(kernel, pages, parse_interleaving(trace))), THREADS)
+    calls = parse_trace(trace)
+    steps = replay(one_process.build(kernel, Scope(pages=pages), calls=calls), calls)
+    return Shown(shows, kernel, trace, pages, tuple(steps), PAGES)
 
 
 def _from_data(shows: str, kernel: str, operations: Sequence[str], data: Sequence[Mapping[str, Any]]) -> Shown:
     trace = "; ".join(operations)
-    calls: Sequence[Any] = parse_trace(trace, processes=True) if is_modern(kernel) else parsed(trace)
-    make = _thread_step if data and "threads" in data[0] else _step
+    other = next(world for world in (THREADS, PROCESSES) if world in tree_of(kernel).worlds)
+    calls: Sequence[Any] = parsed(trace) if other == THREADS else parse_trace(trace, processes=True)
+    world = other if data and "threads" in data[0] else PAGES
+    make = _step if world == PAGES else _thread_step
     steps = tuple(make(call, step) for call, step in zip(calls, data, strict=False))  # one may stop the kernel
-    return Shown(shows, kernel, trace, max((call.end for call in calls), default=1), steps)
+    return Shown(shows, kernel, trace, max((call.end for call in calls), default=1), steps, world)
 
 
 def parsed(trace: str) -> Sequence[Any]:
-    """The calls of a trace of a kernel of 2004, with or without threads."""
+    """The calls of a trace of a 2.6 kernel, with or without threads."""
     return parse_interleaving(trace) if is_interleaving(trace) else parse_trace(trace)
 
 

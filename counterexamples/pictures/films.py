@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Steps as a film: a line for each call, with the address space drawn after it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from vmacheck.checker.kernels.scope import PAGES, PROCESSES, THREADS
 from vmacheck.counterexamples.pictures.text import note_on_shared, picture
 from vmacheck.counterexamples.replay.one_process import STOPPED, Step
 from vmacheck.counterexamples.replay.threads import ThreadStep
@@ -70,3 +72,10 @@ def film(steps: Sequence[Step], pages: int) -> list[str]:
             failed += ": the kernel stops here"
         lines.append(f"{number:3}  {call:{width}}   {picture(step.vmas, pages)}{failed}")
     return lines + note_on_shared(vma for step in steps for vma in step.vmas)
+
+
+FILMS: Mapping[str, Callable[[Sequence[Any], int], list[str]]] = {
+    PAGES: film,
+    THREADS: thread_film,
+    PROCESSES: process_film,
+}  # by the kind of world that the steps are of

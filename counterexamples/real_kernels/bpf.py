@@ -9,7 +9,7 @@ anon_vmas of the chain, newest first, with 0 behind the last.
 import struct
 from dataclasses import dataclass, field
 
-from vmacheck.counterexamples.real_kernels.btf import Btf
+from vmacheck.checker.kernels.btf import Btf
 
 ARENA = 0x100000000000
 ARENA_END = ARENA + (256 << 12)

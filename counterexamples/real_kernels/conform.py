@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from vmacheck.checker.kernels import one_process, processes
 from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.interpreted import Key, Machine
 from vmacheck.checker.program.system import OOPS
 from vmacheck.counterexamples.real_kernels.live import Seen, encode, vmas_in
@@ -79,9 +79,8 @@ class Model:
 
     def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call], view: View = LAYOUT) -> None:
         self.pages, self.calls, self.view, self.processes = scope.pages, calls, view, scope.processes
-        build = processes.build if scope.processes > 1 else one_process.build
         self.text = of_two(view) if scope.processes > 1 else view.text
-        self.machine = Machine(build(kernel, scope, calls=list(calls)))
+        self.machine = Machine(world_of(scope).build(kernel, scope, calls=list(calls)))
         self.before, self.after = self.machine.new(), self.machine.new()
         self.keys: list[Key] = []
         self.numbers: dict[Key, int] = {}

@@ -12,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.counterexamples.replay.one_process import Vma
 from vmacheck.model.calls.operations import ERRNO, Call, TraceError, protection_text
 from vmacheck.model.common import mm
@@ -40,10 +41,6 @@ WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 MOST_PAGES = 256
 LONGEST = 65000  # characters of a line, as runner.c has room for
 FEW = 1000  # traces that are not worth a process
-
-
-class KernelError(Exception):
-    """A real kernel, or what it takes to ask one, that is not to be had; the message says what."""
 
 
 class Seen(NamedTuple):

@@ -1,228 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which model kernel a real one is: by its release, its configuration, and what it shows when it is tried."""
+"""Which model kernel a real one is: the running one, or an image of which no more is known than its banner says."""
 
-import gzip
-import platform
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from vmacheck.counterexamples.real_kernels.btf import Btf
-from vmacheck.counterexamples.real_kernels.live import KernelError, line_of
+from vmacheck.checker.kernels import auto
+from vmacheck.checker.kernels.auto import RELEASE, Chosen, Real, choose
 from vmacheck.counterexamples.real_kernels.qemu import release_of
-from vmacheck.counterexamples.real_kernels.views import SMAPS, prot_in, see
-from vmacheck.model.calls.traces import parse_trace
-from vmacheck.model.kernels import MODERN_KERNELS
+from vmacheck.model.kernels import LINUX
 
-AUTO = "auto"
 LIVE = "live"
-CONFIG = Path("/proc/config.gz")
-OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
-GUARDED = "mmap(0,1,RW); madvise(0,1,GUARD_INSTALL)"
-# options without which a kernel refuses calls that the model carries out
-NEEDED = {
-    "CONFIG_KSM": "madvise MERGEABLE",
-    "CONFIG_TRANSPARENT_HUGEPAGE": "madvise HUGEPAGE",
-    "CONFIG_NUMA": "mbind",
-    "CONFIG_64BIT": "mseal",
-}
-WITHOUT_FIX = "linux-6.16+mremap-many"
-STICKY = "linux-6.18+sticky"
-MAINLINE_FIX = 35  # the first 6.18.y in which the fix of January 2026 was read; in 6.18.3 it was not
-LAST_WITHOUT_FIX = 3
-RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
-CHAINS = (2, 6, 34)  # the first release with anon_vma chains
 
 
-@dataclass(frozen=True)
-class Real:
-    """What is known of a real kernel; None is not known.
-
-    has_fix: does mremap hand over an anon_vma (the fix of January 2026)? has_maybe_guard: is there VM_MAYBE_GUARD?
-    config: what of CONFIG_ options is set, if that can be read. never_overcommits: then NORESERVE is ignored.
-    """
-
-    release: str
-    has_fix: bool | None = None
-    has_maybe_guard: bool | None = None
-    config: frozenset[str] | None = None
-    never_overcommits: bool = False
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The model kernel of a real one: why, and what it has otherwise, if it is only the nearest."""
-
-    kernel: str
-    real: str
-    why: str
-    but: tuple[str, ...] = ()
-
-    def lines(self) -> list[str]:
-        """Which, why, and if it is only the nearest."""
-        said = [f"model kernel: {self.kernel}, for Linux {self.real}: {self.why}"]
-        return said + ([f"only the nearest that there is: {'; '.join(self.but)}"] if self.but else [])
-
-
-def version_of(release: str) -> tuple[int, int, int]:
-    """6, 18, 44 of 6.18.44-something. Raises KernelError."""
-    match = RELEASE.match(release)
-    if match is None:
-        raise KernelError(f"'{release}' is no release of Linux: name the model kernel")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
-
-
-# ---- what is known -------------------------------------------------------------------------------
-
-
-def _has_fix() -> bool | None:
-    """Does struct vma_merge_struct have what the fix added? Its BTF says so."""
-    try:
-        btf = Btf()
-        btf.offset("vma_merge_struct", "vm_flags" if _is_there(btf, "vm_flags") else "flags")
-    except KernelError:
-        return None
-    return _is_there(btf, "copied_from")
-
-
-def _is_there(btf: Btf, member: str) -> bool:
-    try:
-        btf.offset("vma_merge_struct", member)
-    except KernelError:
-        return False
-    return True
-
-
-def _has_maybe_guard() -> bool | None:
-    """Does a vma that guards were installed in say so in smaps? None if it cannot be tried."""
-    try:
-        ((seen,),) = see(SMAPS, [line_of(parse_trace(GUARDED), 1, False)])
-    except KernelError:
-        return None
-    if seen.result < 0:
-        return False
-    tokens = seen.cells.split(":")[1]
-    assert prot_in(tokens)
-    return "gu" in [tokens[i : i + 2] for i in range(0, len(tokens), 2)]
-
-
-def _config() -> frozenset[str] | None:
-    try:
-        lines = gzip.decompress(CONFIG.read_bytes()).decode().splitlines()
-    except (OSError, EOFError, UnicodeDecodeError):
-        return None
-    return frozenset(line.partition("=")[0] for line in lines if re.match(r"CONFIG_\w+=[ym]$", line))
-
-
-def _never_overcommits() -> bool:
-    try:
-        return OVERCOMMIT.read_text().strip() == "2"
-    except OSError:
-        return False
-
-
-@cache
 def known_of(kernel: str) -> Real:
     """What is known of the running kernel ("live"), or of an image, of which it is what its banner says.
 
     Raises KernelError.
     """
-    if kernel == LIVE:
-        return Real(platform.release(), _has_fix(), _has_maybe_guard(), _config(), _never_overcommits())
+    return auto.running() if kernel == LIVE else _of_image(kernel)
+
+
+@cache
+def _of_image(kernel: str) -> Real:
     return Real(release_of(Path(kernel)))
-
-
-# ---- choosing ------------------------------------------------------------------------------------
-
-
-def choose(real: Real) -> Chosen:
-    """The model kernel of a real one, or the nearest. Raises KernelError if the release says nothing."""
-    version = version_of(real.release)
-    kernel, why, but = _of_old(version) if version < (6, 12, 0) else _of_today(version[:2])(real, version[2])
-    return Chosen(kernel, real.release, why, (*but, *_by_config(real)))
-
-
-def _of_old(version: tuple[int, int, int]) -> tuple[str, str, list[str]]:
-    if version == (2, 6, 8):
-        return "linux-2.6.8", "the same release", []
-    if version < CHAINS:
-        return "linux-2.6.8", "a kernel without anon_vma chains", ["of those only 2.6.8 is modelled"]
-    return "linux-6.12", "a kernel with anon_vma chains", ["none before 6.12 is modelled"]
-
-
-Choice = Callable[[Real, int], tuple[str, str, list[str]]]
-NEVER_COMPARED = "it was never compared with a real one"
-
-
-def _of_today(version: tuple[int, int]) -> Choice:
-    """What chooses for a release of 6.12 or later."""
-    known: dict[tuple[int, int], Choice] = {
-        (6, 12): lambda _real, _patch: ("linux-6.12", "the same release", []),
-        (6, 13): _with_guards,
-        (6, 14): _with_guards,
-        (6, 15): lambda _real, _patch: ("linux-6.12+guard-regions", "6.12 with guard regions", [NEVER_COMPARED]),
-        (6, 16): lambda _real, _patch: ("linux-6.16", "the same release", [NEVER_COMPARED]),
-        (6, 17): lambda _real, _patch: (WITHOUT_FIX, "6.16 with mremap of many vmas", [NEVER_COMPARED]),
-        (6, 18): _of_6_18,
-    }
-    return known.get(version, _of_later)
-
-
-def _with_guards(_real: Real, _patch: int) -> tuple[str, str, list[str]]:
-    lacks = "its guard regions are in files, too, which came with 6.15"
-    return "linux-6.12+guard-regions", "6.12 with guard regions", [lacks, NEVER_COMPARED]
-
-
-def _of_6_18(real: Real, patch: int) -> tuple[str, str, list[str]]:
-    """6.18: with the fix of January 2026 or without; with VM_MAYBE_GUARD or without."""
-    fix, but = real.has_fix, []
-    because = "its BTF has vma_merge_struct.copied_from" if fix else "its BTF lacks vma_merge_struct.copied_from"
-    if fix is None:
-        fix, because = patch > LAST_WITHOUT_FIX, f"6.18.{patch}"
-        if LAST_WITHOUT_FIX < patch < MAINLINE_FIX:
-            but.append(
-                f"it is not known if 6.18.{patch} has the fix of mremap; 6.18.3 does not and 6.18.{MAINLINE_FIX} does"
-            )
-    why = f"{'with' if fix else 'without'} the fix of January 2026 ({because})"
-    if real.has_maybe_guard is None:
-        but.append("it was not asked if it has VM_MAYBE_GUARD")
-    if not fix:
-        if real.has_maybe_guard:
-            but.append("it has VM_MAYBE_GUARD, which is modelled with the fix only")
-        return WITHOUT_FIX, why, but
-    if real.has_maybe_guard:
-        return STICKY, f"{why}, and VM_MAYBE_GUARD (smaps shows gu)", but
-    seen = ", and no VM_MAYBE_GUARD (smaps shows no gu)" if real.has_maybe_guard is False else ""
-    return "linux-6.18", why + seen, but
-
-
-def _of_later(real: Real, _patch: int) -> tuple[str, str, list[str]]:
-    newest = "6.18 is the newest that is modelled"
-    if real.has_maybe_guard is False:
-        return "linux-6.18", "a later one, without VM_MAYBE_GUARD (smaps shows no gu)", [newest]
-    return STICKY, "a later one, with VM_MAYBE_GUARD", [newest]
-
-
-def _by_config(real: Real) -> list[str]:
-    """What its configuration has otherwise."""
-    but = []
-    if real.config is not None:
-        but += [
-            f"{option} is not set, so it refuses {what}" for option, what in NEEDED.items() if option not in real.config
-        ]
-    if real.never_overcommits:
-        but.append(f"{OVERCOMMIT} is 2, so it ignores NORESERVE")
-    return but
-
-
-# ---- for the commands ----------------------------------------------------------------------------
 
 
 def chosen_for(kernel: str) -> Chosen:
     """The model kernel of the running one ("live"), or of an image. Raises KernelError."""
-    return choose(known_of(kernel))
+    return auto.chosen_for_auto() if kernel == LIVE else choose(known_of(kernel))
 
 
 def warning(model: str, kernel: str) -> str | None:
@@ -235,5 +40,5 @@ def warning(model: str, kernel: str) -> str | None:
     if base == chosen.kernel:
         return f"{model} is only the nearest to Linux {chosen.real}: {'; '.join(chosen.but)}" if chosen.but else None
     nearest = "the nearest to it is" if chosen.but else "that is"
-    kind = "" if base.split("+")[0] in MODERN_KERNELS else ", but one of 2004"
+    kind = "" if base.split("+")[0] in LINUX.kernels else ", but a 2.6 kernel"
     return f"{model} is not the model of Linux {chosen.real}{kind}; {nearest} {chosen.kernel}"

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vmacheck.counterexamples.real_kernels.live import KernelError, Seen, runner, seen_in
+from vmacheck.checker.kernels.btf import KernelError
+from vmacheck.counterexamples.real_kernels.live import Seen, runner, seen_in
 
 QEMU = "qemu-system-x86_64"
 BOOT = 120  # seconds that a boot may take in software emulation

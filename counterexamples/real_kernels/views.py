@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vmacheck.checker.kernels.btf import Btf, KernelError
 from vmacheck.counterexamples.real_kernels import bpf
-from vmacheck.counterexamples.real_kernels.btf import Btf
-from vmacheck.counterexamples.real_kernels.live import KernelError, Seen, cells_of, replay_live
+from vmacheck.counterexamples.real_kernels.live import Seen, cells_of, replay_live
 from vmacheck.counterexamples.replay.one_process import vmas_of
 from vmacheck.counterexamples.replay.two_processes import mm_of, processes_of
 from vmacheck.model.common.mm import LIVE, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE

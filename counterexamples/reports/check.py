@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a check found, as text and as data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vmacheck.checker.kernels.processes import has_processes
-from vmacheck.checker.kernels.scope import Scope
-from vmacheck.checker.kernels.threads import is_threaded
+from vmacheck.checker.kernels.scope import PAGES, PROCESSES, THREADS, Scope
 from vmacheck.checker.program.system import OOPS, System
 from vmacheck.checker.search.outcome import Limits, Search
 from vmacheck.checker.search.verdict import Checked, Result, never_happened
 from vmacheck.counterexamples.pictures.film import Strip, strips_svg
-from vmacheck.counterexamples.pictures.films import film, pages_line, process_film, thread_film
+from vmacheck.counterexamples.pictures.films import FILMS, pages_line
 from vmacheck.counterexamples.pictures.text import LEGEND
 from vmacheck.counterexamples.pictures.words import SCHEMA, count, listing
+from vmacheck.counterexamples.replay.by_world import steps_of
 from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Step, Vma, pages_of, replay
-from vmacheck.counterexamples.replay.threads import ThreadStep, replay_threads
-from vmacheck.counterexamples.replay.two_processes import replay_processes
+from vmacheck.counterexamples.replay.threads import ThreadStep
 from vmacheck.model.calls.operations import Call, TraceError, result_text
 from vmacheck.model.kernels import EVENTS
 
@@ -33,13 +31,31 @@ def step_data(step: Step) -> dict[str, Any]:
     return {"operation": str(step.call), "result": step.result, **state_data(step.vmas, step.pages)}
 
 
+def thread_step_data(step: ThreadStep) -> dict[str, Any]:
+    """A step as JSON has it."""
+    return {
+        "operation": str(step.call),
+        "result": step.result,
+        "vmas": [
+            {"process": process.name, **asdict(vma), "flags": list(vma.flags)}
+            for process in step.processes
+            for vma in process.vmas
+        ],
+        "pages": [{"process": process.name, **asdict(page)} for process in step.processes for page in process.pages],
+        "threads": list(step.threads),
+    }
+
+
+DATA: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    PAGES: step_data,
+    THREADS: thread_step_data,
+    PROCESSES: thread_step_data,
+}  # by the kind of world that a step is of
+
+
 def steps_data(system: System, calls: Sequence[Any]) -> list[dict[str, Any]]:
     """The calls, carried out, as JSON has them."""
-    if is_threaded(system):
-        return [thread_step_data(step) for step in replay_threads(system, calls)]
-    if has_processes(system):
-        return [thread_step_data(step) for step in replay_processes(system, calls)]
-    return [step_data(step) for step in replay(system, calls)]
+    return [DATA[system.world](step) for step in steps_of(system, calls)]
 
 
 def state_data(vmas: Sequence[Vma], pages: Sequence[Page]) -> dict[str, Any]:
@@ -113,8 +129,8 @@ def check_svg(checks: Sequence[Checked]) -> str:
     """Every counterexample and witness, drawn. Raises TraceError if there is none, or one of threads."""
     found: dict[str, Strip] = {}
     for result in (result for checked in checks for result in checked.results if result.calls):
-        if is_threaded(result.system):
-            raise TraceError("--svg: there are no pictures of threads")
+        if result.system.world != PAGES:
+            raise TraceError("--svg: there are no pictures of threads, nor of two processes")
         title = f"{result.claim.name} {'happens' if result.claim.sometimes else 'is violated'} on {result.system.name}"
         steps = replay(result.system, result.calls or ())
         found[title] = Strip(title, (("", steps),), pages_of(result.system))
@@ -126,17 +142,22 @@ def check_svg(checks: Sequence[Checked]) -> str:
 # ---- text ----------------------------------------------------------------------------------------
 
 
-def check_text(checks: Sequence[Checked], scope: Scope) -> list[str]:
-    """The whole answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went."""
+def check_text(checks: Sequence[Checked], scope: Scope, in_full: bool = False) -> list[str]:
+    """The answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went.
+
+    in_full: and how often each call had each result, and each merge case was met.
+    """
     results = [result for checked in checks for result in checked.results if result.calls is not None]
     lines = [LEGEND, ""] if results else []
     for film_lines, group in _same_film(results):
         lines += [*counterexample_text(film_lines, group), ""]
     if len(checks) > 1:
         lines += [*table_text(checks), *_reasons(checks)]
-        return [*lines, "", f"scope: {scope}", *_searches(checks), *_never(checks)]
+        often = [f"{one.system.name}: {line}" for one in checks for line in coverage_text(one)] if in_full else []
+        return [*lines, "", f"scope: {scope}", *_searches(checks), *often, *_never(checks)]
     lines += [verdict_text(result) for result in checks[0].results]
-    return [*lines, "", f"scope: {scope}", *_searches(checks), *coverage_text(checks[0]), *_never(checks)]
+    often = coverage_text(checks[0]) if in_full else []
+    return [*lines, "", f"scope: {scope}", *_searches(checks), *often, *_never(checks)]
 
 
 def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], list[Result]]]:
@@ -153,14 +174,10 @@ def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], lis
 
 
 def _drawn(system: System, calls: tuple[Any, ...]) -> tuple[str, ...]:
-    if is_threaded(system):
-        interleaved = thread_film(replay_threads(system, calls), pages_of(system))
-        return (*interleaved, "", f"     {'; '.join(map(str, calls))}")
-    if has_processes(system):
-        forked = process_film(replay_processes(system, calls), pages_of(system))
-        return (*forked, "", f"     {'; '.join(map(str, calls))}")
-    steps = replay(system, calls)
-    lines = film(steps, pages_of(system))
+    steps = steps_of(system, calls)
+    lines = FILMS[system.world](steps, pages_of(system))
+    if system.world != PAGES:
+        return (*lines, "", f"     {'; '.join(map(str, calls))}")
     return (*lines, "", f"     {pages_line(steps[-1])}") if steps else tuple(lines)
 
 
@@ -262,18 +279,3 @@ def coverage_text(checked: Checked) -> list[str]:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {what}" for what, number in counts.items())
-
-
-def thread_step_data(step: ThreadStep) -> dict[str, Any]:
-    """A step as JSON has it."""
-    return {
-        "operation": str(step.call),
-        "result": step.result,
-        "vmas": [
-            {"process": process.name, **asdict(vma), "flags": list(vma.flags)}
-            for process in step.processes
-            for vma in process.vmas
-        ],
-        "pages": [{"process": process.name, **asdict(page)} for process in step.processes for page in process.pages],
-        "threads": list(step.threads),
-    }

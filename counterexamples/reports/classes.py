@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from vmacheck.checker.compiled.flat import Flat
 from vmacheck.checker.kernels.compare import Graphs
-from vmacheck.checker.kernels.names import is_modern
-from vmacheck.checker.kernels.scope import Scope, ScopeError
+from vmacheck.checker.kernels.names import check_is_of
+from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.interpreted import Key, Machine
 from vmacheck.checker.program.system import System
 from vmacheck.checker.search.outcome import Limits
@@ -23,6 +23,7 @@ from vmacheck.counterexamples.replay.one_process import Vma, vmas_of
 from vmacheck.model.calls.operations import NAMES, Call
 from vmacheck.model.common.mm import MREMAP_FIXED
 from vmacheck.model.common.unistd import NR_mmap, NR_mremap
+from vmacheck.model.kernels import LINUX
 from vmacheck.model.linux.mm import MREMAP_DONTUNMAP
 
 LEFT, RIGHT = (1, 2, 5, 6, 7), (1, 3, 4, 6, 8)  # merge cases that have to do with the vma on that side
@@ -53,10 +54,9 @@ class Classes:
 
 
 def classes_of(a: str, b: str, scope: Scope, limits: Limits, graphs: Graphs) -> Classes:
-    """Every class in the scope. Raises as compare_kernels does, and ScopeError for kernels of 2004."""
+    """Every class in the scope. Raises as compare_kernels does, and ScopeError for 2.6 kernels."""
     for kernel in (a, b):
-        if not is_modern(kernel):
-            raise ScopeError(f"--classes is about today's kernels, and {kernel} is none")
+        check_is_of(LINUX, "--classes", kernel)
     one, two = (graphs.of(kernel, scope, limits) for kernel in (a, b))
     reader = Reader(one.system)
     found, closed = partings(one, two, limits.depth, reader.class_of)

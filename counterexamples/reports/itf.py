@@ -8,18 +8,16 @@ string says that there is none. The first state is that of no calls.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vmacheck.checker.files.written import write_at_once
-from vmacheck.checker.kernels.processes import has_processes
-from vmacheck.checker.kernels.threads import is_threaded
 from vmacheck.checker.search.verdict import Result
-from vmacheck.counterexamples.replay.one_process import Step, replay
-from vmacheck.counterexamples.replay.threads import Process, ThreadStep, replay_threads
-from vmacheck.counterexamples.replay.two_processes import replay_processes
+from vmacheck.counterexamples.replay.by_world import steps_of
+from vmacheck.counterexamples.replay.one_process import Step
+from vmacheck.counterexamples.replay.threads import Process, ThreadStep
 
 FORMAT = "https://apalache-mc.org/docs/adr/015adr-trace.html"
 LARGEST = 2**53 - 1  # that JSON numbers hold everywhere
@@ -108,9 +106,7 @@ def write_itf(folder: Path, results: Iterable[Result]) -> list[Path]:
 def _trace_of(result: Result) -> Trace | None:
     if result.calls is None or result.claim.sometimes:
         return None
-    replayed: Callable[..., Any] = replay_processes if has_processes(result.system) else replay
-    steps = (replay_threads if is_threaded(result.system) else replayed)(result.system, result.calls)
-    return result.system.name, result.claim.name, steps
+    return result.system.name, result.claim.name, steps_of(result.system, result.calls)
 
 
 def write_traces(folder: Path, traces: Iterable[Trace]) -> list[Path]:

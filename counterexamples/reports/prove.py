@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from vmacheck.checker.kernels import one_process
-from vmacheck.checker.kernels.names import is_modern
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.layout import OutOfBounds
@@ -110,7 +109,7 @@ def proof_text(proof: Proof, max_map_count: int) -> list[str]:
     reason = f" ({proof.reason})" if proof.reason else ""
     lines += [f"{proof.property} on {proof.kernel}: {VERDICTS[proof.verdict]}{reason}"]
     if proof.verdict in ("proved", "vacuous"):
-        flags = ", with the flags that these calls give" if is_modern(proof.kernel) else ""
+        flags = ", with the flags that these calls give" if kind_of(proof.kernel).populates else ""
         lines.append(f"no {listing(proof.operations, 'or')} breaks it, {_any_state(proof.vmas)}{flags}")
     lemmas = [name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property]
     lines.append(f"together with it: {', '.join([*lemmas, RANGES])}")

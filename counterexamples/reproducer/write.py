@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmacheck.checker.kernels.names import is_modern
+from vmacheck.checker.kernels.btf import KernelError
+from vmacheck.checker.kernels.names import tree_of
 from vmacheck.counterexamples.pictures.text import LEGEND, note_on_shared, picture
-from vmacheck.counterexamples.real_kernels.live import COMPILERS, KernelError, compile_program, compiler, encode
+from vmacheck.counterexamples.real_kernels.live import COMPILERS, compile_program, compiler, encode
 from vmacheck.counterexamples.real_kernels.qemu import replay_booted
 from vmacheck.counterexamples.replay.one_process import Step, Vma
 from vmacheck.counterexamples.replay.two_processes import steps_on
@@ -45,8 +46,8 @@ STYLES = ("program", "kselftest")
 OUTCOMES = {0: "reproduced", 1: "not reproduced", 2: "could not be set up", 77: "skipped"}
 ACCESSES = {NR_read: "load", NR_write: "store", NR_memw: "force"}
 WITH_FLAGS = (NR_mlock, NR_mlock2, NR_munlock, NR_madvise, NR_mseal)  # calls whose effect only VmFlags of smaps show
-SEED_SMAPS = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
-SMAPS = {**SEED_SMAPS, "DONTCOPY": "dc", "LOCKONFAULT": "lf", "WIPEONFORK": "wf", "DONTDUMP": "dd"}
+SMAPS_2_6 = {"LOCKED": "lo", "SEQ_READ": "sr", "RAND_READ": "rr"}
+SMAPS = {**SMAPS_2_6, "DONTCOPY": "dc", "LOCKONFAULT": "lf", "WIPEONFORK": "wf", "DONTDUMP": "dd"}
 SMAPS |= {"HUGEPAGE": "hg", "NOHUGEPAGE": "nh", "MERGEABLE": "mg", "SEALED": "sl"}
 ACCOUNT = {"ACCOUNT": "ac"}
 MAPPED = {"SHARED": "sh", "GROWSDOWN": "gd", "LOCKED": "lo"}  # by flags of mmap, of the same names
@@ -76,7 +77,7 @@ class Sees:
     @classmethod
     def of(cls, kernel: str, calls: Sequence[Call]) -> "Sees":
         """What matters to these calls: memory that moves or is dropped is seen by its pages only."""
-        known = SMAPS if is_modern(kernel) else SEED_SMAPS
+        known = SMAPS if tree_of(kernel).shows_flags else SMAPS_2_6
         flags = known if any(call.nr in WITH_FLAGS for call in calls) else {}
         mapped = {word for word, bit in MMAP_FLAGS.items() if any(c.nr == NR_mmap and c.flags & bit for c in calls)}
         flags = {**flags, **{flag: short for flag, short in MAPPED.items() if flag in mapped}}

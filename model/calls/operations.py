@@ -339,8 +339,8 @@ NAMES = {operation.nr: name for name, operation in EVERY_OPERATION.items() if na
 NAMES |= {NR_fork: "fork", NR_exit: "exit"}
 
 
-def only_of_today(call: Call) -> str | None:
-    """What the call has that only today's kernels have, or None."""
+def only_of_current_kernels(call: Call) -> str | None:
+    """What the call has that only current kernels have, or None."""
     if call.nr in (NR_mlock2, NR_mseal, NR_memw):
         return NAMES[call.nr]
     if call.nr == NR_madvise and call.behavior not in SEED_ADVICE.values():

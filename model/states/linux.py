@@ -17,7 +17,7 @@ from vmacheck.model.common.mm import (
 )
 from vmacheck.model.common.unistd import NR_madvise, NR_mlock, NR_mlock2, NR_mmap, NR_mseal
 from vmacheck.model.linux import mm
-from vmacheck.model.states import linux_2_6 as state
+from vmacheck.model.states import linux_2_6
 from vmacheck.model.states.linux_2_6 import PROTECTION, Bounds
 
 ADVISED = {
@@ -60,19 +60,22 @@ def bounds(
     makes_objects = any(call.nr == NR_mmap and call.flags & mm.MAP_SHARED and not call.file for call in calls)
     # one a vma, and a new one
     shmem = pages + 1 if makes_objects else 0
-    found = state.bounds(pages, operations, max_map_count, max_pgoff, more)
+    found = linux_2_6.bounds(pages, operations, calls, max_map_count, max_pgoff, more)
     return found._replace(vm_flags=vm_flags, shmem=shmem)
 
 
-def segment_bounds(segments: int, pages: int, operations: Collection[str], calls: Collection[Call]) -> Bounds:
+def segment_bounds(
+    segments: int, pages: int, operations: Collection[str], calls: Collection[Call], max_map_count: int
+) -> Bounds:
     """What states of so many segments need, in an address space with room for them when a call begins (segments.py)."""
-    vm_flags = bounds(pages, operations, calls, MAX_MAP_COUNT, pages - 1).vm_flags
-    return state.segment_bounds(segments, pages, operations, MAX_MAP_COUNT)._replace(vm_flags=vm_flags)
+    vm_flags = bounds(pages, operations, calls, max_map_count, pages - 1).vm_flags
+    found = linux_2_6.segment_bounds(segments, pages, operations, calls, max_map_count)
+    return found._replace(vm_flags=vm_flags)
 
 
 def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
     """The fields of mm within the bounds."""
-    entries = state.layout(bounds)
+    entries = linux_2_6.layout(bounds)
     for entry in entries:
         if entry[0] == "page":
             entry[4]["guard"] = int(bounds.vm_flags & mm.VM_MAYBE_GUARD != 0)

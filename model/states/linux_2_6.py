@@ -17,6 +17,7 @@ What a field has to hold follows from the calls: those that are not tried take n
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from vmacheck.model.calls.operations import Call
 from vmacheck.model.common.mm import (
     MPOL_INTERLEAVE,
     VM_ACCOUNT,
@@ -70,9 +71,9 @@ def highest_pgoff(pages: int, operations: Collection[str]) -> int:
 
 
 def bounds(
-    pages: int, operations: Collection[str], max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0
+    pages: int, operations: Collection[str], _calls: Collection[Call], max_map_count: int, max_pgoff: int, more: int = 0
 ) -> Bounds:
-    """What the states of an address space of so many pages need, if these operations are tried.
+    """What the states of an address space of so many pages need, if these operations are tried; and more anon_vmas.
 
     Each vma, each list node and each page can name an anon_vma; and one more is new inside a call.
     """
@@ -84,7 +85,7 @@ def bounds(
     return Bounds(
         pages,
         pages,
-        3 * pages + 1 + more_anon_vmas,
+        3 * pages + 1 + more,
         max_map_count,
         max_pgoff,
         "mremap" in operations,
@@ -95,13 +96,15 @@ def bounds(
     )
 
 
-def segment_bounds(segments: int, pages: int, operations: Collection[str], max_map_count: int) -> Bounds:
+def segment_bounds(
+    segments: int, pages: int, operations: Collection[str], calls: Collection[Call], max_map_count: int
+) -> Bounds:
     """What states of so many segments need, in an address space with room for them when a call begins.
 
     A call cuts at two places, so it makes two vmas more, and two holes. Each vma and each list node can name an
     anon_vma, and so can the kept page; and one is new.
     """
-    whole = bounds(pages, operations, max_map_count, pages - 1)
+    whole = bounds(pages, operations, calls, max_map_count, pages - 1)
     return whole._replace(vmas=segments + 2, anon_vmas=2 * (segments + 2) + 2, segments=segments)
 
 

@@ -9,12 +9,12 @@ from tests.claims.test_claims import witnesses_that_replay
 from tests.documents.readme import output
 from tests.documents.test_readme import BLOCKS
 from tests.support.helpers import rest, vmacheck, vmacheck_json
-from vmacheck.checker.claims.linux import SHARING, TODAY_CLAIMS
+from vmacheck.checker.claims.linux import CURRENT_CLAIMS, SHARING
 from vmacheck.checker.claims.linux_2_6 import CLAIMS
 from vmacheck.checker.claims.parts import BOUNDED, HOLDS, REFUTED, Returns, decide, decide_all
 from vmacheck.checker.claims.programs import refused
 from vmacheck.counterexamples.reports.claims import claims_data
-from vmacheck.model.kernels import MODERN_KERNELS
+from vmacheck.model.kernels import LINUX
 
 VERDICTS = {
     "C1-today": HOLDS,
@@ -45,7 +45,7 @@ LENGTHS = {"C1": 5, "C10": 4, "C14": 5, "C15": 3, "C16": 3, "C19": 5, "C20": 6, 
 
 @pytest.fixture(scope="module")
 def decided():
-    return decide_all(TODAY_CLAIMS)
+    return decide_all(CURRENT_CLAIMS)
 
 
 @pytest.mark.large
@@ -58,7 +58,7 @@ def test_readme_shows_them_as_they_are_decided():
 @pytest.mark.large
 def test_every_claim_is_as_expected(decided):
     assert {one.claim.id: one.verdict for one in decided} == VERDICTS
-    assert {claim.id: claim.expected for claim in TODAY_CLAIMS} == VERDICTS
+    assert {claim.id: claim.expected for claim in CURRENT_CLAIMS} == VERDICTS
     assert {name.removesuffix("-today") for name in VERDICTS} - {claim.id for claim in CLAIMS} == {"T-SAFE-5"}
 
 
@@ -129,7 +129,7 @@ def with_kernel(part, kernel, wrong):
 )
 def test_a_wrong_rule_breaks_it(tmp_path, name, kernel, text):
     (tmp_path / "wrong.py").write_text(text)
-    (claim,) = (claim for claim in TODAY_CLAIMS if claim.id == name)
+    (claim,) = (claim for claim in CURRENT_CLAIMS if claim.id == name)
     parts = [part for part in claim.parts if part.is_claim]
     changed = [with_kernel(part, kernel, f"{kernel}+{tmp_path / 'wrong.py'}") for part in parts]
     broken = [one for part, one in zip(parts, changed, strict=True) if part != one]
@@ -145,7 +145,7 @@ def test_every_claim_that_holds_has_a_wrong_rule():
 
 
 def test_results_are_told_apart():
-    right = tuple((kernel, "EFAULT") for kernel in MODERN_KERNELS)
+    right = tuple((kernel, "EFAULT") for kernel in LINUX.kernels)
     assert Returns(f"{SHARING}; mremap(0,3,4)", 4, right).decide().verdict == HOLDS
     assert Returns(f"{SHARING}; mremap(0,3,4)", 4, (("linux-6.18", 0),)).decide().verdict == REFUTED
 

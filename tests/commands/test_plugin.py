@@ -139,7 +139,7 @@ def test_fixtures_are_listed(pytester):
 def test_the_plugin_is_light():
     # what every run of pytest loads where vmacheck is installed: nothing but pytest, which is there already
     text = (
-        "import sys, pytest; before = set(sys.modules); import checker.plugin;"
+        "import sys, pytest; before = set(sys.modules); import vmacheck.checker.plugin;"
         "print(*sorted(name for name in set(sys.modules) - before))"
     )
     found = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)

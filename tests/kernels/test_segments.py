@@ -8,7 +8,7 @@ import pytest
 from tests.properties.test_properties import MUTANT_FILES, base_of
 from tests.search.test_search import compiled_keys
 from tests.support.helpers import rest, system, vmacheck, vmacheck_json
-from vmacheck.checker.jobs.default import seed_kernels
+from vmacheck.checker.jobs.default import kernels_2004
 from vmacheck.checker.kernels import programs, segments
 from vmacheck.checker.kernels.programs import claims_for, program_with_claims
 from vmacheck.checker.kernels.scope import Scope
@@ -18,10 +18,10 @@ from vmacheck.checker.search import rounds
 from vmacheck.checker.search.outcome import Limits, calls_to
 from vmacheck.checker.search.verdict import check
 from vmacheck.counterexamples.reports.check import ruled_out
-from vmacheck.model.kernels import COUNTING_PAGES, KERNELS
+from vmacheck.model.kernels import COUNTING_PAGES, LINUX_2_6
 from vmacheck.properties import PROPERTIES
 
-ALIKE = [kernel for kernel in KERNELS if kernel not in COUNTING_PAGES]
+ALIKE = [kernel for kernel in LINUX_2_6.kernels if kernel not in COUNTING_PAGES]
 SEED = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 LAYOUT = "adjacent_vmas_share_anon_vma"  # a claim that looks at no page
 
@@ -305,7 +305,7 @@ def test_a_page_that_can_be_read_once_it_is_written_is_kept():
 
 def test_the_default_kernels_are_those_that_count_no_pages():
     _, found = vmacheck_json("check", "--segments", "1", "-p", LAYOUT)
-    assert {result["kernel"] for result in found["results"]} == set(seed_kernels()) - set(COUNTING_PAGES)
+    assert {result["kernel"] for result in found["results"]} == set(kernels_2004()) - set(COUNTING_PAGES)
 
 
 @pytest.mark.parametrize(("kernel", "count", "names"), PINNED, ids=str)

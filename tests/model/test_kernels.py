@@ -10,7 +10,7 @@ from tests.support.helpers import drawn, steps
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import UnknownName
 from vmacheck.checker.kernels.scope import Scope
-from vmacheck.model.kernels import KERNELS, PATCHES
+from vmacheck.model.kernels import LINUX_2_6
 
 TWO = "mmap(0,1,RW); mmap(2,1,RW); write(0); write(2)"
 COPY_VMA_BUG = "mmap(0,1,RW); write(0); mremap(0,1->2); mmap(1,1,RW); mremap(2,1->0)"
@@ -186,7 +186,7 @@ def test_pages(kernel, trace, expected):
 
 
 def test_only_andrea_aa_leaves_the_offset_of_what_was_never_written():
-    for kernel in KERNELS:
+    for kernel in LINUX_2_6.kernels:
         vmas = steps(kernel, "mmap(0,1,RW); mremap(0,1->1)")[-1].vmas
         assert [vma.pgoff for vma in vmas] == [0 if kernel == "andrea-aa" else 1], kernel
 
@@ -199,7 +199,7 @@ def test_andrea_aa_has_no_case_4():
 
 
 # lengths of the vmas after Hugh Dickins' test programs (kernel-2004 section 6.1), by kernel
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", LINUX_2_6.kernels)
 def test_hugh_dickins_test_programs(kernel):
     for order in ([0, 1, 2, 3], [3, 2, 1, 0]):
         one = "; ".join(f"mmap({page},1,RW); write({page}); mprotect({page},1,R)" for page in order)
@@ -209,12 +209,12 @@ def test_hugh_dickins_test_programs(kernel):
     assert lengths == ([1, 3] if kernel == "rmap39" or kernel.startswith("andrea") else [4])
 
 
-@pytest.mark.parametrize("patch", PATCHES)
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("patch", LINUX_2_6.patches)
+@pytest.mark.parametrize("kernel", LINUX_2_6.kernels)
 def test_patches_are_refused_over_kernels_that_they_are_not_for(kernel, patch):
     calls = Scope(pages=2).calls()
-    over = PATCHES[patch].over
-    if patch in KERNELS[kernel].patches or (over and kernel not in over):
+    over = LINUX_2_6.patches[patch].over
+    if patch in LINUX_2_6.kernels[kernel].patches or (over and kernel not in over):
         with pytest.raises(UnknownName):
             one_process.build(f"{kernel}+{patch}", Scope(pages=2), calls=calls)
     else:

@@ -4,11 +4,12 @@
 import pytest
 
 from tests.support.helpers import vmacheck, vmacheck_json
+from vmacheck.checker.kernels import auto
+from vmacheck.checker.kernels.auto import NEEDED, STICKY, Real, choose
+from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.one_process import build
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.counterexamples.real_kernels import nearest
-from vmacheck.counterexamples.real_kernels.live import KernelError
-from vmacheck.counterexamples.real_kernels.nearest import NEEDED, STICKY, Real, choose
 
 EVERY = frozenset(NEEDED)
 RELEASES = [
@@ -54,7 +55,7 @@ def test_what_is_no_release():
 
 
 def pretend(monkeypatch, release, **more):
-    monkeypatch.setattr(nearest, "known_of", lambda _kernel: Real(release, **more))
+    monkeypatch.setattr(auto, "running", lambda: Real(release, **more))
 
 
 def test_the_commands_choose_and_say_why(monkeypatch):

@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.helpers import steps, vmacheck, vmacheck_json
+from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.counterexamples.pictures.terminal import show
 from vmacheck.counterexamples.real_kernels import conform as conforming
 from vmacheck.counterexamples.real_kernels.live import (
-    KernelError,
     Seen,
     cells_of,
     encode,

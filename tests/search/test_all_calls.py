@@ -11,7 +11,7 @@ from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import check
 from vmacheck.model.calls.operations import OPERATIONS, PROTECTIONS
-from vmacheck.model.kernels import KERNELS
+from vmacheck.model.kernels import LINUX_2_6
 
 USUAL = ("mmap", "munmap", "mprotect", "write")
 # states and transitions of linux-2.6.8 at 3 pages with one more kind of call: pinned
@@ -37,7 +37,7 @@ def test_pinned_counts_and_the_flat_reference(more):
     assert [one.verdict for one in result.results] == ["holds"] * len(SOUND)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", LINUX_2_6.kernels)
 @pytest.mark.parametrize("more", ["mremap", "move,mlock,munlock,madvise", "file,mremap", "brk,mbind,read,file"])
 def test_the_flat_reference_holds_for_every_kernel_and_call(kernel, more):
     result = checked(kernel, *SOUND, pages=2, operations=operations(more), noreserve="file" not in more)

@@ -22,7 +22,7 @@ from vmacheck.checker.compiled import native
 from vmacheck.checker.kernels import programs
 from vmacheck.checker.program.layout import Broken, OutOfBounds
 from vmacheck.checker.program.system import Claim
-from vmacheck.checker.search import explore, rounds
+from vmacheck.checker.search import explore, rounds, table
 from vmacheck.checker.search.crew import Means
 from vmacheck.checker.search.outcome import Limits
 
@@ -42,7 +42,10 @@ SCOPES = {
 
 
 def with_sizes(sizes):
-    return mock.patch.multiple(rounds, **sizes)
+    stack = contextlib.ExitStack()
+    for name, size in sizes.items():
+        stack.enter_context(mock.patch.object(table if hasattr(table, name) else rounds, name, size))
+    return stack
 
 
 def dealt(seed):
@@ -140,8 +143,8 @@ def test_any_number_of_workers_finds_the_same(kernel, scope, sizes):
 
 def test_many_blocks_and_tables_are_many():
     rounds_made, tables = [], []
-    make, go = rounds.Explorer.make_table, rounds.Explorer._round
-    note_table = mock.patch.object(rounds.Explorer, "make_table", lambda s, size: tables.append(size) or make(s, size))
+    make, go = table.Table.make, rounds.Explorer._round
+    note_table = mock.patch.object(table.Table, "make", lambda s, size: tables.append(size) or make(s, size))
     note_round = mock.patch.object(
         rounds.Explorer, "_round", lambda s, crew, blocks: rounds_made.append(len(blocks)) or go(s, crew, blocks)
     )
@@ -171,7 +174,7 @@ def full_regions(*sizes):
 
 @pytest.mark.parametrize("sizes", [(1, 64, 1, 8, 1), (4, 64, 8, 200, 50), (64, 64, 64, 64, 64)], ids=str)
 def test_full_regions_make_the_table_grow(sizes):
-    words = [sys.executable, "-c", f"from tests.test_rounds import full_regions; full_regions{sizes}"]
+    words = [sys.executable, "-c", f"from tests.search.test_rounds import full_regions; full_regions{sizes}"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=20)
     assert (done.returncode, done.stderr.decode()) == (0, "")
 

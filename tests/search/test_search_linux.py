@@ -16,7 +16,7 @@ from vmacheck.checker.program.interpreted import CallRecord, Machine
 from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.model.calls.operations import EVERY_OPERATION, PROTECTIONS
-from vmacheck.model.kernels import MODERN, MODERN_KERNELS, MODERN_PATCHES, files
+from vmacheck.model.kernels import LINUX
 from vmacheck.model.states import linux as state
 
 BASIC = ("mmap", "munmap", "mprotect", "write")
@@ -63,7 +63,7 @@ def test_runs_agree_state_by_state(kernel, scope):
     assert one.keys == compiled_keys(two)
 
 
-@pytest.mark.parametrize("kernel", rest(pytest.mark.large, reversed(MODERN_KERNELS)))
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, reversed(LINUX.kernels)))
 def test_verdicts_agree(kernel):
     def plain(run):
         return [
@@ -193,8 +193,8 @@ def test_every_function_keeps_to_the_subset():
     from vmacheck.checker.program.link import link
 
     bounds = state.bounds(4, (), (), 65536, 3).constants()
-    for kernel in MODERN_KERNELS.values():
-        link(files(kernel.patches, MODERN), bounds).check_all()
-    for name, patch in MODERN_PATCHES.items():
+    for kernel in LINUX.kernels.values():
+        link(LINUX.files(kernel.patches), bounds).check_all()
+    for name, patch in LINUX.patches.items():
         for base in patch.over:
-            link(files((*MODERN_KERNELS[base].patches, name), MODERN), bounds).check_all()
+            link(LINUX.files((*LINUX.kernels[base].patches, name)), bounds).check_all()

@@ -20,6 +20,7 @@ from vmacheck.counterexamples.pictures.text import picture
 from vmacheck.counterexamples.replay.one_process import Step, replay
 from vmacheck.model.calls.traces import parse_trace
 
+ROOT = Path(__file__).parent.parent.parent
 MUTANTS = Path(__file__).parent / "mutants"
 KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 

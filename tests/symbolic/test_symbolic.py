@@ -21,7 +21,7 @@ from vmacheck.checker.program.system import OOPS
 from vmacheck.checker.proofs import confirm
 from vmacheck.checker.proofs.any_state import PAGE, TASK_SIZE, Numbers, numbers_of
 from vmacheck.checker.proofs.induction import Induction, Question
-from vmacheck.checker.proofs.trees import SEED
+from vmacheck.checker.proofs.trees import OF_2_6
 from vmacheck.checker.search.explore import Explorer
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.symbolic import terms, values
@@ -320,7 +320,7 @@ def some_flags(draw, kind):
     return flags | (VM_LOCKONFAULT if kind.populates and flags & mm.VM_LOCKED else 0)
 
 
-def some_state(draw, vmas, kind=SEED):
+def some_state(draw, vmas, kind=OF_2_6):
     """A well-formed state of so many vmas, at random; a page has the fields mapcount, mapping, index."""
     pages = draw.randint(vmas, LARGEST)
     borders = sorted(draw.choices(range(pages + 1), k=2 * vmas))

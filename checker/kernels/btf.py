@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vmacheck.counterexamples.real_kernels.live import KernelError
+from vmacheck.checker.files.errors import InputError
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 MAGIC = 0xEB9F
@@ -15,6 +15,10 @@ DECL_TAG, ENUM64 = 17, 19
 # bytes behind the head of a type of each kind: so many, and so many for each of its parts
 BYTES = {INT: (4, 0), ARRAY: (12, 0), VAR: (4, 0), DECL_TAG: (4, 0)}
 BYTES_EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
+
+
+class KernelError(InputError):
+    """A real kernel, or what it takes to ask one, that is not to be had; the message says what."""
 
 
 class Type(NamedTuple):
