@@ -24,12 +24,15 @@ from vmacheck.counterexamples.reports.check import DATA
 from vmacheck.counterexamples.reports.itf import itf_text
 from vmacheck.model.calls.interleaving import is_interleaving, is_of_processes, parse_interleaving
 from vmacheck.model.calls.traces import parse_trace
+from vmacheck.model.kernels import every_kernel
 
 
 def run_command(options: argparse.Namespace) -> int:
     """vmacheck run: carry out a trace and draw every step."""
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
+    if options.trace.partition("+")[0] in (AUTO, *every_kernel()):
+        fail("run takes a TRACE behind the KERNEL")
     world, calls = calls_of(options.kernel, sys.stdin.read() if options.trace == "-" else options.trace)
     if world != PAGES and options.svg is not None:
         fail("--svg: there are no pictures of threads, nor of two processes")

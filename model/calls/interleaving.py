@@ -77,6 +77,11 @@ class Call(NamedTuple):
         return 0 if self.nr == NR_step else self.addr + max(1, self.len)
 
     @property
+    def room(self) -> int:
+        """The same: no call grows anything in place."""
+        return self.end
+
+    @property
     def what(self) -> str:
         """The call without who makes it."""
         if self.nr == NR_step:

@@ -339,7 +339,7 @@ FAULTS = [
     ('include = "other.toml"', "vmacheck.toml:1: include is not a list of file names"),
     ('[defaults]\nkernel = "rmap40"', "vmacheck.toml:2: unknown key 'kernel'"),
     ('[defaults]\npages = -1\n[job.a]\nkernel = "rmap40"', "vmacheck.toml:2: pages is not a number"),
-    ('[job.a]\nkernel = "rmap40"\nprocesses = 2', "vmacheck.toml:1: job 'a': --processes is about today's kernels"),
+    ('[job.a]\nkernel = "rmap40"\nprocesses = 2', "vmacheck.toml:1: job 'a': --processes is about current kernels"),
     ('[job.a]\nkernel = "linux-6.18"\nprocesses = 3', "vmacheck.toml:3: job 'a': --processes is 3; it can be 1 or 2"),
     ('[job.a]\nkernel = "rmap40"\nthreads = 0', "vmacheck.toml:3: job 'a': threads is 0; it has to be at least 1"),
     ('[job.a]\nkernel = "rmap40+syntax.py"', "vmacheck.toml:1: job 'a': syntax.py:1: '(' was never closed"),

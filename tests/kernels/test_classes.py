@@ -55,7 +55,7 @@ def test_a_search_that_was_cut_says_so():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("compare", "rmap39", "rmap40", "--classes"), "--classes is about today's kernels, and rmap39 is none"),
+        (("compare", "rmap39", "rmap40", "--classes"), "--classes is about current kernels, and rmap39 is none"),
         (
             ("compare", "linux-6.12", "linux-6.18", "--classes", "--by", "layout"),
             "--classes and --by do not go together",

@@ -380,7 +380,7 @@ def test_what_the_command_says():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("check", "rmap40", "--processes", "2"), "--processes is about today's kernels, and rmap40 is none;"),
+        (("check", "rmap40", "--processes", "2"), "--processes is about current kernels, and rmap40 is none;"),
         (("check", KERNEL, "--processes", "3"), "--processes is 3; it can be 1 or 2"),
         (("check", KERNEL, "--processes", "2", "--ops", "mmap,brk"), "--processes has no brk"),
         (("check", KERNEL, "--processes", "2", "--threads", "1"), "--processes goes without --threads and --segments"),
