@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.common.system import system
 from benchmarks.peers import TOOLS, Failed, Row, json_row, measured
 from vmacheck.checker.compiled.module import load
-from vmacheck.checker.compiled.native import cache_folder
+from vmacheck.checker.files.kept import cache_folder
 
 ROOT = Path(__file__).parent.parent
 USUAL = ("C BFS", "SPIN BFS", "SPIN BFS_PAR -u2", "Stateright", "Stateright, 2 threads")

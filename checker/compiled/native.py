@@ -3,7 +3,7 @@
 
 A build is kept under the hash of everything that it is made from: the assembly, which is made from the text of every
 linked function and every bound of the scope; the processor; and LLVM's version. So a changed function is never
-answered from an old build. A damaged file is built again.
+answered from an old build. What is damaged is built again.
 
 What is wanted at once is built without optimisation first, and the real build is made meanwhile, by a process that can
 be stopped when the search is over before. With VMACHECK_OPTIMISE=0 nothing is optimised: most searches of tests are
@@ -25,23 +25,13 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from vmacheck.checker.files.kept import keep, kept
+
+BUILDS = "builds"  # where they are kept
 BEST = 3  # the level of optimisation
 PATIENCE = 0.3  # seconds that a search may take before a better build of it is begun
 
 _loaded: dict[str, "Library"] = {}
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: $VMACHECK_CACHE, else vmacheck in the user's cache folder.
-
-    A user without a home has none: it is a path where nothing can be written.
-    """
-    if chosen := os.environ.get("VMACHECK_CACHE"):
-        return Path(chosen)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vmacheck"
-    except RuntimeError:
-        return Path(os.devnull) / "vmacheck"
 
 
 class Library:
@@ -106,8 +96,8 @@ class Soon:
         elif self._child.poll() is not None:
             self._child = None
             assert self._files is not None
-            code = _read(Path(self._files.name, "code"))
-            if code is not None:
+            with contextlib.suppress(OSError):  # it failed, or was ended
+                code = Path(self._files.name, "code").read_bytes()
                 self.library, self.is_best = _keep(self._name, code, self._entries), True
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -136,7 +126,7 @@ class Soon:
 def _kept(name: str, entries: Mapping[str, int]) -> Library | None:
     """The build with this name, if it was made before."""
     if name not in _loaded:
-        code = _read(_path(name))
+        code = kept(BUILDS, name)
         if code is None:
             return None
         _loaded[name] = Library(code, entries)
@@ -144,19 +134,15 @@ def _kept(name: str, entries: Mapping[str, int]) -> Library | None:
 
 
 def _keep(name: str, code: bytes, entries: Mapping[str, int]) -> Library:
-    _write(_path(name), code)
+    keep(BUILDS, name, code)
     _loaded[name] = Library(code, entries)
     return _loaded[name]
-
-
-def _path(name: str) -> Path:
-    return cache_folder() / f"{name[:40]}.o"
 
 
 def _name(assembly: str, level: int) -> str:
     _initialize()
     made_from = f"{llvmlite.__version__} {llvm.llvm_version_info} {_processor()} {level} {assembly}"
-    return hashlib.sha256(made_from.encode()).hexdigest()
+    return f"{hashlib.sha256(made_from.encode()).hexdigest()[:40]}.o"
 
 
 def _initialize() -> None:
@@ -186,28 +172,9 @@ def _compile(assembly: str, level: int = BEST) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-def _read(path: Path) -> bytes | None:
-    """The code in a build's file, or None if there is none or it is not whole."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, code = content[:32], content[32:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Keep a build, in one step, whoever else does the same. Where nothing can be kept, nothing is."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        os.replace(temporary, path)
-    except OSError:
-        pass
-
-
 if __name__ == "__main__":
     _initialize()
-    _write(Path(sys.argv[2]), _compile(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    source, target = map(Path, sys.argv[1:])
+    code = _compile(source.read_text(encoding="utf-8"))
+    target.with_suffix(".new").write_bytes(code)
+    target.with_suffix(".new").replace(target)

@@ -3,23 +3,19 @@
 
 An answer depends on the linked functions that the job can come to, on their constants, on the properties, on the words
 of the job, and on the checker itself with the packages that it calculates with. Line numbers and comments do not count,
-but for what an answer about branches has of them. A kept answer carries a hash of its own; one that is damaged, or that
-belongs to other inputs, is no answer.
+but for what an answer about branches has of them.
 """
 
 import ast
-import contextlib
 import hashlib
 import json
 import platform
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.compiled.native import cache_folder
-from vmacheck.checker.files.written import write_at_once
+from vmacheck.checker.files.kept import keep, kept
 from vmacheck.checker.jobs.job_file import Job, JobError
 from vmacheck.checker.kernels.names import UnknownName, split_name
 from vmacheck.checker.kernels.programs import check_bounds_are_not_named, program_with_claims
@@ -32,6 +28,7 @@ from vmacheck.properties import COST_FILE, CURRENT_PROCESSES_FILE, FILES, PROCES
 LINKED = {path for tree in TREES for path in (*tree.base, *tree.patches_at.glob("*.py"))}
 LINKED |= set((HERE / "worlds").glob("*.py"))
 LINKED |= {*FILES, *CURRENT_PROCESSES_FILE.parent.glob("*.py"), COST_FILE, THREADS_FILE, PROCESSES_FILE}
+ANSWERS = "answers"  # where they are kept
 FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
 
@@ -113,29 +110,15 @@ def _add(hasher: Hasher, program: Program, roots: list[str]) -> None:
 # ---- answers that are kept -----------------------------------------------------------------------
 
 
-def _path(key: str) -> Path:
-    return cache_folder() / "answers" / f"{key}.json"
-
-
-def _hash_of(key: str, answer: str) -> str:
-    return hashlib.sha256(f"{key}\n{answer}".encode()).hexdigest()
-
-
 def kept_answer(key: str) -> dict[str, Any] | None:
     """The answer that was kept for these inputs, or None if there is none or it is not whole."""
-    try:
-        first, answer = _path(key).read_text(encoding="utf-8").split("\n", 1)
-    except (OSError, UnicodeDecodeError, ValueError):
+    content = kept(ANSWERS, f"{key}.json")
+    if content is None:
         return None
-    if first != _hash_of(key, answer):
-        return None
-    data: dict[str, Any] = json.loads(answer)
+    data: dict[str, Any] = json.loads(content)
     return data
 
 
 def keep_answer(key: str, answer: dict[str, Any]) -> None:
-    """Keep an answer, in one step, whoever else does the same. Where nothing can be kept, nothing is."""
-    path, text = _path(key), json.dumps(answer)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_at_once(path, f"{_hash_of(key, text)}\n{text}")
+    """Keep an answer. Where nothing can be kept, nothing is."""
+    keep(ANSWERS, f"{key}.json", json.dumps(answer).encode())

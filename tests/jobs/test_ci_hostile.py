@@ -15,7 +15,7 @@ import pytest
 from tests.commands.test_schema import validator
 from tests.jobs.test_ci import MINE, NEVER, folder, processes, run  # noqa: F401  (two are fixtures)
 from tests.support.helpers import vmacheck
-from vmacheck.checker.compiled.native import cache_folder
+from vmacheck.checker.files.kept import cache_folder
 from vmacheck.checker.files.written import OutputError, check_outputs, write_at_once
 from vmacheck.checker.jobs import answers
 from vmacheck.checker.jobs import run as ci
