@@ -22,7 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 # a checkpoint after every round, of which there are many; a round takes a moment if that is asked for
 DRIVER = """
 import sys, time
-from checker import checkpoint, main, rounds
+from vmacheck.checker.commands import main
+from vmacheck.checker.search import checkpoint, rounds
 checkpoint.Checkpoint.is_due = lambda self: True
 rounds.BLOCK = rounds.SMALLEST = 2000
 go, pause = rounds.Explorer._round, float(sys.argv[1])
