@@ -5,10 +5,11 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -28,15 +29,23 @@ KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 
 
 def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scope: Any) -> System:
-    """The kernel as a system: built once per session, unless a user's file takes part, which may change."""
-    if "/" in f"{kernel} {properties}":
-        return one_process.build(kernel, Scope(pages=pages, **scope), properties)
-    return _system(kernel, properties, Scope(pages=pages, **scope))
+    """The kernel as a system, built once per session."""
+    return build(kernel, Scope(pages=pages, **scope), properties)
+
+
+def build(kernel: str, scope: Scope, properties: Sequence[str] = (), **more: Any) -> System:
+    """As one_process.build, once per session, unless a user's file takes part, which may change, or other calls do."""
+    if more or ".py" in f"{kernel} {properties}":
+        return _build(kernel, scope, properties, **more)
+    return _built_once(kernel, scope, tuple(properties))
+
+
+_build = one_process.build
 
 
 @cache
-def _system(kernel: str, properties: tuple[str, ...], scope: Scope) -> System:
-    return one_process.build(kernel, scope, properties)
+def _built_once(kernel: str, scope: Scope, properties: tuple[str, ...]) -> System:
+    return _build(kernel, scope, properties)
 
 
 def checked(
@@ -45,7 +54,7 @@ def checked(
     """All that one search says: made once per session, as its system is. Tests read it and leave it as it is."""
     names = properties or tuple(programs.property_names())
     searched = system(kernel, properties=names, **scope)
-    if "/" in f"{kernel} {names}":
+    if ".py" in f"{kernel} {names}":
         return check(searched, names, limits or Limits(), run)
     return _checked(searched, names, limits or Limits(), run)
 
@@ -93,9 +102,10 @@ def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
 
 
 def vmacheck(*words: str) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command."""
+    """The exit code, standard output and standard error of a command, called here: it shares the session's systems."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    share = mock.patch.object(one_process, "build", build)
+    with share, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(words)
         except SystemExit as end:
