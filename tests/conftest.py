@@ -4,6 +4,7 @@
 Processes that a test starts inherit both settings, and so do the workers of pytest-xdist.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -19,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="vmacheck-tests-")
         os.environ["VMACHECK_CACHE"] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture
