@@ -195,10 +195,10 @@ def check_unchanging(program: Program, names: Iterable[str]) -> None:
     """Raise LinkError if one of the named functions, or what it calls, changes the state: a property must not."""
     for name in names:
         for function in program.reachable([name]):
-            for node in ast.walk(function.node):
-                if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-                    where = f"{function.file}:{node.lineno}: {function.name}"
-                    raise LinkError(f"{where}: changes the state, and the property {name} calls it")
+            line = subset.first_change(function.node)
+            if line is not None:
+                where = f"{function.file}:{line}: {function.name}"
+                raise LinkError(f"{where}: changes the state, and the property {name} calls it")
 
 
 def _check_replacements(program: Program, functions: Mapping[str, Function]) -> None:

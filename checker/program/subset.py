@@ -8,6 +8,7 @@ bit operations and comparisons; calls to other such functions.
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 STATEMENTS = (
     ast.Return,
@@ -163,6 +164,7 @@ def _returns(function: ast.FunctionDef) -> Iterator[Fault]:
         yield function.lineno, "returns a value on some paths and nothing on others"
 
 
+@lru_cache(maxsize=1 << 14)
 def gives_value(function: ast.FunctionDef) -> bool:
     """Does the function return a value?"""
     return any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
@@ -289,7 +291,15 @@ def _assigned_after(
     return assigned
 
 
-def calls(function: ast.FunctionDef) -> set[str]:
+@lru_cache(maxsize=1 << 14)
+def calls(function: ast.FunctionDef) -> frozenset[str]:
     """The names of the functions that function calls."""
     nodes = (node for node in ast.walk(function) if isinstance(node, ast.Call))
-    return {node.func.id for node in nodes if isinstance(node.func, ast.Name)} - {"range"}
+    return frozenset(node.func.id for node in nodes if isinstance(node.func, ast.Name)) - {"range"}
+
+
+@lru_cache(maxsize=1 << 14)
+def first_change(function: ast.FunctionDef) -> int | None:
+    """The line of the first assignment to a field or a slot, or None."""
+    nodes = (node for node in ast.walk(function) if isinstance(node, ast.Attribute | ast.Subscript))
+    return next((node.lineno for node in nodes if isinstance(node.ctx, ast.Store)), None)

@@ -18,7 +18,7 @@ def builds(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "_loaded", {})
     made = []
     build = native._compile
-    monkeypatch.setattr(native, "_compile", lambda text: made.append(text) or build(text))
+    monkeypatch.setattr(native, "_compile", lambda *what: made.append(what) or build(*what))
     return folder, made, lambda: monkeypatch.setattr(native, "_loaded", {})
 
 
@@ -26,13 +26,23 @@ def states(kernel="rmap40", pages=2):
     return rounds.explore(system(kernel, pages)).states
 
 
-def test_a_build_is_used_again(builds):
+@pytest.mark.parametrize("level", ["0", "3"])
+def test_a_build_is_used_again(builds, monkeypatch, level):
+    monkeypatch.setenv("VMACHECK_OPTIMISE", level)
     folder, made, forget = builds
     first = states()
     forget()
     assert states() == first
     assert len(made) == 1
-    assert len(list(folder.iterdir())) == 1
+    assert len(list((folder / "builds").iterdir())) == 1
+
+
+def test_the_optimised_build_is_another(builds, monkeypatch):
+    _, made, _ = builds
+    first = states()
+    monkeypatch.setenv("VMACHECK_OPTIMISE", "3")
+    assert states() == first
+    assert [level for _, level in made] == [0, native.BEST]
 
 
 def test_a_changed_function_is_built_anew(builds, tmp_path):
@@ -58,7 +68,7 @@ def test_another_scope_is_built_anew(builds):
 def test_a_damaged_build_is_made_again(builds, damage):
     folder, made, forget = builds
     first = states()
-    (path,) = folder.iterdir()
+    (path,) = (folder / "builds").iterdir()
     path.write_bytes(damage(path.read_bytes()))
     forget()
     assert states() == first

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.helpers import rest
+
 ROOT = Path(__file__).parent.parent.parent
 MUTANTS = ROOT / "tests" / "support" / "mutants"
 KERNELS = ("anonmm", "rmap39", "andrea-aa", "rmap40", "linux-2.6.8")
@@ -116,7 +118,7 @@ def ci(folder, *words):
     return done.returncode, red, done.stdout
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", rest(pytest.mark.slow, BROKEN, 2))
 def test_exactly_the_right_jobs_turn_red(tree, name):
     file, mutant, expected = BROKEN[name]
     path = tree / "vmacheck" / file

@@ -133,7 +133,7 @@ def test_chains(trace, chains):
 PINNED = {"linux-6.12": (29670, 593400, 22), "linux-6.18": (29670, 593400, 22)}
 
 
-@pytest.mark.parametrize("kernel", PINNED)
+@pytest.mark.parametrize("kernel", rest(pytest.mark.slow, reversed(PINNED)))
 def test_a_search_comes_to_an_end_and_everything_holds(kernel):
     names = tuple(processes.property_names())
     found = check(system(kernel, properties=names, **SMALL), names, Limits(), "compiled")
@@ -146,14 +146,14 @@ SHARED = {"protections": ("R", "RW"), "operations": ("mmap", "munmap", "mprotect
 GROWING = {"protections": ("RW",), "operations": ("munmap", "write", "locked", "growsdown", "memw")}
 
 
+@pytest.mark.parametrize("most", rest(pytest.mark.slow, [6_000, 60_000]))
 @pytest.mark.parametrize(("pages", "scope"), [(1, SHARED), (2, GROWING)], ids=["shared", "growing"])
-def test_everything_holds_with_the_other_kinds_of_memory(pages, scope):
+def test_everything_holds_with_the_other_kinds_of_memory(pages, scope, most):
     names = tuple(processes.property_names())
-    limits = Limits(max_states=60_000)
-    found = check(system(pages=pages, properties=names, **scope), names, limits, "compiled")
+    found = check(system(pages=pages, properties=names, **scope), names, Limits(max_states=most), "compiled")
     assert FLAT in names
     assert not [result.claim.name for result in found.results if result.verdict == "violated"]
-    assert found.search.closed or found.search.states == 60_000
+    assert found.search.closed or found.search.states == most
 
 
 @pytest.mark.parametrize("scope", [SHARED, GROWING], ids=["shared", "growing"])
@@ -262,15 +262,22 @@ def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operat
 FLAT = "pages_match_flat_reference"
 
 
-@pytest.mark.parametrize("kernel", rest(pytest.mark.large, ["linux-6.18+sticky", "linux-6.12"]))
+@pytest.mark.parametrize(
+    ("kernel", "most"),
+    [
+        ("linux-6.18+sticky", 2_000),
+        *rest(pytest.mark.slow, [("linux-6.18+sticky", 15_000)], 0),
+        *rest(pytest.mark.large, [("linux-6.12", 15_000)], 0),
+    ],
+)
 @pytest.mark.parametrize(
     "more", ["move,dontunmap", "mlock,mlock2", "mseal,dontfork", "guard,wipeonfork", "populate,file", "madvise,mbind"]
 )
-def test_the_flat_reference_holds_of_both(kernel, more):
-    """Of so many states as a moment allows; each call is tried in each."""
+def test_the_flat_reference_holds_of_both(kernel, most, more):
+    """Of as many states as a moment allows; each call is tried in each."""
     words = in_order(("mmap", "munmap", "mprotect", "write", "read", *more.split(",")), EVERY_OPERATION)
     small = system(kernel, 2, (FLAT,), operations=words)
-    found = check(small, (FLAT,), Limits(max_states=15_000), "compiled")
+    found = check(small, (FLAT,), Limits(max_states=most), "compiled")
     assert found.results[0].verdict == "incomplete"
 
 
@@ -337,24 +344,22 @@ def test_a_wrong_call_breaks_the_flat_reference(more, text, tmp_path):
 
 
 EVERYTHING = tuple(word for word in EVERY_OPERATION if word != "brk")
-TRACED = {
-    kernel: system(kernel, 8, (FLAT,), protections=("R", "RW"), operations=EVERYTHING, highest_pgoff=1000)
-    for kernel in ("linux-6.12", KERNEL, "linux-6.18+sticky")
-}
+TRACED = ("linux-6.18+sticky", KERNEL, "linux-6.12")
 
 
-@pytest.mark.parametrize("kernel", rest(pytest.mark.large, reversed(TRACED)))
+@pytest.mark.parametrize("kernel", rest(pytest.mark.large, TRACED))
 def test_random_traces(kernel):
     """Long ones, of both, each from a few kinds of calls; mostly small ranges: over large ones little history survives."""
+    traced = system(kernel, 8, (FLAT,), protections=("R", "RW"), operations=EVERYTHING, highest_pgoff=1000)
     kinds: dict = {}
-    for call in TRACED[kernel].calls:
+    for call in traced.calls:
         kinds.setdefault((call.nr, call.file, call.behavior, call.flags), []).append(call)
     usual = [kind for kind in kinds if kind[0] in (NR_mmap, NR_write, NR_fork, NR_exit)]
     rng = random.Random(1)
-    machine = explore.Machine(TRACED[kernel])
+    machine, without_claims = explore.Machine(traced), replace(traced, claims=())
     for _ in range(12):
         before, after = machine.new(), machine.new()
-        stepper = Stepper(replace(TRACED[kernel], claims=()))
+        stepper = Stepper(without_claims)
         some = rng.sample(sorted(kinds), 8)
         for _ in range(50):
             kind = kinds[rng.choice(some if rng.random() < 0.7 else usual)]

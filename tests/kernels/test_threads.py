@@ -5,7 +5,7 @@ import pytest
 
 from tests.documents.readme import README
 from tests.search.test_search import compiled_keys
-from tests.support.helpers import system, vmacheck, vmacheck_json
+from tests.support.helpers import rest, system, vmacheck, vmacheck_json
 from vmacheck.checker.kernels import threads
 from vmacheck.checker.kernels.scope import Scope, ScopeError
 from vmacheck.checker.program.interpreted import Machine, NullSlot
@@ -49,7 +49,16 @@ def violated(found):
     return {result.claim.name: len(result.calls) for result in found.results if result.verdict == "violated"}
 
 
-@pytest.mark.parametrize(("kernel", "pages", "many", "operations", "every_step"), PINNED, ids=str)
+def mark_of(states, transitions, _depth):
+    """Larger searches have targets of their own."""
+    return pytest.mark.large if states > 100_000 else pytest.mark.slow if transitions > 1_000_000 else ()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pages", "many", "operations", "every_step"),
+    [pytest.param(*case, marks=mark_of(*counts)) for case, counts in PINNED.items()],
+    ids=str,
+)
 def test_pinned_counts(kernel, pages, many, operations, every_step):
     search = rounds.explore(build(kernel, pages, many, operations, (), every_step=every_step))
     assert search.closed
@@ -296,7 +305,10 @@ def seen(mm, pages):
     )
 
 
-@pytest.mark.parametrize("kernel", ["rmap39", "rmap40", "linux-2.6.8", "andrea", "one-per-mm", "further-afield"])
+@pytest.mark.parametrize(
+    "kernel",
+    rest(pytest.mark.slow, ["rmap40", "linux-2.6.8", "rmap39", "andrea", "one-per-mm", "further-afield"]),
+)
 @pytest.mark.parametrize("every_step", [False, True])
 def test_one_thread_does_what_calls_do(kernel, every_step):
     """A fault whose steps nobody interrupts leads to what a write in one step leads to, and to nothing else."""
@@ -305,12 +317,23 @@ def test_one_thread_does_what_calls_do(kernel, every_step):
     assert idle == {seen(mm, 3) for mm in states_of(system(kernel, 3))}
 
 
-@pytest.mark.parametrize("kernel", ["rmap39", "rmap40", "linux-2.6.8"])
-@pytest.mark.parametrize(
-    ("pages", "many", "operations"),
-    [(2, 2, PLAIN), (3, 2, PLAIN), (2, 1, FORK), (2, 2, (*PLAIN, "reclaim")), (2, 2, (*PLAIN, "stack"))],
-    ids=["threads", "3 pages", "fork", "reclaim", "stack"],
-)
+def of_steps():
+    """Each of the scopes with one kernel, then all that is left."""
+    scopes = {
+        "threads": (2, 2, PLAIN),
+        "3 pages": (3, 2, PLAIN),
+        "fork": (2, 1, FORK),
+        "reclaim": (2, 2, (*PLAIN, "reclaim")),
+        "stack": (2, 2, (*PLAIN, "stack")),
+    }
+    first = {("rmap40", "threads"), ("linux-2.6.8", "reclaim"), ("rmap39", "stack")}
+    for name, scope in scopes.items():
+        for kernel in ("rmap39", "rmap40", "linux-2.6.8"):
+            mark = () if (kernel, name) in first else pytest.mark.slow
+            yield pytest.param(kernel, *scope, marks=mark, id=f"{name}-{kernel}")
+
+
+@pytest.mark.parametrize(("kernel", "pages", "many", "operations"), list(of_steps()))
 def test_steps_that_nobody_can_tell_apart(kernel, pages, many, operations):
     """With every step and with fewer, there are the same verdicts, and the same states when no fault is under way."""
     found, idle = [], []

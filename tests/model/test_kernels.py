@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What makes each kernel and each patch different from the others, drawn; and which patches go with which kernels."""
 
-import re
+from collections import defaultdict
 
 import pytest
 
 from tests.model.test_vma_merge import events_of_last_call
-from tests.support.helpers import drawn, steps
+from tests.support.helpers import all_drawn, drawn, steps
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import UnknownName
 from vmacheck.checker.kernels.scope import Scope
@@ -146,17 +146,31 @@ DIFFERENT = [
     ("moved unwritten", "mmap(0,1,RW); mmap(3,1,RW); mremap(3,1->1)", {"linux-2.6.8+copy-vma-import": "o o . ."}),
     ("moved, and not merged", "mmap(0,1,RW); mmap(3,1,RW); write(3); mremap(3,1->1)", {"linux-2.6.8+copy-vma-import": "o|A . ."}),
 ]  # fmt: skip
-ROWS = [
-    pytest.param(kernel, trace, after, id=f"{name}: {kernel}")
-    for name, trace, pictures in DIFFERENT
-    for kernels, after in pictures.items()
-    for kernel in kernels.split()
-]
 
 
-@pytest.mark.parametrize(("kernel", "trace", "after"), ROWS)
-def test_drawn(kernel, trace, after):
-    assert drawn(kernel, trace, len(re.sub(r" E\w+$", "", after)) // 2 + 1) == after
+def rows_of(base):
+    """The rows about a kernel, without patches or with some."""
+    for name, trace, pictures in DIFFERENT:
+        for kernels, after in pictures.items():
+            for kernel in kernels.split():
+                if kernel.partition("+")[0] == base:
+                    yield kernel, (name, trace, after)
+
+
+@pytest.mark.parametrize("base", KERNELS)
+def test_drawn(base):
+    rows = defaultdict(list)
+    for kernel, row in rows_of(base):
+        rows[kernel].append(row)
+    assert base in rows
+    for kernel, its_rows in rows.items():
+        all_drawn(kernel, its_rows)
+
+
+def test_every_row_is_about_a_kernel():
+    assert sum(len(list(rows_of(base))) for base in KERNELS) == sum(
+        len(kernels.split()) for *_, pictures in DIFFERENT for kernels in pictures
+    )
 
 
 def pages(kernel, trace):

@@ -5,9 +5,9 @@ import platform
 
 import pytest
 
-from tests.model.test_linux import ALL, KERNEL, drawn_as
+from tests.model.test_linux import ALL, KERNEL
 from tests.real_kernels.test_conform import mutant
-from tests.support.helpers import drawn, rest, steps, verdict, vmacheck, vmacheck_json
+from tests.support.helpers import all_drawn, drawn, rest, steps, verdict, vmacheck, vmacheck_json
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.scope import Scope, in_order
 from vmacheck.checker.program.interpreted import Machine
@@ -98,16 +98,14 @@ MODEL_ONLY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("trace", "after"), [case[1:] for case in SAME], ids=[case[0] for case in SAME])
-def test_on_every_kernel(trace, after):
-    for kernel in ALL.split():
-        assert drawn_as(kernel, trace, after) == after
+@pytest.mark.parametrize("kernel", ALL.split())
+def test_on_every_kernel(kernel):
+    all_drawn(kernel, SAME)
 
 
-@pytest.mark.parametrize(("trace", "after"), [case[1:] for case in MODEL_ONLY], ids=[case[0] for case in MODEL_ONLY])
-def test_on_the_model(trace, after):
-    for kernel in ALL.split():
-        assert drawn_as(kernel, trace, after) == after
+@pytest.mark.parametrize("kernel", ALL.split())
+def test_on_the_model(kernel):
+    all_drawn(kernel, MODEL_ONLY)
 
 
 def test_every_case_is_so_on_the_running_kernel():

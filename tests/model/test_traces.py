@@ -2,12 +2,13 @@
 """Long random traces over all calls at 8 pages: through both runs, and against every claim that must hold."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.helpers import system
+from tests.support.helpers import rest, system
 from vmacheck.checker.compiled.module import Stepper
 from vmacheck.checker.program.interpreted import CallRecord, Machine
 from vmacheck.model.calls.operations import OPERATIONS, PROTECTIONS
@@ -55,13 +56,23 @@ def everything(kernel, scope):
     return system(kernel, PAGES, HOLD[kernel], highest_pgoff=1000, **more, **SCOPES[scope])
 
 
-SYSTEMS = {
-    (kernel, scope): everything(kernel, scope)
+FIRST = [("linux-2.6.8+copy-vma-import", "plain"), ("rmap40", "few vmas"), ("anonmm", "some vmas")]
+CASES = FIRST + [
+    (kernel, scope)
     for kernel in HOLD
     for scope in SCOPES
-    if scope == "plain" or kernel in FEW
-}
-CALLS = SYSTEMS["rmap40", "plain"].calls
+    if (kernel, scope) not in FIRST and (scope == "plain" or kernel in FEW)
+]
+
+
+@cache
+def runs(kernel, scope):
+    """The system, and the code of both runs of it; no claims in machine code, which is about steps here."""
+    found = everything(kernel, scope)
+    return found, Machine(found), replace(found, claims=())
+
+
+CALLS = everything("rmap40", "plain").calls
 BY_KIND = {kind: [call for call in CALLS if call.nr == kind] for kind in {call.nr for call in CALLS}}
 # mostly small ranges: over large ones little history survives
 calls = st.sampled_from(sorted(BY_KIND)).flatmap(
@@ -71,12 +82,12 @@ calls = st.sampled_from(sorted(BY_KIND)).flatmap(
 )
 
 
-@pytest.mark.parametrize(("kernel", "scope"), SYSTEMS, ids=lambda word: word)
+@pytest.mark.parametrize(("kernel", "scope"), rest(pytest.mark.slow, CASES, len(FIRST)), ids=lambda word: word)
 @given(trace=st.lists(calls, min_size=20, max_size=60))
 @settings(max_examples=15, deadline=None)
 def test_random_traces(kernel, scope, trace):
-    small = SYSTEMS[kernel, scope]
-    machine, stepper = Machine(small), Stepper(replace(small, claims=()))
+    small, machine, without_claims = runs(kernel, scope)
+    stepper = Stepper(without_claims)
     before, after = machine.new(), machine.new()
     on_step = {claim.name for claim in small.claims if claim.on_step}
     for call in trace:

@@ -73,7 +73,7 @@ def test_it_holds_at_three_pages(kernel, words):
     assert (result.results[0].verdict, result.search.closed) == ("holds", True)
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.12", "linux-6.18+sticky"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.slow, ["linux-6.18+sticky", "linux-6.12"]))
 @pytest.mark.parametrize("group", ["moves", "resizes", "guards", "heaps", "forks"])
 def test_both_runs_say_the_same(kernel, group):
     """Of the first states: the interpreted run is slow."""

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.support import naive
-from tests.support.helpers import MUTANTS, checked, system, vmacheck, vmacheck_json
+from tests.support.helpers import MUTANTS, checked, rest, system, vmacheck, vmacheck_json
 from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import check
@@ -30,22 +30,35 @@ def operations(more):
     return tuple(name for name in OPERATIONS if name in (*USUAL, *more.split(",")))
 
 
-@pytest.mark.parametrize("more", PINNED)
+@pytest.mark.parametrize("more", rest(pytest.mark.slow, sorted(PINNED, key=lambda more: PINNED[more]), 2))
 def test_pinned_counts_and_the_flat_reference(more):
     result = checked("linux-2.6.8", *SOUND, operations=operations(more))
     assert (result.search.states, result.search.transitions) == PINNED[more]
     assert [one.verdict for one in result.results] == ["holds"] * len(SOUND)
 
 
-@pytest.mark.parametrize("kernel", LINUX_2_6.kernels)
-@pytest.mark.parametrize("more", ["mremap", "move,mlock,munlock,madvise", "file,mremap", "brk,mbind,read,file"])
+EVERY_CALL = ("mremap", "move,mlock,munlock,madvise", "file,mremap", "brk,mbind,read,file")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "more"),
+    [
+        *(("linux-2.6.8", more) for more in EVERY_CALL),
+        *((kernel, "mremap") for kernel in LINUX_2_6.kernels if kernel != "linux-2.6.8"),
+        *rest(
+            pytest.mark.slow,
+            [(kernel, more) for kernel in LINUX_2_6.kernels if kernel != "linux-2.6.8" for more in EVERY_CALL[1:]],
+            0,
+        ),
+    ],
+)
 def test_the_flat_reference_holds_for_every_kernel_and_call(kernel, more):
     result = checked(kernel, *SOUND, pages=2, operations=operations(more), noreserve="file" not in more)
     assert {one.verdict for one in result.results} <= {"holds", "incomplete"}
     assert result.search.closed == ("mremap" not in more or (kernel == "anonmm" and "file" not in more))
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("limit", rest(pytest.mark.slow, [1, 5, 2, 3, 6], 2))
 def test_the_flat_reference_knows_when_cuts_are_refused(limit):
     for more in ("mlock,munlock", "madvise", "mbind", "brk") if limit < 5 else ("move", "mremap"):
         result = checked(
@@ -54,7 +67,7 @@ def test_the_flat_reference_knows_when_cuts_are_refused(limit):
         assert result.results[0].verdict == ("incomplete" if more == "mremap" else "holds"), more
 
 
-@pytest.mark.parametrize("kernel", ["anonmm", "rmap40", "andrea-aa"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.slow, ["rmap40", "andrea-aa", "anonmm"]))
 @pytest.mark.parametrize("more", ["mremap", "mlock,munlock", "madvise", "brk", "mbind", "file", "move"])
 def test_runs_agree(kernel, more):
     one = explore.explore(system(kernel, 2, operations=operations(more)))
@@ -62,7 +75,7 @@ def test_runs_agree(kernel, more):
     assert one == two
 
 
-@pytest.mark.parametrize("kernel", ["andrea-aa", "andrea-rwx", "one-per-mm", "further-afield"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.slow, ["further-afield", "andrea-aa", "andrea-rwx", "one-per-mm"]))
 def test_a_naive_search_finds_the_same_of_other_kernels(kernel, monkeypatch):
     compare_with_naive(kernel, 3, USUAL, monkeypatch)
 

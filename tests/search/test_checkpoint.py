@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from tests.support.helpers import vmacheck
+from tests.support.helpers import rest, vmacheck
 from vmacheck.checker.search import checkpoint, rounds
 
 # whether the lock is closed has a test of its own
@@ -22,7 +23,8 @@ ROOT = Path(__file__).parent.parent.parent
 # a checkpoint after every round, of which there are many; a round takes a moment if that is asked for
 DRIVER = """
 import sys, time
-from checker import checkpoint, main, rounds
+from vmacheck.checker.commands import main
+from vmacheck.checker.search import checkpoint, rounds
 checkpoint.Checkpoint.is_due = lambda self: True
 rounds.BLOCK = rounds.SMALLEST = 2000
 go, pause = rounds.Explorer._round, float(sys.argv[1])
@@ -42,12 +44,22 @@ def often(monkeypatch):
     monkeypatch.setattr(rounds, "SMALLEST", 500)
 
 
-@pytest.fixture
-def half(often, tmp_path):
-    """The folder of a search that was cut short."""
-    folder = tmp_path / "half"
-    assert saved(folder, *ONE, "--max-states", "300")[0] == 3
+@pytest.fixture(scope="module")
+def first_half(tmp_path_factory):
+    """The folder of a search that was cut short, made once."""
+    folder = tmp_path_factory.mktemp("half") / "half"
+    with (
+        mock.patch.object(checkpoint.Checkpoint, "is_due", return_value=True),
+        mock.patch.multiple(rounds, BLOCK=500, SMALLEST=500),
+    ):
+        assert saved(folder, *ONE, "--max-states", "300")[0] == 3
     return folder
+
+
+@pytest.fixture
+def half(often, first_half, tmp_path):
+    """A copy of it, to damage and to go on from."""
+    return shutil.copytree(first_half, tmp_path / "half")
 
 
 def saved(folder, *words):
@@ -199,7 +211,7 @@ def test_a_complete_search_is_not_made_again(often, monkeypatch, tmp_path):
     assert saved(tmp_path / "job", *ONE) == whole
 
 
-@pytest.mark.parametrize("workers", ["1", "2", "5"])
+@pytest.mark.parametrize("workers", rest(pytest.mark.slow, ["2", "1", "5"]))
 def test_it_goes_on_with_larger_limits(half, workers):
     for more in (("--max-states", "500"), ("--depth", "9"), ()):
         words = (*ONE[:-1], workers, *more)
@@ -212,7 +224,7 @@ def test_smaller_limits_are_refused(half):
 
 
 @pytest.mark.parametrize("first", [("--depth", "5"), ("--max-states", "300"), ()], ids=str)
-@pytest.mark.parametrize("depth", [2, 5, 11, 12])
+@pytest.mark.parametrize("depth", rest(pytest.mark.slow, [5, 12, 2, 11], 2))
 def test_another_depth_is_kept_to_or_refused(often, tmp_path, first, depth):
     """One that the checkpoint has gone beyond within a level, too."""
     words = (
@@ -249,8 +261,15 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["job.json", "0/search.json", *(f"0/{name}" for name in ROWS)])
+def every_damage():
+    """Each file and each damage, but not each with each."""
+    for name in ("job.json", "0/search.json", *(f"0/{name}" for name in ROWS)):
+        for damage in DAMAGES:
+            mark = () if name == "job.json" or damage in ("a byte", "removed") else pytest.mark.slow
+            yield pytest.param(name, damage, marks=mark, id=f"{name}-{damage}")
+
+
+@pytest.mark.parametrize(("name", "damage"), list(every_damage()))
 def test_what_is_damaged_is_refused(half, name, damage):
     change = DAMAGES[damage]
     if change is not None:

@@ -23,10 +23,10 @@ def peak():
 """
 # a tree of states with wide keys: memory is full in a second. A checkpoint after some rounds, if one is asked for.
 WIDE = """
-from tests.test_codegen import system_of, Call
-from checker import rounds, checkpoint
-from checker.crew import Means
-from checker.search import Limits
+from tests.compiled.test_codegen import system_of, Call
+from vmacheck.checker.search import checkpoint, rounds
+from vmacheck.checker.search.crew import Means
+from vmacheck.checker.search.outcome import Limits
 memory, workers, folder, wanted = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 text = '''
 def begin(s):
@@ -54,7 +54,7 @@ print(search.states, search.stopped)
 peak()
 """
 CLI = """
-from checker.main import main
+from vmacheck.checker.commands.main import main
 code = main(sys.argv[1:])
 peak()
 raise SystemExit(code)

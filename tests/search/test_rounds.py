@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from benchmarks.common.system import system as common_system
 from tests.compiled.test_codegen import Call, system_of
 from tests.search.test_search import compiled_keys
-from tests.support.helpers import KERNELS, system
+from tests.support.helpers import KERNELS, rest, system
 from vmacheck.checker.compiled import native
+from vmacheck.checker.files import kept
 from vmacheck.checker.kernels import programs
 from vmacheck.checker.program.layout import Broken, OutOfBounds
 from vmacheck.checker.program.system import Claim
@@ -123,9 +124,18 @@ def whole(kernel, scope):
     return interpreted(kernel_system(kernel, scope))
 
 
-@SIZES
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("kernel", ["rmap40", "linux-2.6.8"])
+def every_way():
+    """Each scope and each size with one kernel, then all that is left."""
+    sizes = {"usual": USUAL, "small": SMALL, "tiny": TINY}
+    first = {("rmap40", scope, "small") for scope in SCOPES} | {("linux-2.6.8", "few vmas", size) for size in sizes}
+    for kernel in ("rmap40", "linux-2.6.8"):
+        for scope in SCOPES:
+            for name, size in sizes.items():
+                mark = () if (kernel, scope, name) in first else pytest.mark.slow
+                yield pytest.param(kernel, scope, size, marks=mark, id=f"{kernel}-{scope}-{name}")
+
+
+@pytest.mark.parametrize(("kernel", "scope", "sizes"), list(every_way()))
 def test_any_number_of_workers_finds_the_same(kernel, scope, sizes):
     said, tree, keys = whole(kernel, scope)
     found = set()
@@ -200,7 +210,7 @@ def test_the_common_benchmark(claim, sizes):
 
 
 @pytest.mark.parametrize("sizes", [SMALL, TINY], ids=["small", "tiny"])
-@pytest.mark.parametrize(("kernel", "scope"), [("rmap39", "few vmas"), ("rmap40", "mremap")])
+@pytest.mark.parametrize(("kernel", "scope"), rest(pytest.mark.slow, [("rmap40", "mremap"), ("rmap39", "few vmas")]))
 def test_every_limit_on_states(kernel, scope, sizes):
     model = kernel_system(kernel, scope)
     with with_sizes(sizes):
@@ -253,7 +263,7 @@ def test_the_smaller_limit_is_named(sizes):
 
 
 @pytest.mark.parametrize("sizes", [SMALL, TINY], ids=["small", "tiny"])
-@pytest.mark.parametrize("kernel", ["rmap40", "linux-2.6.8"])
+@pytest.mark.parametrize("kernel", rest(pytest.mark.slow, ["rmap40", "linux-2.6.8"]))
 def test_targets_end_a_search(kernel, sizes):
     model = kernel_system(kernel, "plain")
     hits = interpreted(model, limits=Limits(depth=6))[0][2]
@@ -379,7 +389,7 @@ def test_an_error_in_another_thread_is_not_lost():
 
 
 @pytest.fixture
-def no_builds(tmp_path, monkeypatch):
+def no_builds(tmp_path, monkeypatch, optimised):
     """Nothing was built before, and every look at a better build comes when it is there."""
     monkeypatch.setenv("VMACHECK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(native, "_loaded", {})
@@ -404,7 +414,7 @@ def test_better_code_comes_in_between(no_builds, targets, tmp_path):
     assert ours[0] == interpreted(model, targets)[0]
     assert no_builds[:2] == [False, True]
     assert len(no_builds) > 10
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "builds").iterdir())) == 1
 
 
 def no_folder(*_args, **_more):
@@ -415,7 +425,7 @@ FAILURES = {
     "the child fails": (sys, "executable", "/bin/false"),
     "there is no Python": (sys, "executable", "/nowhere/python"),
     "there is no temporary folder": (tempfile, "TemporaryDirectory", no_folder),
-    "there is no cache": (native, "cache_folder", lambda: Path("/proc/nowhere")),
+    "there is no cache": (kept, "cache_folder", lambda: Path("/proc/nowhere")),
 }
 
 

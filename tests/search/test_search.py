@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The two runs against each other, and against searches that share no code with them."""
 
-import itertools
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
 from tests.support import naive
-from tests.support.helpers import KERNELS, checked, steps, system, verdict
+from tests.support.helpers import KERNELS, checked, rest, steps, system, verdict
 from vmacheck.checker.compiled.flat import Flat
 from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.outcome import Limits
+
+SLOW = pytest.mark.slow
 
 # states, transitions, depth: pinned
 PINNED = {
@@ -29,17 +30,22 @@ PINNED = {
 }
 
 
-@pytest.mark.parametrize(("kernel", "pages"), PINNED, ids=str)
+MARKS = {("rmap39", 4): SLOW, ("linux-2.6.8", 5): pytest.mark.large}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pages"), [pytest.param(*case, marks=MARKS.get(case, ())) for case in PINNED], ids=str
+)
 def test_pinned_counts(kernel, pages):
     search = rounds.explore(system(kernel, pages))
     assert search.closed
     assert (search.states, search.transitions, search.depth) == PINNED[kernel, pages]
 
 
-def test_states_of_anonmm_are_those_of_its_pages():
+@pytest.mark.parametrize("pages", rest(SLOW, range(1, 7), 4))
+def test_states_of_anonmm_are_those_of_its_pages(pages):
     """A hole; R never writable; R once writable, or RW, each with or without a page: 6 for each page, and no more."""
-    for pages in range(1, 7):
-        assert rounds.explore(system("anonmm", pages)).states == 6**pages
+    assert rounds.explore(system("anonmm", pages)).states == 6**pages
 
 
 def compiled_keys(explorer):
@@ -59,7 +65,11 @@ def compiled_keys(explorer):
 
 @pytest.mark.parametrize(
     ("kernel", "pages"),
-    [*((kernel, pages) for kernel in KERNELS for pages in (2, 3)), ("anonmm", 4), ("linux-2.6.8", 4)],
+    [
+        *((kernel, 2) for kernel in KERNELS),
+        *rest(SLOW, [(kernel, 3) for kernel in reversed(KERNELS)]),
+        *rest(SLOW, [("anonmm", 4), ("linux-2.6.8", 4)], 0),
+    ],
 )
 def test_runs_agree_state_by_state(kernel, pages):
     one = explore.Explorer(system(kernel, pages), (), Limits())
@@ -85,14 +95,16 @@ SCOPES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kernel", "scope"),
-    [
-        pytest.param(kernel, scope, marks=pytest.mark.large if scope == "noreserve" and kernel != "anonmm" else ())
-        for kernel in KERNELS
-        for scope in SCOPES
-    ],
-)
+# each kernel once, and each scope
+FIRST = [("rmap40", "plain"), ("linux-2.6.8", "few vmas"), ("anonmm", "noreserve"), ("rmap39", "all protections")]
+OTHERS = [(kernel, scope) for kernel in KERNELS for scope in SCOPES if (kernel, scope) not in FIRST]
+
+
+def mark_of(kernel, scope):
+    return pytest.mark.large if scope == "noreserve" else SLOW
+
+
+@pytest.mark.parametrize(("kernel", "scope"), [*FIRST, *(pytest.param(*case, marks=mark_of(*case)) for case in OTHERS)])
 def test_verdicts_agree(kernel, scope):
     def plain(run):
         return [
@@ -112,7 +124,7 @@ def test_cut_searches_agree(limits):
     assert one.search.coverage == two.search.coverage
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", rest(SLOW, ("linux-2.6.8", *KERNELS[:-1]), 2))
 def test_a_naive_search_finds_the_same(kernel, monkeypatch):
     pages = 3
     calls = system(kernel, pages).calls
@@ -153,33 +165,43 @@ def test_no_shorter_program_violates():
     machine = explore.Machine(small)
     good = machine.functions["rmap_finds_every_page"]
     states = [machine.new() for _ in range(4)]
-    tried = 0
-    for program in itertools.product(small.calls, repeat=3):
-        for depth, call in enumerate(program):
+    tried = Counter()
+
+    def run_all(depth):
+        for call in small.calls:
             machine.step(states[depth], call, states[depth + 1])
             assert good(states[depth + 1])
-        tried += 1
-    assert tried == 33**3
+            tried[depth + 1] += 1
+            if depth < 2:
+                run_all(depth + 1)
+
+    run_all(0)
+    assert tried == {1: 33, 2: 33**2, 3: 33**3}
     result = verdict("rmap40", "rmap_finds_every_page")
     assert len(result.calls or ()) == 4
     assert result.programs_ruled_out == 33 + 33**2 + 33**3
 
 
-@pytest.mark.parametrize(
-    ("kernel", "name", "length"),
-    [
-        ("rmap39", "adjacent_vmas_share_anon_vma", 5),
-        ("rmap40", "adjacent_vmas_share_anon_vma", 5),
-        ("linux-2.6.8", "adjacent_vmas_share_anon_vma", 5),
-        ("rmap39", "first_write_takes_neighbours_anon_vma", 5),
-        ("rmap39", "rmap_finds_every_page", 4),
-        ("rmap40", "rmap_finds_every_page", 4),
-        ("rmap40", "nothing_refers_to_a_freed_anon_vma", 5),
-    ],
-)
-def test_minimal_lengths(kernel, name, length):
-    for pages in (3, 4, 5):
-        assert len(verdict(kernel, name, pages=pages).calls or ()) == length
+LENGTHS = {
+    "rmap39": {
+        "adjacent_vmas_share_anon_vma": 5,
+        "first_write_takes_neighbours_anon_vma": 5,
+        "rmap_finds_every_page": 4,
+    },
+    "rmap40": {
+        "adjacent_vmas_share_anon_vma": 5,
+        "rmap_finds_every_page": 4,
+        "nothing_refers_to_a_freed_anon_vma": 5,
+    },
+    "linux-2.6.8": {"adjacent_vmas_share_anon_vma": 5},
+}
+
+
+@pytest.mark.parametrize("pages", [3, pytest.param(4, marks=SLOW), 5])
+@pytest.mark.parametrize("kernel", LENGTHS)
+def test_minimal_lengths(kernel, pages):
+    found = checked(kernel, *LENGTHS[kernel], pages=pages)
+    assert {result.claim.name: len(result.calls or ()) for result in found.results} == LENGTHS[kernel]
 
 
 def test_the_local_form_holds_for_the_seed_and_is_closed():
@@ -188,13 +210,13 @@ def test_the_local_form_holds_for_the_seed_and_is_closed():
         assert (result.verdict, result.closed) == ("holds", True)
 
 
-def test_a_patch_that_never_shares_is_rmap39(tmp_path):
+@pytest.mark.parametrize("pages", [3, pytest.param(4, marks=SLOW)])
+def test_a_patch_that_never_shares_is_rmap39(tmp_path, pages):
     patch = tmp_path / "never_share.py"
     patch.write_text("def find_mergeable_anon_vma(mm, vma):\n    return NULL\n")
-    for pages in (3, 4):
-        ours, theirs = checked(f"rmap40+{patch}", pages=pages), checked("rmap39", pages=pages)
-        assert ours.search.levels == theirs.search.levels
-        assert ours.search.transitions == theirs.search.transitions
-        assert ours.search.coverage == theirs.search.coverage
-        for one, two in zip(ours.results, theirs.results, strict=True):
-            assert (one.claim, one.verdict, one.calls, one.states) == (two.claim, two.verdict, two.calls, two.states)
+    ours, theirs = checked(f"rmap40+{patch}", pages=pages), checked("rmap39", pages=pages)
+    assert ours.search.levels == theirs.search.levels
+    assert ours.search.transitions == theirs.search.transitions
+    assert ours.search.coverage == theirs.search.coverage
+    for one, two in zip(ours.results, theirs.results, strict=True):
+        assert (one.claim, one.verdict, one.calls, one.states) == (two.claim, two.verdict, two.calls, two.states)

@@ -4,9 +4,12 @@
 import contextlib
 import io
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -26,14 +29,39 @@ KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 
 
 def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scope: Any) -> System:
-    return one_process.build(kernel, Scope(pages=pages, **scope), properties)
+    """The kernel as a system, built once per session."""
+    return build(kernel, Scope(pages=pages, **scope), properties)
+
+
+def build(kernel: str, scope: Scope, properties: Sequence[str] = (), **more: Any) -> System:
+    """As one_process.build, once per session, unless a user's file takes part, which may change, or other calls do."""
+    if more or ".py" in f"{kernel} {properties}":
+        return _build(kernel, scope, properties, **more)
+    return _built_once(kernel, scope, tuple(properties))
+
+
+_build = one_process.build
+
+
+@cache
+def _built_once(kernel: str, scope: Scope, properties: tuple[str, ...]) -> System:
+    return _build(kernel, scope, properties)
 
 
 def checked(
     kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any
 ) -> Checked:
+    """All that one search says: made once per session, as its system is. Tests read it and leave it as it is."""
     names = properties or tuple(programs.property_names())
-    return check(system(kernel, properties=names, **scope), names, limits or Limits(), run)
+    searched = system(kernel, properties=names, **scope)
+    if ".py" in f"{kernel} {names}":
+        return check(searched, names, limits or Limits(), run)
+    return _checked(searched, names, limits or Limits(), run)
+
+
+@cache
+def _checked(searched: System, names: tuple[str, ...], limits: Limits, run: str) -> Checked:
+    return check(searched, names, limits, run)
 
 
 def verdict(kernel: str, name: str, **scope: Any) -> Result:
@@ -52,6 +80,18 @@ def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:
     return picture(last.vmas, pages) + failed
 
 
+def drawn_as(kernel: str, trace: str, after: str, **more: Any) -> str:
+    """The address space after the trace, of as many pages as the picture after shows."""
+    return drawn(kernel, trace, len(re.sub(r" E\w+$", "", after)) // 2 + 1, **more)
+
+
+def all_drawn(kernel: str, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Hold a table of names, traces and pictures against a kernel, and print every row that is wrong."""
+    found = [(name, trace, after, drawn_as(kernel, trace, after)) for name, trace, after in rows]
+    wrong = [f"{name}: {trace}: {now!r}, not {after!r}" for name, trace, after, now in found if now != after]
+    assert not wrong, "\n".join([kernel, *wrong])
+
+
 def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
     """Values to parametrize with: all but the first few are marked, and so left to a make target of their own."""
     found = list(values)
@@ -62,9 +102,10 @@ def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
 
 
 def vmacheck(*words: str) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command."""
+    """The exit code, standard output and standard error of a command, called here: it shares the session's systems."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    share = mock.patch.object(one_process, "build", build)
+    with share, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(words)
         except SystemExit as end:

@@ -7,19 +7,22 @@ import itertools
 from types import SimpleNamespace
 
 MODULES = [
-    "lookup",
-    "pages",
-    "rmap",
-    "memory",
-    "mmap",
-    "mprotect",
-    "mlock",
-    "mremap",
-    "madvise",
-    "mempolicy",
-    "fault",
-    "syscall",
-    "mm",
+    *(f"common.{name}" for name in ("lookup", "pages", "mm")),
+    *(
+        f"linux_2_6.{name}"
+        for name in (
+            "rmap",
+            "memory",
+            "mmap",
+            "mprotect",
+            "mlock",
+            "mremap",
+            "madvise",
+            "mempolicy",
+            "fault",
+            "syscall",
+        )
+    ),
 ]
 PATCHES = {
     "anonmm": ["anonmm"],
