@@ -23,9 +23,9 @@ test-kernels: $(READY)
 # the gallery anew, with what its programs say on those kernels and on the running one
 gallery: $(READY)
 	sh tests/kernels.sh
-	$(BIN)/python -m counterexamples.findings .kernels/vmlinuz-*
-	$(BIN)/python -m counterexamples.merged
-	$(BIN)/python -m counterexamples.distance
+	$(BIN)/python -m vmacheck.counterexamples.gallery.make .kernels/vmlinuz-*
+	$(BIN)/python -m vmacheck.counterexamples.gallery.merged
+	$(BIN)/python -m vmacheck.counterexamples.gallery.distance
 
 # the model of 6.18 and the running kernel, call by call; and rules that are wrong, which that exposes
 test-conform: $(READY)
@@ -53,7 +53,7 @@ types: $(READY)
 readme: $(READY)
 	$(BIN)/python -m tests.readme
 	$(BIN)/python -m tests.docs
-	$(BIN)/python -m counterexamples.findings
+	$(BIN)/python -m vmacheck.counterexamples.gallery.make
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("vmacheck needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How far a model kernel is from the running one, and in which ways: gallery/distance.md, written by this file.
 
-python -m counterexamples.distance
+python -m vmacheck.counterexamples.gallery.distance
 """
 
 import platform
@@ -17,10 +17,11 @@ KERNEL = "linux-2.6.8"
 TABLE = GALLERY / "distance.md"
 HEAD = f"""# How far {KERNEL} is from Linux {{release}}
 
-Written by `python -m counterexamples.distance`. Every sequence of the scope is carried out by both. Each way to differ
-has its count and the first, and so a shortest, sequence that shows it; a sequence is not followed beyond its first
-difference. The words behind "less" and "more" say what tells the two vmas apart in the model; in the other kernel it
-may be something else. A test asks the running kernel again about each sequence here, if it is of this release.
+Written by `python -m vmacheck.counterexamples.gallery.distance`. Both kernels run every sequence of the scope.
+Each way to differ has its count and the first, and so a shortest, sequence that shows it; a sequence is not followed
+beyond its first difference. The words behind "less" and "more" say what tells the two vmas apart in the model; in the
+other kernel it may be something else. A test asks the running kernel again about each sequence here, if it is of this
+release.
 """
 
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gallery: findings as C programs and pictures, with the kernels that show them, written anew by this file.
+"""The gallery: findings as C programs and pictures, with the kernels that show them, all written by this file.
 
-python -m counterexamples.findings [IMAGE...]    write gallery/ again; with kernel images, also run there
+python -m vmacheck.counterexamples.gallery.make [IMAGE...]    write gallery/ again; with kernel images, also run there
+
+Findings of 2.6 kernels go to linux_2_6/, those of current kernels to linux/. What leads a released kernel to a fault of
+memory safety, or past a limit, is in words only.
 """
 
 import json
@@ -45,23 +48,29 @@ SOURCE = GALLERY / "findings.toml"
 REAL = GALLERY / "real.json"
 HEAD = """# What was found, and where it can be seen
 
-Written by `python -m counterexamples.findings`. Each finding is a trace, on the model kernel that it was found on; a
-program, NAME.c, that carries the trace out and says whether it saw what the model says, with a control wherever leaving
-something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To see it yourself: `cc NAME.c && ./a.out`.
+Written by `python -m vmacheck.counterexamples.gallery.make`. Each finding is a trace, on the model kernel that it was
+found on; a program, NAME.c, that runs the trace and says whether it saw what the model says, with a control wherever
+leaving something out leaves the same mapped in fewer vmas; and a picture, NAME.svg. To see it yourself: `cc NAME.c &&
+./a.out`. Findings of 2.6 kernels are in linux_2_6/, those of current kernels in linux/; a number in front is that of
+the claim. Findings about memory safety, or about a limit, of released kernels are [in words only](#in-words-only).
 
 "yes", of a model kernel: the trace violates the same property there, or, if it violates none, ends with the same
 address space. Of a real kernel: the program says "reproduced". "layout": it says so, but what the finding is about no
 program sees: the kernel merges as the model does, and may still do right what the model does wrong.
 
-[distance.md](distance.md): how far the model of 2004 is from today's kernel, in every way that short programs show.
+[distance.md](distance.md): how far the model of 2004 is from a current kernel, in every way that short programs show.
 [merged.md](merged.md): what 6.18 merges and 6.12 does not, class by class.
 """
 REST = """C17, C21, C22 and H1 are about threads, which no program can have interleave at will; C18 says that nothing
 goes wrong, so there is nothing to show."""
-TODAYS = """# Today's kernels
+CURRENT = """# Current kernels
 
 A "candidate" looks like a bug of current kernels, or like something that nobody meant; the evidence is with it."""
-TODAY = (*LINUX.kernels, "linux-6.18+sticky")
+IN_WORDS = """# In words only
+
+These lead a released kernel to a fault of memory safety, or past a limit, so no program and no trace of them is here.
+The command finds the shortest trace on your own machine; of the second, one refused call."""
+KERNELS = (*LINUX.kernels, "linux-6.18+sticky")
 
 
 @dataclass(frozen=True)
@@ -76,22 +85,26 @@ class Finding:
     is_hidden: bool
     status: str = ""
     evidence: str = ""
-    has_own_program: bool = False  # written by hand, and more than the trace
 
     @property
     def is_threaded(self) -> bool:
         """Can no program be made to follow it step by step?"""
-        return is_interleaving(self.trace) and not self.is_today
+        return is_interleaving(self.trace) and not self.is_current
 
     @property
-    def is_today(self) -> bool:
-        """Is it about today's kernels?"""
+    def is_current(self) -> bool:
+        """Is it about current kernels?"""
         return tree_of(self.kernel) is LINUX
+
+    @property
+    def path(self) -> str:
+        """Where its files are, without their endings."""
+        return f"{'linux' if self.is_current else 'linux_2_6'}/{self.name}"
 
     @property
     def calls(self) -> tuple[Call, ...]:
         """The trace, of a finding that a program can follow."""
-        return tuple(parse_trace(self.trace, processes=self.is_today))
+        return tuple(parse_trace(self.trace, processes=self.is_current))
 
     @property
     def pages(self) -> int:
@@ -99,21 +112,38 @@ class Finding:
         return max(call.room for call in self.calls)
 
 
+@dataclass(frozen=True)
+class InWords:
+    """What was found and is not shown: what happens, in which kernels, what fixes it, and in how many calls."""
+
+    name: str
+    says: str
+    kernels: str
+    fixed: str
+    length: str
+    command: str
+
+
+def in_words() -> list[InWords]:
+    """The findings that have no trace here."""
+    return [InWords(name, **one) for name, one in tomllib.loads(SOURCE.read_text())["in_words"].items()]
+
+
 def findings() -> list[Finding]:
-    """All findings, those of the claims with the theorem that they decide."""
-    theorems = {claim.id.lower(): f"{claim.id}: {claim.theorem}" for claim in CLAIMS}
+    """All findings with a trace, those of the claims with the theorem that they decide."""
+    theorems = {f"c{one.id[1:].zfill(2)}": f"{one.id}: {one.theorem}" for one in CLAIMS if one.id[0] == "C"}
     found = tomllib.loads(SOURCE.read_text())
+    del found["in_words"]
     return [
         Finding(
             name,
             one["kernel"],
             one["trace"],
-            one.get("says") or theorems[name],
+            one.get("says") or theorems[name.partition("-")[0]],
             one.get("property", ""),
             one.get("hidden", False),
             one.get("status", ""),
             one.get("evidence", ""),
-            one.get("own_program", False),
         )
         for name, one in found.items()
     ]
@@ -126,19 +156,17 @@ def program(finding: Finding) -> Program:
 
 def text_of(finding: Finding) -> str:
     """The C program of a finding."""
-    if finding.has_own_program:
-        return (GALLERY / f"{finding.name}.c").read_text()
     return c_text(program(finding))
 
 
 def files() -> dict[str, str]:
-    """Every file of the gallery that is written from findings.toml and real.json, by its name."""
+    """Every file of the gallery that is written from findings.toml and real.json, by its path there."""
     written = {}
     for finding in findings():
         if not finding.is_threaded:
             one = program(finding)
-            written[f"{finding.name}.c"] = text_of(finding)
-            written[f"{finding.name}.svg"] = film_svg(finding.says, one.steps, one.pages)
+            written[f"{finding.path}.c"] = c_text(one)
+            written[f"{finding.path}.svg"] = film_svg(finding.says, one.steps, one.pages)
     written["README.md"] = index()
     return written
 
@@ -149,11 +177,11 @@ def index() -> str:
     kernels = sorted(real, key=_numbers)
     tables: list[list[str]] = []
     sections = []
-    for models, is_today in ((kernels_2004(), False), (list(TODAY), True)):
+    for models, is_current in ((kernels_2004(), False), (list(KERNELS), True)):
         columns = [*models, *(f"Linux {kernel}" for kernel in kernels)]
         table = [f"| finding | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
         for finding in findings():
-            if finding.is_today == is_today:
+            if finding.is_current == is_current:
                 said = ["" if finding.is_threaded else real[k]["programs"].get(finding.name, "") for k in kernels]
                 cells = [*_on_models(finding, models), *(_in_words(finding, outcome) for outcome in said)]
                 table.append(f"| [{finding.name}](#{finding.name}){_label(finding)} | {' | '.join(cells)} |")
@@ -161,9 +189,17 @@ def index() -> str:
         tables.append(table)
     releases = ", ".join(f"{kernel} is {real[kernel]['release']}" for kernel in kernels)
     asked = ["", f"Linux {releases}."] if kernels else []
-    seed, today = tables
-    parts = [HEAD, *seed, *asked, "", REST, "", TODAYS, "", *today, "", f"In the pictures: {LEGEND}.", *sections, ""]
-    return "\n".join(parts)
+    old, current = tables
+    parts = [HEAD, *old, *asked, "", REST, "", CURRENT, "", *current, "", IN_WORDS, *_in_words_only()]
+    return "\n".join([*parts, "", "# In traces and pictures", "", f"In the pictures: {LEGEND}.", *sections, ""])
+
+
+def _in_words_only() -> list[str]:
+    lines = []
+    for one in in_words():
+        lines += ["", f"## {one.name}", "", one.says, "", f"- Kernels: {one.kernels}", f"- Fixed: {one.fixed}"]
+        lines += [f"- Length: {one.length}", f"- To find it: `{one.command}`"]
+    return lines
 
 
 def _label(finding: Finding) -> str:
@@ -184,7 +220,7 @@ def _section(finding: Finding, real: Mapping[str, Any]) -> list[str]:
                 f"Through BPF, after each call, the flags, offsets and anon_vmas of {one['release']} are {same}.",
             ]
     if not finding.is_threaded:
-        lines += ["", f"[{finding.name}.c]({finding.name}.c), [{finding.name}.svg]({finding.name}.svg)"]
+        lines += ["", ", ".join(f"[{finding.name}.{kind}]({finding.path}.{kind})" for kind in ("c", "svg"))]
     return lines
 
 
@@ -202,10 +238,8 @@ def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
     if finding.is_threaded:
         return ["yes" if model == finding.kernel else "" for model in models]
     calls, pages = finding.calls, finding.pages
-    if finding.violates and finding.is_today:
-        return ["yes" if _breaks(model, finding) else "no" for model in models]
-    if finding.has_own_program:
-        return ["" for _ in models]
+    if finding.violates and finding.is_current:
+        return ["yes" if breaks(model, finding.violates, calls, pages) else "no" for model in models]
     if finding.violates:
         oracles = [Oracle(Violation((model,), finding.violates), pages) for model in models]
         return ["no" if oracle.first_at(calls) is None else "yes" for oracle in oracles]
@@ -213,18 +247,18 @@ def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
     return ["yes" if cells_of(steps_on(model, calls, pages)[-1].vmas, pages) == own else "no" for model in models]
 
 
-def _breaks(model: str, finding: Finding) -> bool:
-    """Does the trace break its property on one of today's kernels, at its last call?"""
-    system = one_process.build(model, Scope(pages=finding.pages), (finding.violates,), finding.calls)
-    machine = Machine(replace(one_process.without_renaming(system, finding.calls), claims=system.claims))
+def breaks(model: str, name: str, calls: Sequence[Call], pages: int) -> bool:
+    """Do the calls break the property of that name on a current kernel, with the last of them?"""
+    system = one_process.build(model, Scope(pages=pages), (name,), calls)
+    machine = Machine(replace(one_process.without_renaming(system, calls), claims=system.claims))
     before, after = machine.new(), machine.new()
-    for call in finding.calls[:-1]:
+    for call in calls[:-1]:
         machine.step(before, call, after)
         before, after = after, before
-    result = machine.step(before, finding.calls[-1], after)
-    on_step = PROPERTIES[finding.violates].on_step
-    states = (before, CallRecord(finding.calls[-1], result), after) if on_step else (after,)
-    return not machine.evaluate(finding.violates, *states)
+    result = machine.step(before, calls[-1], after)
+    on_step = PROPERTIES[name].on_step
+    states = (before, CallRecord(calls[-1], result), after) if on_step else (after,)
+    return not machine.evaluate(name, *states)
 
 
 def _film(finding: Finding) -> list[str]:
@@ -265,7 +299,7 @@ def anon_vmas_as_on(finding: Finding) -> list[str]:
     line = f"{pages} 1 {' '.join(encode(number, call) for number, call in enumerate(calls, 1))}"
     ((*seen,),) = on_real(LIVE, [line], BPF, many)
     same = []
-    for kernel in TODAY:
+    for kernel in KERNELS:
         model = Model(kernel, Scope(pages=pages, processes=many), list(dict.fromkeys(calls)), BPF)
         state, agrees = model.first, True
         for call, one in zip(calls, seen, strict=True):
@@ -288,8 +322,8 @@ def main(images: Sequence[str]) -> None:
             for kernel in (*images, LIVE)
         }
         if best_view()[0] is BPF:
-            today = [one for one in findings() if one.is_today and not one.has_own_program]
-            asked[short(release(LIVE))]["anon_vmas"] = {finding.name: anon_vmas_as_on(finding) for finding in today}
+            current = [one for one in findings() if one.is_current]
+            asked[short(release(LIVE))]["anon_vmas"] = {finding.name: anon_vmas_as_on(finding) for finding in current}
         REAL.write_text(json.dumps(dict(sorted(asked.items(), key=lambda item: _numbers(item[0]))), indent=1) + "\n")
     for name, text in files().items():
         (GALLERY / name).write_text(text)

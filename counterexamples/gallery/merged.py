@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What linux-6.18 merges and linux-6.12 does not, class by class: gallery/merged.md, written by this file.
 
-python -m counterexamples.merged
+python -m vmacheck.counterexamples.gallery.merged
 """
 
 from typing import NamedTuple
@@ -9,20 +9,21 @@ from typing import NamedTuple
 from vmacheck.checker.kernels.compare import Graphs
 from vmacheck.checker.kernels.scope import DEFAULT_PROTECTIONS, Scope
 from vmacheck.checker.search.outcome import Limits
-from vmacheck.counterexamples.gallery.make import GALLERY
+from vmacheck.counterexamples.gallery.make import GALLERY, breaks
 from vmacheck.counterexamples.reports.classes import classes_of, classes_text
 
 TABLE = GALLERY / "merged.md"
 OLD, NEW = "linux-6.12", "linux-6.18"
 MANY = f"{OLD}+mremap-many"
+UNSAFE = "linux-6.16"  # released, and loses what mremap moves where it merges it with what was not written
 HEAD = f"""# What {NEW} merges and {OLD} does not
 
-Written by `python -m counterexamples.merged`. Both kernels are in the same state; the last call of each program leaves
-other vmas on one than on the other. A class is what that depends on: the call; if the memory that it changes was
-written; if the vmas on both sides, as far as they are merged with, were, and if they have the same anon_vma; and the
-merge case of each kernel, by the numbers that cases had up to 6.11 (1 to 3 are of new memory; 1 and 6 are of both
-sides). Each class has the first, and so a shortest, program. It is always the same rule: on {OLD}, what was written is
-not merged into what was not.
+Written by `python -m vmacheck.counterexamples.gallery.merged`. Both kernels are in the same state; the last call of
+each program leaves other vmas on one than on the other. A class is what that depends on: the call; if the memory that
+it changes was written; if the vmas on both sides, as far as they are merged with, were, and if they have the same
+anon_vma; and the merge case of each kernel, by the numbers that cases had up to 6.11 (1 to 3 are of new memory; 1 and 6
+are of both sides). Each class has the first, and so a shortest, program; of those that are unsafe on {UNSAFE}, the
+length. It is always the same rule: on {OLD}, what was written is not merged into what was not.
 """
 
 
@@ -66,8 +67,11 @@ PARTS = (
 def text_of(part: Part) -> str:
     """A part as a section of the page."""
     found = classes_of(part.a, NEW, part.scope, Limits(part.depth), Graphs())
-    lines = [f"$ {part.command}", *classes_text(found)]
-    return "\n".join(["", f"## {part.about}", "", "```", *lines, "```", ""])
+    text = "\n".join(["", f"## {part.about}", "", "```", f"$ {part.command}", *classes_text(found), "```", ""])
+    for _, calls in found.found:
+        if breaks(UNSAFE, "rmap_finds_every_page", calls, part.scope.pages):
+            text = text.replace(f"  {'; '.join(map(str, calls))}\n", f"  {len(calls)} calls, unsafe on {UNSAFE}\n")
+    return text
 
 
 if __name__ == "__main__":
