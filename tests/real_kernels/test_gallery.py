@@ -5,13 +5,23 @@ import json
 import platform
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.support.helpers import steps, vmacheck
 from vmacheck.counterexamples.gallery.distance import KERNEL, PARTS, TABLE
-from vmacheck.counterexamples.gallery.make import GALLERY, REAL, anon_vmas_as_on, files, findings, program, short
+from vmacheck.counterexamples.gallery.make import (
+    GALLERY,
+    REAL,
+    anon_vmas_as_on,
+    files,
+    findings,
+    in_words,
+    program,
+    short,
+)
 from vmacheck.counterexamples.pictures.film import film_svg
 from vmacheck.counterexamples.real_kernels.live import runner
 from vmacheck.counterexamples.real_kernels.random_sequences import Comparison
@@ -26,21 +36,26 @@ KNOWN = json.loads(REAL.read_text())
 def test_every_file_is_what_is_generated():
     written = files()
     others = {"findings.toml", "real.json", "distance.md", "merged.md"}
-    assert {path.name for path in GALLERY.iterdir()} == written.keys() | others
+    found = [path for path in GALLERY.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    assert {str(path.relative_to(GALLERY)) for path in found} == written.keys() | others
     for name, text in written.items():
         assert (GALLERY / name).read_text() == text, f"{name}: run `make readme`"
 
 
 @pytest.mark.parametrize("cc", [name for name in ("gcc", "clang") if shutil.which(name)])
-@pytest.mark.parametrize("finding", SHOWN, ids=lambda finding: finding.name)
-def test_every_program_compiles_and_runs(finding, cc):
-    status, said = try_out((GALLERY / f"{finding.name}.c").read_text(), "program.c", cc=cc)
-    outcome = said.splitlines()[-1]
-    assert OUTCOMES[status] in ("reproduced", "not reproduced", *(["skipped"] if finding.is_today else []))
-    assert outcome.startswith(OUTCOMES[status])
-    known = KNOWN.get(short(platform.release()))
-    if known and known["release"] == platform.release():
-        assert known["programs"][finding.name] == OUTCOMES[status]
+def test_every_program_compiles_and_runs(cc):
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda one: try_out((GALLERY / f"{one.path}.c").read_text(), "program.c", cc=cc), SHOWN))
+    known = KNOWN.get(short(platform.release()), {})
+    known = known["programs"] if known.get("release") == platform.release() else {}
+    wrong = {}
+    for finding, (status, text) in zip(SHOWN, said, strict=True):
+        outcome = OUTCOMES[status]
+        possible = {"reproduced", "not reproduced", *(["skipped"] if finding.is_current else [])}
+        possible &= {known.get(finding.name, outcome)}
+        if outcome not in possible or not text.splitlines()[-1].startswith(outcome):
+            wrong[finding.name] = text
+    assert wrong == {}
 
 
 def test_sharing_is_reproduced_everywhere():
@@ -52,25 +67,30 @@ def test_sharing_is_reproduced_everywhere():
 
 def test_candidates_have_evidence_and_are_seen_on_a_real_kernel():
     candidates = [finding for finding in SHOWN if finding.status == "candidate"]
-    assert len(candidates) == 4
+    assert len(candidates) == 3
     for finding in candidates:
         assert len(finding.evidence) > 100
         assert KNOWN["6.18"]["programs"][finding.name] == "reproduced"
-    assert {finding.status for finding in SHOWN if finding.status.startswith("fixed")} == {
-        "fixed in 6.16",
-        "fixed in 6.18.y, January 2026",
-    }
+    assert {finding.status for finding in SHOWN if finding.status.startswith("fixed")} == {"fixed in 6.16"}
+
+
+def test_what_is_in_words_only_says_all_but_the_calls():
+    assert [one.name for one in in_words()] == ["mremap-without-an-anon-vma", "more-vmas-than-the-limit"]
+    for one in in_words():
+        assert all(re.search(what, text) for what, text in ((r"6\.1\d", one.kernels), (r"\d calls", one.length)))
+        assert len(one.says) > 100
+        assert len(one.fixed) > 100
 
 
 def test_real_kernels_have_the_anon_vmas_of_their_models():
     known = KNOWN["6.18"]["anon_vmas"]
-    assert known.keys() == {finding.name for finding in SHOWN if finding.is_today and not finding.has_own_program}
+    assert known.keys() == {finding.name for finding in SHOWN if finding.is_current}
     assert all("linux-6.18+sticky" in models for models in known.values())
-    assert known["today-mremap-uaf"] == ["linux-6.18", "linux-6.18+sticky"]
-    assert "linux-6.12" not in known["today-fix-of-2025"]
+    assert known["mremap-many"] == ["linux-6.18", "linux-6.18+sticky"]
+    assert "linux-6.12" not in known["fix-of-2025"]
     if KNOWN["6.18"]["release"] == platform.release() and best_view()[0] is BPF:
         for finding in SHOWN:
-            if finding.name in ("today-mremap-uaf", "today-fork-child-grows"):
+            if finding.name in ("mremap-many", "fork-child-grows"):
                 assert anon_vmas_as_on(finding) == known[finding.name]
 
 
@@ -116,7 +136,7 @@ def test_a_control_that_is_no_cause_is_not_reproduced():
     assert try_out(text.replace(control, trace), "program.c")[0] == 1
 
 
-@pytest.mark.parametrize("name", ["sharing", "c16", "t-safe-3"])
+@pytest.mark.parametrize("name", ["linux_2_6/sharing", "linux_2_6/c16-mlock-keeps-two-anon-vmas", "linux/accounting"])
 def test_pictures_are_xml_that_needs_nothing(name):
     text = (GALLERY / f"{name}.svg").read_text()
     tree = ElementTree.fromstring(text)
