@@ -24,7 +24,7 @@ from vmacheck.checker.claims.parts import (
     scope,
     vmas_after,
 )
-from vmacheck.checker.claims.programs import ascending, fill_holes, longest_list_after, program_1, refused
+from vmacheck.checker.claims.programs import ascending, fill_holes, longest_list_after, program_1
 from vmacheck.checker.kernels.scope import Scope
 
 OLD, MIDDLE, NEW = TODAY = ("linux-6.12", "linux-6.16", "linux-6.18")
@@ -116,8 +116,7 @@ CURRENT_CLAIMS = (
         "C5-today",
         "a reasonable repetitive sequence of syscalls and faults ends up with a large number of separate unmergeable"
         " vmas, instead of the single merged vma it could have",
-        "Some loop leaves as many vmas as rounds, or half as many, where without anon_vmas there is one; and some loop"
-        " of calls that are all refused leaves one each.",
+        "Some loop leaves as many vmas as rounds, or half as many, where without anon_vmas there is one.",
         (
             *(LoopGrows(kernel, REGARDLESS, PLAIN) for kernel in (NEW, NEVER)),
             LoopGrows(ALL, REGARDLESS, PLAIN, is_claim=False, wants=False),
@@ -134,13 +133,6 @@ CURRENT_CLAIMS = (
                 vmas_after,
                 "the number of vmas",
                 (*((k, "1", lambda _: 1) for k in TODAY), (NEVER, "n", lambda n: n)),
-            ),
-            Grows(
-                "munmap of n pages, the last of them sealed, from each page on; each is refused",
-                refused,
-                vmas_after,
-                "the number of vmas",
-                tuple((k, "n", lambda n: n) for k in TODAY),
             ),
         ),
         BOUNDED,

@@ -63,8 +63,3 @@ def find_vma_prevs(kernel: str, calls: Sequence[Call], pages: int) -> int:
 FIRST_FAULTS = "mmap(0,1,RW); mmap(1,1,RWX); t1: write(0);"
 AT_ONCE = f"{FIRST_FAULTS} t2: write(1); t1: @page_table_lock; t2: @page_table_lock; mprotect(0,1,RWX)"
 ONE_BY_ONE = f"{FIRST_FAULTS} t1: @page_table_lock; t1: write(1); t1: @page_table_lock; mprotect(0,1,RWX)"
-
-
-def refused(n: int) -> str:
-    """n pages of which the last is sealed, and munmap from each page to the end, which is refused."""
-    return "; ".join([f"mmap(0,{n},R)", f"mseal({n - 1},1)", *(f"munmap({k},{n - k})" for k in range(1, n - 1))])

@@ -12,7 +12,6 @@ from tests.support.helpers import rest, vmacheck, vmacheck_json
 from vmacheck.checker.claims.linux import CURRENT_CLAIMS, SHARING
 from vmacheck.checker.claims.linux_2_6 import CLAIMS
 from vmacheck.checker.claims.parts import BOUNDED, HOLDS, REFUTED, Returns, decide, decide_all
-from vmacheck.checker.claims.programs import refused
 from vmacheck.counterexamples.reports.claims import claims_data
 from vmacheck.model.kernels import LINUX
 
@@ -148,10 +147,6 @@ def test_results_are_told_apart():
     right = tuple((kernel, "EFAULT") for kernel in LINUX.kernels)
     assert Returns(f"{SHARING}; mremap(0,3,4)", 4, right).decide().verdict == HOLDS
     assert Returns(f"{SHARING}; mremap(0,3,4)", 4, (("linux-6.18", 0),)).decide().verdict == REFUTED
-
-
-def test_refused_calls():
-    assert refused(4) == "mmap(0,4,R); mseal(3,1); munmap(1,3); munmap(2,2)"
 
 
 def test_the_command():

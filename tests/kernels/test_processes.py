@@ -294,9 +294,7 @@ def test_a_child_of_6_16_loses_its_parents_memory():
     """What mremap left in a vma without an anon_vma is not copied; mended in 6.18.y."""
     more = {"protections": ("RW",), "operations": ("mmap", "write", "move")}
     (result,) = check(system("linux-6.16", 3, (FLAT,), **more), (FLAT,), Limits(), "compiled").results
-    assert [str(call) for call in result.calls] == [
-        "mmap(0,1,RW)", "write(0)", "mremap(0,1->2)", "mmap(1,1,RW)", "mremap(2,1->0)", "fork()",
-    ]  # fmt: skip
+    assert (result.outcome, str(result.calls[-1])) == ("violated 6", "fork()")
 
 
 NO_COPY = (

@@ -5,8 +5,7 @@ import platform
 
 import pytest
 
-from tests.support.helpers import all_drawn, drawn, steps, vmacheck
-from vmacheck.counterexamples.pictures.text import picture
+from tests.support.helpers import all_drawn, drawn, mirrored, shortest, steps, vmacheck
 from vmacheck.counterexamples.real_kernels.replay import LIVE, compare_with_real
 from vmacheck.model.calls.traces import parse_trace
 
@@ -101,8 +100,6 @@ DIFFERENT = [
     ("P17 that begins with a hole", "mmap(1,1,R); mremap(0,2->4)", {ALL: ".|- . . . . EFAULT"}),
     ("P19 looked at before it is unmapped", "mmap(0,1,RW); mmap(1,1,R); mmap(3,3,RX); mremap(0,2->3,3)", {
         "linux-6.12 linux-6.16": "o|- . . . . EFAULT", "linux-6.18": "o|- .|- - - EFAULT"}),
-    ("P24 faulted, into what was not", "mmap(1,1,RW); write(1); mremap(1,1->5); mmap(0,1,RW); mremap(5,1->1)", {
-        "linux-6.12": "o|A . . . .", "linux-6.16": "o o . . . .", "linux-6.18 linux-6.18+sticky": "A A . . . ."}),
     ("mprotect of what was faulted, next to what was not", "mmap(0,1,R,NORESERVE); mmap(1,1,RW,NORESERVE); write(1); mprotect(1,1,R)", {
         "linux-6.12": "-|a", "linux-6.16 linux-6.18 linux-6.18+sticky": "a a"}),
     ("the other way round", "mmap(0,1,R,NORESERVE); mmap(1,1,RW,NORESERVE); write(1); mprotect(0,1,RW)", {ALL: "A A"}),
@@ -177,17 +174,20 @@ def test_flags(trace, flags):
 
 
 def test_the_use_after_free_of_6_16():
-    trace = "mmap(0,1,RW); write(0); mremap(0,1->2); mmap(1,1,RW); mremap(2,1->0)"
-    assert [picture(step.vmas, 3) for step in steps("linux-6.16", trace, 3)] == [
-        "o . .",
-        "A . .",
-        ". .|A",
-        ".|o|A",
-        "o o .",
-    ]
-    assert steps("linux-6.16", trace, 3)[-1].pages[0].freed
-    assert drawn("linux-6.18", trace, 3) == "A A ."
-    assert not steps("linux-6.18", trace, 3)[-1].pages[0].freed
+    """P24: what was faulted is moved next to what was not, above it and below; the calls are the search's."""
+    trace = shortest("linux-6.16", "rmap_finds_every_page", "mremap")
+    assert len(parse_trace(trace)) == 5
+    assert trace == shortest("linux-2.6.8", "rmap_finds_every_page", "mremap")
+    for calls, apart, one, mended in (
+        (trace, "A|o .", "o o .", "A A ."),
+        (mirrored(trace, 3), ".|o|A", ".|o o", ".|A A"),
+    ):
+        assert drawn("linux-6.12", calls, 3) == apart
+        assert drawn("linux-6.16", calls, 3) == one
+        assert steps("linux-6.16", calls, 3)[-1].pages[0].freed
+        for kernel in ("linux-6.18", "linux-6.18+sticky"):
+            assert drawn(kernel, calls, 3) == mended
+            assert not steps(kernel, calls, 3)[-1].pages[0].freed
 
 
 @pytest.mark.parametrize(

@@ -126,10 +126,7 @@ def test_growing_what_was_moved_is_cut_at_a_limit_and_says_so():
 
 def test_a_violation_within_the_limit_is_one():
     result = checked("linux-2.6.8", "rmap_finds_every_page", operations=(*USUAL, "mremap"))
-    assert result.results[0].verdict == "violated"
-    assert [str(call) for call in result.results[0].calls or ()] == [
-        "mmap(0,1,RW)", "write(0)", "mremap(0,1->2)", "mmap(1,1,RW)", "mremap(2,1->0)",
-    ]  # fmt: skip
+    assert result.results[0].outcome == "violated 5"
 
 
 def test_with_copy_vma_import_moves_are_safe_at_any_length():

@@ -22,6 +22,7 @@ from vmacheck.checker.search.verdict import Checked, Result, check
 from vmacheck.counterexamples.pictures.text import picture
 from vmacheck.counterexamples.replay.one_process import Step, replay
 from vmacheck.model.calls.traces import parse_trace
+from vmacheck.model.common.mm import MREMAP_FIXED
 
 ROOT = Path(__file__).parent.parent.parent
 MUTANTS = Path(__file__).parent / "mutants"
@@ -71,6 +72,26 @@ def verdict(kernel: str, name: str, **scope: Any) -> Result:
 def steps(kernel: str, trace: str, pages: int = 4, **more: Any) -> list[Step]:
     calls = parse_trace(trace)
     return replay(one_process.build(kernel, Scope(pages=pages, **more), calls=calls), calls)
+
+
+def shortest(kernel: str, name: str, *more: str, pages: int = 3) -> str:
+    """The shortest trace that violates a property, found by a search: for what is not to be written down in a test."""
+    found = verdict(kernel, name, pages=pages, operations=("mmap", "munmap", "mprotect", "write", *more))
+    assert found.calls is not None, found.outcome
+    return "; ".join(map(str, found.calls))
+
+
+def mirrored(trace: str, pages: int) -> str:
+    """The trace with the highest page in place of the lowest."""
+    return "; ".join(
+        str(
+            call._replace(
+                addr=pages - call.addr - (call.len or 1),
+                new_addr=pages - call.new_addr - call.new_len if call.flags & MREMAP_FIXED else 0,
+            )
+        )
+        for call in parse_trace(trace)
+    )
 
 
 def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Traces that are left out of the tree, known by a hash of their normal form, so that nothing here contains one.
 
-They lead a released kernel to a fault of memory safety, or past a limit. A normal form keeps which call follows which,
-and how the ranges of pages lie to each other: moved, stretched or mirrored programs have the same one.
+They lead a released kernel to a fault of memory safety, or past a limit: all shortest ones in up to four pages. A normal
+form keeps which call follows which, and how the ranges of pages lie to each other, so that programs that are moved,
+stretched or mirrored have the same one. Of a C program, the calls are read from its steps and from the comment with its
+trace; a C function that is written by hand is known by its text, without comments, strings and space.
 """
 
 import ast
@@ -129,7 +131,19 @@ def normal_form(calls: Sequence[Seen]) -> str:
 
 def digest(calls: Sequence[Seen]) -> str:
     """The hash by which a list of calls is known."""
-    return f"{len(calls)}:{hashlib.sha256(normal_form(calls).encode()).hexdigest()[:32]}"
+    return f"{len(calls)}:{_hash_of(normal_form(calls))}"
+
+
+def digests_of_c(text: str) -> set[str]:
+    """The hashes by which the functions of a C file are known."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+    bodies = re.findall(r"\n\{\n(.*?)\n\}", text, flags=re.DOTALL)
+    words = [re.sub(r'"[^"]*"|\s', "", body) for body in bodies]
+    return {f"C:{_hash_of(body)}" for body in words}
+
+
+def _hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def left_out() -> frozenset[str]:
@@ -138,16 +152,14 @@ def left_out() -> frozenset[str]:
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
-def found_in(text: str, known: frozenset[str]) -> list[int]:
-    """Where a known trace begins among the calls of a text."""
+def found_in(text: str, known: frozenset[str]) -> list[str]:
+    """The hashes of what is known in a text: traces among its calls, and functions in C."""
     calls = calls_in(text)
-    lengths = sorted({int(one.partition(":")[0]) for one in known})
-    return [
-        first
-        for length in lengths
-        for first in range(len(calls) - length + 1)
-        if digest(calls[first : first + length]) in known
+    lengths = {one.partition(":")[0] for one in known} - {"C"}
+    windows = [
+        calls[first : first + length] for length in map(int, lengths) for first in range(len(calls) - length + 1)
     ]
+    return sorted((set(map(digest, windows)) | digests_of_c(text)) & known)
 
 
 def texts_of(path: Path) -> Iterator[str]:
