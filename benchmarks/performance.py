@@ -25,7 +25,8 @@ def output(command: str) -> str:
 def machine() -> str:
     """The day and the machine, as a sentence."""
     info = Path("/proc/cpuinfo")
-    models = re.findall(r"^model name\s*: (.*)", info.read_text(encoding="utf-8") if info.exists() else "", re.MULTILINE)
+    cpus = info.read_text(encoding="utf-8") if info.exists() else ""
+    models = re.findall(r"^model name\s*: (.*)", cpus, re.MULTILINE)
     model = models[0] if models else platform.machine()
     day = time.strftime("%d %B %Y").lstrip("0")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -13,7 +13,9 @@ from tests.documents.pages import DOCS, MARKS, PAGES, ROOT, blocks, commands_in,
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 MAKE_TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 # what may stand in a block that is not run
-SHELL_LINE = re.compile(r"(make|git|\. \.venv/bin/activate|\.venv/bin/|pip install|python -m (pip|pytest|venv|benchmarks))")
+SHELL_LINE = re.compile(
+    r"(make|git|\. \.venv/bin/activate|\.venv/bin/|pip install|python -m (pip|pytest|venv|benchmarks))"
+)
 FOLDERS = "benchmarks|checker|counterexamples|docs|model|properties|tests"
 
 
@@ -35,7 +37,7 @@ def test_page_is_current(name):
     check(name, (None,))
 
 
-@pytest.mark.parametrize(("name", "mark"), marked())
+@pytest.mark.parametrize(("name", "mark"), list(marked()))
 def test_marked_blocks_are_current(name, mark):
     check(name, (mark,))
 
@@ -53,7 +55,9 @@ def test_every_page_has_one_title_and_a_link_from_the_front_page():
 
 
 def test_commands_of_the_questions_are_run_in_the_pages_that_they_link_to():
-    rows = re.findall(r"^\| .*\| `(vmacheck [^`]+)` \| \[[^\]]*\]\(docs/([\w.-]+)\.md\) \|$", TEXTS["README"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| .*\| `(vmacheck [^`]+)` \| \[[^\]]*\]\(docs/([\w.-]+)\.md\) \|$", TEXTS["README"], re.MULTILINE
+    )
     assert len(rows) >= 8
     for command, page in rows:
         assert any(one.startswith(command) for one in commands_in(TEXTS[page])), (command, page)
