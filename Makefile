@@ -31,7 +31,7 @@ gallery: $(READY)
 test-conform: $(READY)
 	$(BIN)/pytest -m conform -rs --durations=0 -vv
 
-# what Z3 takes minutes for: proofs with three vmas, programs of five calls, and what README shows of them
+# what Z3 takes minutes for: proofs with three vmas, programs of five calls, and blocks of docs/ that are marked so
 proofs: $(READY)
 	$(BIN)/pytest -m proofs -n 2
 
@@ -39,9 +39,9 @@ proofs: $(READY)
 large: $(READY)
 	$(BIN)/pytest -m large
 
-# vmacheck beside other tools, those of them that are installed, and the figures in README; on a machine with nothing to do
+# the figures in docs/performance.md, with other tools, if they are installed; on a machine with nothing else to do
 bench: $(READY)
-	$(BIN)/python -m benchmarks.readme
+	$(BIN)/python -m benchmarks.performance
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -51,9 +51,8 @@ types: $(READY)
 	$(BIN)/mypy
 
 readme: $(READY)
-	$(BIN)/python -m tests.readme
-	$(BIN)/python -m tests.docs
-	$(BIN)/python -m counterexamples.findings
+	$(BIN)/python -m tests.documents.pages
+	$(BIN)/python -m vmacheck.counterexamples.gallery.make
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("vmacheck needs Python 3.11 or newer") if sys.version_info < (3, 11) else 0'
