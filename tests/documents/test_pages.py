@@ -122,6 +122,21 @@ def test_names_after_a_file_of_the_model_are_defined_in_it():
     assert not wrong
 
 
+def test_sections_that_the_code_cites_are_in_the_rule_books():
+    sections = {
+        page: set(re.findall(r"^##+ ([\d.]+?)\.? ", TEXTS[page], re.MULTILINE)) for page in ("rules-2.6", "rules-6")
+    }
+    cited = 0
+    for folder in FOLDERS.split("|"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+            for page, numbers in re.findall(r"docs/(rules-[\d.]+)\.md sections? ((?:[\d.]+(?:, | and | to |))+)", text):
+                for number in re.findall(r"\d+(?:\.\d+)?", numbers):
+                    cited += 1
+                    assert number in sections[page], f"{path}: {page} section {number}"
+    assert cited > 60
+
+
 def test_the_workflow_is_one():
     data = yaml.safe_load((DOCS / "github-workflow.yml").read_text(encoding="utf-8"))
     assert set(data[True]) == {"push", "pull_request"}  # YAML 1.1 reads the key "on" so
