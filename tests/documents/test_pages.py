@@ -37,6 +37,7 @@ def test_page_is_current(name):
     check(name, (None,))
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize(("name", "mark"), list(marked()))
 def test_marked_blocks_are_current(name, mark):
     check(name, (mark,))
