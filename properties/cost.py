@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Numbers that measure a state, mm -> int: how many vmas, where they start, what reclaim's walk costs.
 
-Rules: kernel-2004 section 4.13. A page's walk visits the vmas on the list of its anon_vma, and looks into the page
-table for those that could map it; the list's length is the most that it can visit.
+Rules: docs/rules-2.6.md section 4.13. A page's walk visits the vmas on the list of its anon_vma, and looks into the
+page table for those that could map it; the list's length is the most that it can visit.
 """
 
 from vmacheck.model.common.mm import LIVE, NR_ANON_VMAS, TASK_SIZE

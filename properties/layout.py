@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The list of vmas is well formed (kernel-2004 section 7.1: I6, I7)."""
+"""The list of vmas is well formed (docs/rules-2.6.md section 7.1: I6, I7)."""
 
 from vmacheck.model.common.mm import NR_VMAS, NULL, TASK_SIZE
 from vmacheck.properties import always, sometimes

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every anonymous page can be found from its anon_vma, and nothing points at a freed one (kernel-2004 section 7.1)."""
+"""Every anonymous page can be found from its anon_vma, and nothing points at a freed one.
+
+Rules: docs/rules-2.6.md section 7.1.
+"""
 
 from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
 from vmacheck.model.common.pages import page_referenced_anon

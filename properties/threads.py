@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults in steps, and a second process: what is so however they interleave (kernel-2004 section 5, C21, C22, H1)."""
+"""Faults in steps, and a second process: what is so however they interleave.
+
+Rules: docs/rules-2.6.md section 5, C21, C22, H1.
+"""
 
 from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
 from vmacheck.model.common.unistd import NR_step

@@ -2,7 +2,7 @@
 """What the patch "rmap 40 better anon_vma sharing" claims, C1 to C24; what it must not break, T-SAFE-1 to 4; and H1.
 
 The sentences are the patch's own, and of the comments that it adds or leaves in place; the theorems are those of
-kernel-2004 section 7. Policies are compared with the importer fix on both sides, as it is not what they are about.
+docs/rules-2.6.md section 7. Policies are compared with the importer fix on both sides.
 """
 
 from vmacheck.checker.claims.growth import LoopGrows
@@ -495,6 +495,6 @@ CLAIMS = (
             EndsInThreads(ONE_BY_ONE, "linux-2.6.8", 2, 1),
         ),
         HOLDS,
-        "kernel-2004 section 5",
+        "docs/rules-2.6.md section 5",
     ),
 )

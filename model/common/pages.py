@@ -2,7 +2,7 @@
 """anon_vmas, their lists, the pages that hang from them, and the walk: what kernels of all times have in common.
 
 An anon_vma is an index into mm.anon_vma, NULL is 0. The list of A is kept in the vmas' nodes: a vma is on it if
-its anon_vma_node is A. Rules: kernel-2004 sections 2, 3.4 and 4.10 to 4.13.
+its anon_vma_node is A. Rules: docs/rules-2.6.md sections 2, 3.4 and 4.10 to 4.13.
 """
 
 from vmacheck.model.common.mm import (

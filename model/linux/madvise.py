@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/madvise.c of 6.12: advice that changes flags, and merges; and MADV_DONTNEED (kernel-modern section 4.5)."""
+"""mm/madvise.c of 6.12: advice that changes flags, and merges; and MADV_DONTNEED (docs/rules-6.md section 4.5)."""
 
 from vmacheck.model.common.lookup import find_vma
 from vmacheck.model.common.mm import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mempolicy.c of 6.12, as far as mbind goes, which merges (kernel-modern section 4.10)."""
+"""mm/mempolicy.c of 6.12, as far as mbind goes, which merges (docs/rules-6.md section 4.10)."""
 
 from vmacheck.model.common.lookup import find_vma, mpol_equal, vma_next
 from vmacheck.model.common.mm import EFAULT, NULL

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mlock.c of 6.12, which merges, and mm_populate of mm/gup.c (kernel-modern section 4.6)."""
+"""mm/mlock.c of 6.12, which merges, and mm_populate of mm/gup.c (docs/rules-6.md section 4.6)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import EAGAIN, EFAULT, EINVAL, ENOMEM, NULL, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mmap.c and mm/vma.c of 6.12: munmap, mmap and brk (kernel-modern sections 4.1, 4.2 and 4.8)."""
+"""mm/mmap.c and mm/vma.c of 6.12: munmap, mmap and brk (docs/rules-6.md sections 4.1, 4.2 and 4.8)."""
 
 from vmacheck.model.common.lookup import find_vma, find_vma_prev, kmem_cache_alloc_vma, vma_next
 from vmacheck.model.common.mm import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mprotect.c of 6.12 (kernel-modern sections 4.3 and 4.4)."""
+"""mm/mprotect.c of 6.12 (docs/rules-6.md sections 4.3 and 4.4)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import ENOMEM, NULL, VM_ACCOUNT, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE

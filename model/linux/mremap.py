@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mremap.c of 6.12 (kernel-modern section 4.7, but for the order of its steps, which 6.17 changed)."""
+"""mm/mremap.c of 6.12 (docs/rules-6.md section 4.7, but for the order of its steps, which 6.17 changed)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mseal.c of 6.12 (kernel-modern section 4.10)."""
+"""mm/mseal.c of 6.12 (docs/rules-6.md section 4.10)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import ENOMEM, NULL

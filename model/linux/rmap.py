@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/rmap.c of 6.12: how vmas come by an anon_vma, and lose it (kernel-modern section 5).
+"""mm/rmap.c of 6.12: how vmas come by an anon_vma, and lose it (docs/rules-6.md section 5).
 
 Where there is no fork, the chain of a vma is one link: anon_vma_node, to the vma's own anon_vma.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/shmem.c of 6.12, as far as shared memory without a file goes: an object for each mmap (kernel-modern section 1).
+"""mm/shmem.c of 6.12, as far as shared memory without a file goes: an object for each mmap (docs/rules-6.md section 1).
 
 An object keeps the size that it was mapped with. It is named by vm_file, above the files that have names of their own;
 each vma that maps it has its size, in i_size.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/vma.c of 6.12: which areas may be one, merging, splitting, and copying a vma (kernel-modern sections 2 and 3).
+"""mm/vma.c of 6.12: which areas may be one, merging, splitting, and copying a vma (docs/rules-6.md sections 2 and 3).
 
 mm.vmg_* is the kernel's struct vma_merge_struct, of which there is one: what is to be merged, between which vmas, and
 what a merge that is possible makes of it. It means nothing outside of a merge.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""arch/i386/mm/fault.c as of 2.6.7: which user accesses are allowed (kernel-2004 section 4.9)."""
+"""arch/i386/mm/fault.c as of 2.6.7: which user accesses are allowed (docs/rules-2.6.md section 4.9)."""
 
 from vmacheck.model.common.lookup import find_vma
 from vmacheck.model.common.mm import EFAULT, NULL, VM_EXEC, VM_READ, VM_WRITE

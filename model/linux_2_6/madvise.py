@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/madvise.c as of 2.6.7: hints, which cut and never merge, and MADV_DONTNEED (kernel-2004 section 4.7)."""
+"""mm/madvise.c as of 2.6.7: hints, which cut and never merge, and MADV_DONTNEED (docs/rules-2.6.md section 4.7)."""
 
 from vmacheck.model.common.lookup import find_vma
 from vmacheck.model.common.mm import (

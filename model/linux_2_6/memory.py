@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/memory.c as of 2.6.7: faults on private memory, and unmapping (kernel-2004 sections 4.3 and 4.9).
+"""mm/memory.c as of 2.6.7: faults on private memory, and unmapping (docs/rules-2.6.md sections 4.3 and 4.9).
 
 mm.page[a] is the anonymous page mapped at address a (mapcount 0: none). A single process never shares a page.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mempolicy.c as of 2.6.7, as far as sys_mbind goes, which cuts and never merges (kernel-2004 section 4.7)."""
+"""mm/mempolicy.c as of 2.6.7, as far as sys_mbind goes, which cuts and never merges (docs/rules-2.6.md section 4.7)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import EFAULT, NULL

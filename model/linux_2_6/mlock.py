@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mlock.c as of 2.6.7: mlock and munlock, which never merge (kernel-2004 section 4.7)."""
+"""mm/mlock.c as of 2.6.7: mlock and munlock, which never merge (docs/rules-2.6.md section 4.7)."""
 
 from vmacheck.model.common.lookup import find_vma
 from vmacheck.model.common.mm import EAGAIN, EFAULT, ENOMEM, NULL, VM_LOCKED, VM_READ, VM_WRITE

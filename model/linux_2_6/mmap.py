@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mmap.c as of 2.6.7: vma_merge, vma_adjust, split_vma, copy_vma, and mmap, munmap and brk.
 
-lookup.py says what a vma is. Rules: kernel-2004 sections 2.2, 3, 4.1 to 4.3 and 4.6; departures: model/DEPARTURES.md.
+lookup.py says what a vma is. Rules: docs/rules-2.6.md sections 2.2, 3, 4.1 to 4.3 and 4.6; departures:
+model/DEPARTURES.md.
 """
 
 from vmacheck.model.common.lookup import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mprotect.c as of 2.6.7: sys_mprotect and mprotect_fixup (kernel-2004 sections 4.4 and 4.5)."""
+"""mm/mprotect.c as of 2.6.7: sys_mprotect and mprotect_fixup (docs/rules-2.6.md sections 4.4 and 4.5)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import ENOMEM, NULL, VM_ACCOUNT, VM_EXEC, VM_READ, VM_SHARED, VM_WRITE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/mremap.c as of 2.6.7: do_mremap, move_vma, move_page_tables (kernel-2004 section 4.6)."""
+"""mm/mremap.c as of 2.6.7: do_mremap, move_vma, move_page_tables (docs/rules-2.6.md section 4.6)."""
 
 from vmacheck.model.common.lookup import find_vma, vma_next
 from vmacheck.model.common.mm import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/rmap.c after "rmap 39 add anon_vma rmap": the life of a vma's anon_vma. Rules: kernel-2004 sections 2 and 3.4."""
+"""mm/rmap.c after "rmap 39 add anon_vma rmap": the life of a vma's anon_vma (docs/rules-2.6.md sections 2, 3.4)."""
 
 from vmacheck.model.common.mm import (
     BUG,

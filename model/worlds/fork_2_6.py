@@ -3,7 +3,8 @@
 
 Process p1 is kept in slots of its own, which change places with p0's while p1 runs. A vma that is on a list has a node
 there, `link`, which stays with it when it moves in the array. NULL is the head of the list that a node is on. A freed
-node keeps its slot while anything points at it; to use one stops the kernel. Rules: kernel-2004 sections 4.8 and 4.12.
+node keeps its slot while anything points at it; to use one stops the kernel. Rules: docs/rules-2.6.md sections 4.8 and
+4.12.
 
 Linked over the base of a kernel in place of what mmap.py, memory.py, rmap.py and syscall.py have under these names.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two processes, and chains: what fork makes of vmas and their anon_vmas (kernel-modern section 5).
+"""Two processes, and chains: what fork makes of vmas and their anon_vmas (docs/rules-6.md section 5).
 
 The process that does not run is kept in slots of its own, which change places with the other's while it does. Either
 can fork when it is alone, and exit when it is not. The chain of a vma is link_1 to link_8, newest first. The kernel's

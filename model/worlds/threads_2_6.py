@@ -4,8 +4,8 @@
 Up to NR_THREADS faults, or walks of reclaim over the list of an anon_vma, are under way at a time, each in a thread of
 p0 or of p1, which fork makes and exit ends. A fault goes from one point (AT_...) to the next at each step; every other
 call is one step, and waits until it can have mmap_sem for writing, and the locks of the lists that it changes. Lists
-are linked as the kernel links them, so that what two writers make of one can be seen. Rules: kernel-2004 sections 4.8
-to 4.13 and 5.
+are linked as the kernel links them, so that what two writers make of one can be seen. Rules: docs/rules-2.6.md sections
+4.8 to 4.13 and 5.
 
 Linked over the base of a kernel, with processes.py, in place of what syscall.py has under these names.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The flat reference of accesses and of new memory: private, shared, locked, and what grows down.
 
-Rules: kernel-modern sections 1, 4.1, 4.4, 4.8 and 4.9. What is in shared memory is its object's, and no page's own.
+Rules: docs/rules-6.md sections 1, 4.1, 4.4, 4.8 and 4.9. What is in shared memory is its object's, and no page's own.
 """
 
 from vmacheck.model.common.mm import (

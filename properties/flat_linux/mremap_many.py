@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference for mremap of 6.17 and later: all checks first, and moves of many mappings (kernel-modern 4.7).
+"""The flat reference for mremap of 6.17 and later: all checks first, and moves of many mappings (docs/rules-6.md 4.7).
 
 Functions in place of those of mremap.py, for kernels with the patch of this name.
 """

@@ -3,8 +3,6 @@
 
 import pytest
 
-from tests.documents.readme import output
-from tests.documents.test_readme import BLOCKS
 from tests.support.helpers import vmacheck, vmacheck_json
 from vmacheck.checker.claims import parts as machinery
 from vmacheck.checker.claims.growth import LoopGrows, Window, shortest_loop
@@ -35,13 +33,6 @@ from vmacheck.counterexamples.reports.claims import claims_data, claims_text
 @pytest.fixture(scope="module")
 def decided():
     return decide_all(CLAIMS)
-
-
-@pytest.mark.large
-@pytest.mark.usefixtures("decided")
-def test_readme_shows_them_as_they_are_decided():
-    ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims"]
-    assert output(kind, command) == shown, "run `make readme`"
 
 
 @pytest.mark.large

@@ -6,8 +6,6 @@ from dataclasses import fields, replace
 import pytest
 
 from tests.claims.test_claims import witnesses_that_replay
-from tests.documents.readme import output
-from tests.documents.test_readme import BLOCKS
 from tests.support.helpers import rest, vmacheck, vmacheck_json
 from vmacheck.checker.claims.linux import CURRENT_CLAIMS, SHARING
 from vmacheck.checker.claims.linux_2_6 import CLAIMS
@@ -45,13 +43,6 @@ LENGTHS = {"C1": 5, "C10": 4, "C14": 5, "C15": 3, "C16": 3, "C19": 5, "C20": 6, 
 @pytest.fixture(scope="module")
 def decided():
     return decide_all(CURRENT_CLAIMS)
-
-
-@pytest.mark.large
-@pytest.mark.usefixtures("decided")
-def test_readme_shows_them_as_they_are_decided():
-    ((kind, command, shown),) = [block for block in BLOCKS if block[1] == " claims --kernels today"]
-    assert output(kind, command) == shown, "run `make readme`"
 
 
 @pytest.mark.large

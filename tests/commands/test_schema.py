@@ -7,7 +7,7 @@ import shlex
 import jsonschema
 import pytest
 
-from tests.documents.docs import DOCS
+from tests.documents.pages import DOCS
 from tests.support.helpers import vmacheck, vmacheck_json
 from vmacheck.model.calls.interleaving import POINTS
 

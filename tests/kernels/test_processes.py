@@ -40,7 +40,7 @@ def film(trace, pages=2, kernel=KERNEL):
     return re.sub(r"^.*\)\s+(?=p[01]:)", "", process_film(steps, pages)[len(steps) - 1])
 
 
-# (name, trace, the last line); those that begin so are of kernel-modern section 8
+# (name, trace, the last line); those that begin so are of docs/rules-6.md section 8
 CASES = [
     ("a child has an anon_vma of its own", "mmap(0,1,RW); write(0); fork()", "p0: A .  p1: B ."),
     ("unless there was none", "mmap(0,1,RW); fork()", "p0: o .  p1: o ."),

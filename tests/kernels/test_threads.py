@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.documents.readme import README
+from tests.documents.pages import PAGES
 from tests.search.test_search import compiled_keys
 from tests.support.helpers import rest, system, vmacheck, vmacheck_json
 from vmacheck.checker.kernels import threads
@@ -70,7 +70,7 @@ def test_three_pages_two_threads_two_processes():
     found = checked(build("linux-2.6.8", 3, 2, FORK))
     assert found.search.closed
     assert not violated(found)
-    assert f" {found.search.states:,} states" in README.read_text()
+    assert f" {found.search.states:,} states" in PAGES["threads"].read_text(encoding="utf-8")
 
 
 # ---- what is found -------------------------------------------------------------------------------

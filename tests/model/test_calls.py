@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mremap, mlock, madvise, brk, mbind and private files: a test for each case of kernel-2004, drawn."""
+"""mremap, mlock, madvise, brk, mbind and private files: a test for each case of docs/rules-2.6.md, drawn."""
 
 import re
 from typing import Any

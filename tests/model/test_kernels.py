@@ -215,7 +215,7 @@ def test_andrea_aa_has_no_case_4():
     assert events_of_last_call("andrea-aa", trace) & 0x08 == 0
 
 
-# lengths of the vmas after Hugh Dickins' test programs (kernel-2004 section 6.1), by kernel
+# lengths of the vmas after Hugh Dickins' test programs (docs/rules-2.6.md section 6.1), by kernel
 @pytest.mark.parametrize("kernel", LINUX_2_6.kernels)
 def test_hugh_dickins_test_programs(kernel):
     for order in ([0, 1, 2, 3], [3, 2, 1, 0]):

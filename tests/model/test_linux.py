@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Today's kernels, drawn: the cases of kernel-modern, on the model and, where it is at hand, on the real kernel."""
+"""Today's kernels, drawn: the cases of docs/rules-6.md, on the model and, where it is at hand, on the real kernel."""
 
 import platform
 
@@ -14,7 +14,7 @@ ALL = "linux-6.12 linux-6.16 linux-6.18 linux-6.18+sticky"
 TWO = "mmap(0,1,RW); write(0); mmap(2,1,RW); write(2)"
 THREE = "mmap(0,3,RW); mprotect(1,1,RWX)"
 
-# (name, trace, picture), the same on every kernel; the names that begin so are those of kernel-modern section 9
+# (name, trace, picture), the same on every kernel; the names that begin so are those of docs/rules-6.md section 9
 SAME = [
     ("P01 adjacent", "mmap(0,2,RW); mmap(2,2,RW)", "o o o o"),
     ("P02 another protection", "mmap(0,2,RW); mmap(2,2,R)", "o o|- -"),

@@ -15,7 +15,7 @@ from vmacheck.counterexamples.real_kernels.replay import LIVE, compare_with_real
 from vmacheck.model.calls.operations import EVERY_OPERATION
 from vmacheck.model.calls.traces import parse_trace
 
-# (name, trace, picture), the same on every kernel; the names that begin so are those of kernel-modern
+# (name, trace, picture), the same on every kernel; the names that begin so are those of docs/rules-6.md
 SAME = [
     ("shared memory", "mmap(0,1,RW,SHARED)", "#"),
     ("two objects are not merged", "mmap(0,1,RW,SHARED); mmap(1,1,RW,SHARED)", "#|#"),

@@ -105,7 +105,7 @@ def test_in_a_job(rules):
     assert (code, out, err.startswith(message)) == (2, "", True)
 
 
-HEAD = "from properties import always, sometimes, step\n"
+HEAD = "from vmacheck.properties import always, sometimes, step\n"
 FAULTS = [
     ("", "rules.py: there is no property mine; there are none"),
     ("def mine(mm):\n    return True\n", "rules.py: there is no property mine; there are none"),

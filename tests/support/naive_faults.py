@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults that interleave, written once more from kernel-2004 sections 4.8 to 4.12 and 5, slowly, sharing no code.
+"""Faults that interleave, written once more from docs/rules-2.6.md sections 4.8 to 4.12 and 5, slowly, sharing no code.
 
 A state is a dict: vmas by process and start, heads and nodes of lists, pages by process and address, the threads. The
 vmas do not change but for exit; all of a process may share, since they differ in their protection at most.

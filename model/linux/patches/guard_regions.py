@@ -3,7 +3,7 @@
 
 MADV_GUARD_INSTALL drops pages, and leaves markers that no access gets past, until MADV_GUARD_REMOVE; both cut nothing.
 For the page tables' sake the vma gets an anon_vma first. Replaces madvise_vma_behavior, is_madvise_behavior and
-is_madv_discard. Rules: kernel-modern section 4.5.
+is_madv_discard. Rules: docs/rules-6.md section 4.5.
 """
 
 from vmacheck.model.common.mm import EAGAIN, EINVAL, ENOMEM, MADV_DONTNEED

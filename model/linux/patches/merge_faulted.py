@@ -3,7 +3,7 @@
 
 An area that was faulted may be merged into a neighbour that was not; until then only the other way round was possible.
 What must not be merged is a vma that has a chain of its own after a fork: it is looked for on the side that has an
-anon_vma. Replaces is_mergeable_anon_vma. Rules: kernel-modern section 2.
+anon_vma. Replaces is_mergeable_anon_vma. Rules: docs/rules-6.md section 2.
 """
 
 from vmacheck.model.common.mm import NULL

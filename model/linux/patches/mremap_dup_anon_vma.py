@@ -3,7 +3,7 @@
 
 A vma that mremap moves may be merged, at its new place, into neighbours without an anon_vma. The pages that come along
 hang from the anon_vma of the source, so the merged vma has to get it; and a source of a fork must not be merged so.
-Replaces vma_expand and is_mergeable_anon_vma. Rules: kernel-modern sections 2 and 3.
+Replaces vma_expand and is_mergeable_anon_vma. Rules: docs/rules-6.md sections 2 and 3.
 """
 
 from vmacheck.model.common.mm import NULL

@@ -4,7 +4,7 @@
 A move to a fixed place that changes no size goes through vmas and holes, and takes each vma along by itself; holes stay
 holes, and what lies in their place at the destination stays, too. All checks of a source come before its destination is
 unmapped. What is moved may be merged with the vma that it comes from, which 6.18 does also where that stays, and 6.12
-does not. Replaces do_mremap and merges_with_source. Rules: kernel-modern section 4.7.
+does not. Replaces do_mremap and merges_with_source. Rules: docs/rules-6.md section 4.7.
 """
 
 from vmacheck.model.common.lookup import find_vma

@@ -3,8 +3,8 @@
 
 A vma that ever had guard markers says so, and a merge neither minds nor forgets: what is merged has the flag if a part
 had it. fork copies the markers of all memory. Only anonymous memory gets an anon_vma before its markers. Replaces
-VM_STICKY, VM_COPY_ON_FORK and prepare_for_guards. Rules: kernel-modern sections 2, 3 and 4.5; that fork copies markers
-is from the running kernel.
+VM_STICKY, VM_COPY_ON_FORK and prepare_for_guards. Rules: docs/rules-6.md sections 2, 3 and 4.5; that fork copies
+markers is from the running kernel.
 """
 
 from vmacheck.model.common.mm import NULL

@@ -2,7 +2,7 @@
 """Andrea Arcangeli's sharing (mprotect-vma-merging, 3 April 2004) on the engine of rmap 39: share at try-to-merge time.
 
 When mmap or brk asks for a merge and is refused, the new vma starts with the anon_vma of a touching neighbour that
-differs from it in flags only. Replaces anon_vma_for_new_area. Rules: kernel-2004 section 6 (P3b).
+differs from it in flags only. Replaces anon_vma_for_new_area. Rules: docs/rules-2.6.md section 6 (P3b).
 """
 
 from vmacheck.model.common.lookup import mpol_equal, vma_next

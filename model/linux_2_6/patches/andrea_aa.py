@@ -3,7 +3,7 @@
 
 mprotect merges what it changes with the previous vma only, and only from the start of a vma; when its range ends with a
 vma, it tries once more, at the end, to join the next one. mremap never merges, and what it moves keeps its offset, even
-if it was never written. Replaces mprotect_fixup, sys_mprotect and copy_vma. Rules: kernel-2004 sections 4.5 and 6
+if it was never written. Replaces mprotect_fixup, sys_mprotect and copy_vma. Rules: docs/rules-2.6.md sections 4.5 and 6
 (P3a).
 """
 

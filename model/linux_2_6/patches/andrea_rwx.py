@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Andrea Arcangeli's sharing, restricted to what its comment says: neighbours that differ in protection only.
 
-VM_ACCOUNT follows from protection, and may differ as well. Replaces flags_may_share of andrea. Rules: kernel-2004
+VM_ACCOUNT follows from protection, and may differ as well. Replaces flags_may_share of andrea. Rules: docs/rules-2.6.md
 section 6 (P3c).
 """
 

@@ -3,7 +3,7 @@
 
 A page is found through its process and virtual address, so vmas carry no anonymous identity: nothing is refused
 for an anon_vma's sake, and the offset of anonymous memory does not count. Replaces the merge predicates, what a
-fault and a move record, and the walk. Rules: kernel-2004 sections 3.1, 4.6 and 6 (P1).
+fault and a move record, and the walk. Rules: docs/rules-2.6.md sections 3.1, 4.6 and 6 (P1).
 """
 
 from vmacheck.model.common.mm import NULL

@@ -2,7 +2,7 @@
 """A repair of copy_vma, as the importer fix is one of mprotect: what takes in pages of another vma gets its anon_vma.
 
 When mremap moves pages into a vma that has no anon_vma, by a merge at the new place, that vma gets the anon_vma of the
-source. Replaces copy_vma. Rules: kernel-2004 section 7.1, T-SAFE-4.
+source. Replaces copy_vma. Rules: docs/rules-2.6.md section 7.1, T-SAFE-4.
 """
 
 from vmacheck.model.common.lookup import find_vma_prev

@@ -2,7 +2,7 @@
 """mremap that may span vmas, as the seed says would be right: it works through touching vmas that are alike.
 
 Alike are vmas with the same flags, file and policy, and in a file at following offsets: what could be one vma but for
-its anon_vmas. Replaces do_mremap. Rules: kernel-2004 section 7, C4.
+its anon_vmas. Replaces do_mremap. Rules: docs/rules-2.6.md section 7, C4.
 """
 
 from vmacheck.model.common.lookup import find_vma, mpol_equal, vma_next

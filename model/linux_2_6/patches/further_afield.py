@@ -3,7 +3,7 @@
 
 If neither neighbour will do, the nearest vma of the process that differs in R, W, X at most and has the same file,
 policy and linear offset gives its anon_vma: one that vma could merge with if what lies between were the same. Replaces
-find_mergeable_anon_vma of rmap40. "Compatible" is kernel-2004's reading (section 6, P6); the seed does not define it.
+find_mergeable_anon_vma of rmap40. "Compatible" is the rule book's reading (section 6, P6); the seed does not define it.
 """
 
 from vmacheck.model.common.lookup import mpol_equal

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The seed, passing over madvise's hints as it passes over protection: what the comment on madvise decides against.
 
-Replaces with_protection_of of rmap40. Rules: kernel-2004 section 7, C16.
+Replaces with_protection_of of rmap40. Rules: docs/rules-2.6.md section 7, C16.
 """
 
 from vmacheck.model.common.mm import VM_EXEC, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_WRITE

@@ -2,8 +2,8 @@
 """mprotect propagate anon_vma (Hugh Dickins, 18 June 2004): the importer fix.
 
 When mprotect moves the boundary between two vmas (cases 4 and 5), the one that grows takes in pages that may hang
-from the other's anon_vma. If it has no anon_vma itself, it gets the other's. Replaces vma_adjust. Rules: kernel-2004
-section 3.3.
+from the other's anon_vma. If it has no anon_vma itself, it gets the other's. Replaces vma_adjust. Rules:
+docs/rules-2.6.md section 3.3.
 """
 
 from vmacheck.model.common.lookup import kmem_cache_free_vma, vma_next

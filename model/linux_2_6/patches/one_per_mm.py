@@ -2,7 +2,7 @@
 """The seed's extreme: one anon_vma spans the whole address space, and every private vma that was written hangs from it.
 
 It is allocated with the first vma that needs it and freed with the last. Replaces find_mergeable_anon_vma of rmap40.
-Rules: kernel-2004 section 6 (P5).
+Rules: docs/rules-2.6.md section 6 (P5).
 """
 
 from vmacheck.model.common.mm import NULL

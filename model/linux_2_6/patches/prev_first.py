@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The seed with the other order: the previous vma is asked before the next one.
 
-Replaces find_mergeable_anon_vma of rmap40. Rules: kernel-2004 section 7, C20.
+Replaces find_mergeable_anon_vma of rmap40. Rules: docs/rules-2.6.md section 7, C20.
 """
 
 from vmacheck.model.common.mm import NULL
