@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vmacheck prove: properties by induction, programs of any size, and whether two functions are the same."""
 
+from concurrent.futures import ProcessPoolExecutor
+
 import pytest
 
 from tests.support.helpers import MUTANTS, rest, vmacheck, vmacheck_json
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.proofs import equivalence, induction, prove
 from vmacheck.checker.proofs.bounded import search
+from vmacheck.checker.symbolic import pool
 from vmacheck.checker.symbolic.solver import Solver
 
 REWRITES = MUTANTS.parent / "rewrites"
@@ -125,6 +128,14 @@ def test_other_calls_are_followed(operation):
     code, data = proof_of("rmap40", name, 1, "--ops", f"mmap,write,{operation}")
     assert (code, data["verdict"]) in [(0, "proved"), (4, "vacuous")]
     assert operation in data["ops"]
+
+
+def test_processes_answer_as_one_does(monkeypatch):
+    """The other tests ask Z3 in their own process, which need not import it again."""
+    words = ("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--vmas", "1")
+    here = vmacheck(*words)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", ProcessPoolExecutor)
+    assert vmacheck(*words) == here
 
 
 # ---- Z3 does not answer --------------------------------------------------------------------------
