@@ -5,24 +5,28 @@ PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
 
-.PHONY: check test test-conform test-kernels gallery proofs large bench lint types readme clean
+.PHONY: check test test-conform test-kernels gallery proofs slow large bench lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck ci
 
-# with what tests/schemas.sh fetches, if it can: schemas (to .schemas), and a browser
+# with what schemas.sh fetches, if it can: schemas (to .schemas), and a browser
 test: lint types
-	@sh tests/schemas.sh
-	$(BIN)/pytest -n 2 --dist loadfile
+	@sh tests/support/schemas.sh
+	$(BIN)/pytest -n 2 --dist worksteal
+
+# the questions of the default run, of the other kernels, scopes and processes
+slow: $(READY)
+	$(BIN)/pytest -m slow -n 2 --dist worksteal
 
 # Debian's 6.1 and 6.12 kernels in QEMU, which it installs and downloads (to .kernels) if apt-get is there
 test-kernels: $(READY)
-	sh tests/kernels.sh
+	sh tests/support/kernels.sh
 	$(BIN)/pytest -m kernels -rs
 
 # the gallery anew, with what its programs say on those kernels and on the running one
 gallery: $(READY)
-	sh tests/kernels.sh
+	sh tests/support/kernels.sh
 	$(BIN)/python -m counterexamples.findings .kernels/vmlinuz-*
 	$(BIN)/python -m counterexamples.merged
 	$(BIN)/python -m counterexamples.distance
