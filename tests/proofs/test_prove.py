@@ -214,8 +214,8 @@ def test_a_rewrite_of_vma_merge_is_the_same(vmas):
 
 
 DIFFERENCES = {
-    "case_8_survivor": ("mprotect(0,1,RW)", "before", ["structs: vma 1", "structs: vma 2"]),
     "case_3_pgoff": ("mmap(0,1,RW)", "before", ["offset 1"]),
+    "case_8_survivor": ("mprotect(0,1,RW)", "before", ["structs: vma 1", "structs: vma 2"]),
     "case_1_compatibility": ("mmap(1,1,RW)", "A .|B", ["A A|B", "BUG: the kernel stops here"]),
 }
 
