@@ -8,8 +8,12 @@ import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+
+from vmacheck.checker.symbolic import pool
 
 os.environ.setdefault("VMACHECK_OPTIMISE", "0")
 
@@ -27,6 +31,39 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+class Later:
+    """An answer that is worked out when it is asked for, and not at all if it never is."""
+
+    def __init__(self, ask: Callable[[Any], Any], question: Any) -> None:
+        self.ask, self.question = ask, question
+
+    def result(self) -> Any:
+        return self.ask(self.question)
+
+    def cancel(self) -> None:
+        pass
+
+
+class Here:
+    """In place of processes that answer questions to Z3: this one, which has imported it already."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def submit(self, ask: Callable[[Any], Any], question: Any) -> Later:
+        return Later(ask, question)
+
+    def shutdown(self, **_: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def questions_to_z3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered in the test's own process, but for proofs, which take minutes."""
+    if request.node.get_closest_marker("proofs") is None:
+        monkeypatch.setattr(pool, "ProcessPoolExecutor", Here)
 
 
 @pytest.fixture

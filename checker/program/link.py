@@ -56,7 +56,7 @@ class Function:
         paragraph = " ".join((ast.get_docstring(self.node) or "").split("\n\n")[0].split())
         return paragraph.partition(". ")[0].removesuffix(".")
 
-    def calls(self) -> set[str]:
+    def calls(self) -> frozenset[str]:
         """The names of what it calls."""
         return subset.calls(self.node)
 

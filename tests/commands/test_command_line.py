@@ -7,17 +7,39 @@ import pty
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
 from tests.support.helpers import KERNELS, vmacheck, vmacheck_json
+from vmacheck.checker.commands import check
 from vmacheck.checker.jobs.job_file import Expectation
+from vmacheck.checker.search.verdict import check_all
 
 PLAIN = "adjacent_vmas_share_anon_vma"
 LOCAL = "first_write_takes_neighbours_anon_vma"
 
 
-def test_the_default_job_sees_what_it_expects():
+@cache
+def searched_once(*what):
+    """The searches of the job of 2004, which are most of its time: the same for all that is printed of them."""
+    systems, names, limits, run, progress, workers, job = what
+    return check_all(systems, names, limits, run, progress, workers, job)
+
+
+@pytest.fixture
+def one_search(monkeypatch):
+    def shared(systems, names, limits, run, _progress, workers, job):
+        return searched_once(tuple(systems), tuple(names), limits, run, no_progress, workers, job)
+
+    monkeypatch.setattr(check, "check_all", shared)
+
+
+def no_progress(_name):
+    return lambda _now: None
+
+
+def test_the_default_job_sees_what_it_expects(one_search):
     code, out, err = vmacheck("check", "--kernels", "2004")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "every verdict is as expected"
@@ -435,7 +457,7 @@ def run_program(*words, **more):
 
 
 def test_the_same_command_gives_the_same_bytes():
-    answers = {run_program("check", "rmap40", "--pages", "3", env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in "012"}  # fmt: skip
+    answers = {run_program("check", "rmap40", "--pages", "3", env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in "01"}  # fmt: skip
     assert len(answers) == 1
 
 
@@ -461,7 +483,7 @@ def test_progress_on_a_terminal():
     assert seen.endswith(b"\r\x1b[K")
 
 
-def test_json_of_the_default_job_is_whole():
+def test_json_of_the_default_job_is_whole(one_search):
     code, data = vmacheck_json("check", "--kernels", "2004")
     assert code == 0
     assert len(data["results"]) == 9 * 15

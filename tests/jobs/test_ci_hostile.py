@@ -312,7 +312,14 @@ def test_what_is_ended_leaves_nothing_behind(tmp_path, number):
     environment = {**os.environ, "VMACHECK_CACHE": str(tmp_path / "cache")}
     words = [sys.executable, "-P", "-m", "vmacheck", "ci", "--html", "x.html"]
     child = subprocess.Popen(
-        words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + 60
     while not (begun := _children(child.pid)) and time.monotonic() < deadline:

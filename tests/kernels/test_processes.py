@@ -251,7 +251,7 @@ def test_mutant_breaks_the_claim(name, tmp_path):
     ],
 )  # fmt: skip
 def test_mutant_of_other_kinds_of_memory_breaks_the_claim(name, old, new, operations, tmp_path):
-    kernel = mutant(tmp_path, "processes", old, new)
+    kernel = mutant(tmp_path, "../worlds/fork_linux", old, new)
     limits = Limits(max_states=100_000)
     found = check(system(kernel, 1, (name,), operations=operations), (name,), limits, "compiled")
     assert found.results[0].verdict == "violated"

@@ -177,7 +177,7 @@ def check_segments(one, scope):
 @pytest.mark.parametrize(
     "kernel",
     [
-        pytest.param(kernel, marks=() if kernel in ("rmap40", "linux-6.18") else LARGE)
+        pytest.param(kernel, marks={"linux-6.18": (), "rmap40": pytest.mark.slow}.get(kernel, LARGE))
         for kernel in (*ALIKE, "rmap39+importer", "rmap40+importer+prev-first", "linux-6.12", "linux-6.18")
     ],
 )
@@ -205,7 +205,13 @@ OFF_THEIR_ADDRESS = (
 )
 
 
-@pytest.mark.parametrize("path", MUTANT_FILES, ids=lambda path: path.stem)
+FEW_MUTANTS = MUTANT_FILES[::4]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=() if path in FEW_MUTANTS else pytest.mark.slow, id=path.stem) for path in MUTANT_FILES],
+)
 def test_mutants_are_told_as_in_pages(path):
     name = path.name.split(".")[0]
     kernel = f"{base_of(name)}+{path}"
@@ -308,7 +314,14 @@ def test_the_default_kernels_are_those_that_count_no_pages():
     assert {result["kernel"] for result in found["results"]} == set(kernels_2004()) - set(COUNTING_PAGES)
 
 
-@pytest.mark.parametrize(("kernel", "count", "names"), PINNED, ids=str)
+@pytest.mark.parametrize(
+    ("kernel", "count", "names"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if transitions > 1_000_000 else ())
+        for case, (_, transitions, _) in PINNED.items()
+    ],
+    ids=str,
+)
 def test_pinned_counts(kernel, count, names):
     search = rounds.explore(build(kernel, count, names))
     assert (search.states, search.transitions, search.depth) == PINNED[kernel, count, names]
@@ -349,6 +362,7 @@ def test_what_is_refused(words, expected):
     assert vmacheck("check", *words) == (2, "", f"vmacheck: {expected}\n")
 
 
+@pytest.mark.large
 def test_a_kernel_that_counts_pages_would_be_told_apart():
     """further-afield has states that no size but its own explains: why it is refused."""
     found = {state for state, _ in segment_states(build("further-afield", 4, (LAYOUT,)))}

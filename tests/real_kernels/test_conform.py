@@ -268,7 +268,7 @@ def test_a_rule_of_fork_that_is_wrong_is_exposed(tmp_path, old, new):
     view, why = best_view()
     if view is not BPF:
         pytest.skip(f"BPF is not to be had here{why}")
-    kernel = mutant(tmp_path, "processes", old, new)
+    kernel = mutant(tmp_path, "../worlds/fork_linux", old, new)
     more = {"VM_COPY_ON_FORK": ("read", "file", "guard"), "VM_SHARED": ("shared",)}
     words = next((words for what, words in more.items() if what in new + old), ("mlock", "dontfork", "wipeonfork"))
     operations = in_order((*BASIC, *words), EVERY_OPERATION)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.helpers import vmacheck, vmacheck_json
+from tests.support.helpers import rest, vmacheck, vmacheck_json
 from vmacheck.checker.search import rounds
 
 ROOT = Path(__file__).parent.parent.parent
@@ -112,8 +112,9 @@ def test_only_the_compiled_run_has_it():
     assert "--memory" in err
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("size", [384, 640])
+@pytest.mark.parametrize(
+    ("size", "workers"), rest(pytest.mark.slow, [(384, 5), (640, 2), (384, 1), (384, 2), (640, 1), (640, 5)], 2)
+)
 def test_the_process_stays_below(size, workers):
     code, out, peak = peak_of(WIDE, size * MB, workers, "", 0)
     assert (code, out) == (0, "571950 memory\n" if size == 384 else "2897882 memory\n")
@@ -126,11 +127,12 @@ def test_the_process_stays_below_when_much_is_written_down_at_once(tmp_path):
     assert peak < 640 * MB
 
 
-def test_the_process_stays_below_when_it_goes_on(tmp_path):
-    peak_of(WIDE, 640 * MB, 1, tmp_path / "job", -1)
-    code, out, peak = peak_of(WIDE, 640 * MB, 1, tmp_path / "job", 0)
-    assert (code, out) == (0, "2897882 memory\n")
-    assert peak < 640 * MB
+@pytest.mark.parametrize(("size", "states"), rest(pytest.mark.slow, [(384, 571_950), (640, 2_897_882)]))
+def test_the_process_stays_below_when_it_goes_on(tmp_path, size, states):
+    peak_of(WIDE, size * MB, 1, tmp_path / "job", -1)
+    code, out, peak = peak_of(WIDE, size * MB, 1, tmp_path / "job", 0)
+    assert (code, out) == (0, f"{states} memory\n")
+    assert peak < size * MB
 
 
 @pytest.mark.large

@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from unittest import mock
 
@@ -85,8 +85,13 @@ def in_rounds(system, targets=(), limits=None, workers=1, hurry=False):
 
 def interpreted(system, targets=(), limits=None):
     """The same of the interpreted search."""
+    return interpreted_once(system, tuple(targets), limits or Limits())
+
+
+@lru_cache(maxsize=256)
+def interpreted_once(system, targets, limits):
     try:
-        explorer = explore.Explorer(system, targets, limits or Limits())
+        explorer = explore.Explorer(system, targets, limits)
         explorer.run()
     except (Broken, OutOfBounds) as error:
         return repr(error), None, None
@@ -182,7 +187,9 @@ def full_regions(*sizes):
     assert any(full)
 
 
-@pytest.mark.parametrize("sizes", [(1, 64, 1, 8, 1), (4, 64, 8, 200, 50), (64, 64, 64, 64, 64)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", rest(pytest.mark.slow, [((1, 64, 1, 8, 1),), ((4, 64, 8, 200, 50),), ((64, 64, 64, 64, 64),)]), ids=str
+)
 def test_full_regions_make_the_table_grow(sizes):
     words = [sys.executable, "-c", f"from tests.search.test_rounds import full_regions; full_regions{sizes}"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False, timeout=20)
@@ -239,7 +246,7 @@ def test_every_limit_on_depth(sizes):
 
 
 @SIZES
-@pytest.mark.parametrize("room", [33_000, 40_000, 50_000])
+@pytest.mark.parametrize("room", rest(pytest.mark.slow, [40_000, 33_000, 50_000]))
 def test_a_limit_on_memory_is_one_on_states(room, sizes):
     model, found = kernel_system("rmap40", "plain"), []
     with with_sizes({**sizes, "BESIDE": 1 << 20, "FIRST_TABLE": 1 << 13}):
@@ -406,7 +413,10 @@ def no_builds(tmp_path, monkeypatch, optimised):
     return seen
 
 
-@pytest.mark.parametrize("targets", [(), ("adjacent_vmas_share_anon_vma",)], ids=["all", "target"])
+@pytest.mark.parametrize(
+    "targets",
+    [pytest.param(("adjacent_vmas_share_anon_vma",), id="target"), pytest.param((), id="all", marks=pytest.mark.slow)],
+)
 def test_better_code_comes_in_between(no_builds, targets, tmp_path):
     model = kernel_system("rmap40", "plain")
     with with_sizes(SMALL):

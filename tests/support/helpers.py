@@ -5,7 +5,8 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 
 from vmacheck.checker.commands.main import main
 from vmacheck.checker.kernels import one_process, programs
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import PAGES, Scope
+from vmacheck.checker.kernels.world import WORLDS
 from vmacheck.checker.program.system import System
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import Checked, Result, check
@@ -29,24 +31,27 @@ MUTANTS = Path(__file__).parent / "mutants"
 KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 
 
+def _once(build: Callable[..., System]) -> Callable[..., System]:
+    """A world's build that makes a system once per session, but of a user's file, which may change, or other calls."""
+
+    @cache
+    def once(kernel: str, scope: Scope, properties: tuple[str, ...]) -> System:
+        return build(kernel, scope, properties)
+
+    def built(kernel: str, scope: Scope, properties: Sequence[str] = (), **more: Any) -> System:
+        if more or ".py" in f"{kernel} {properties}":
+            return build(kernel, scope, properties, **more)
+        return once(kernel, scope, tuple(properties))
+
+    return built
+
+
+SHARED = {name: replace(world, build=_once(world.build)) for name, world in WORLDS.items()}
+
+
 def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scope: Any) -> System:
     """The kernel as a system, built once per session."""
-    return build(kernel, Scope(pages=pages, **scope), properties)
-
-
-def build(kernel: str, scope: Scope, properties: Sequence[str] = (), **more: Any) -> System:
-    """As one_process.build, once per session, unless a user's file takes part, which may change, or other calls do."""
-    if more or ".py" in f"{kernel} {properties}":
-        return _build(kernel, scope, properties, **more)
-    return _built_once(kernel, scope, tuple(properties))
-
-
-_build = one_process.build
-
-
-@cache
-def _built_once(kernel: str, scope: Scope, properties: tuple[str, ...]) -> System:
-    return _build(kernel, scope, properties)
+    return SHARED[PAGES].build(kernel, Scope(pages=pages, **scope), properties)
 
 
 def checked(
@@ -125,8 +130,9 @@ def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
 def vmacheck(*words: str) -> tuple[int, str, str]:
     """The exit code, standard output and standard error of a command, called here: it shares the session's systems."""
     out, err = io.StringIO(), io.StringIO()
-    share = mock.patch.object(one_process, "build", build)
-    with share, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    share = mock.patch.dict(WORLDS, SHARED)
+    share_pages = mock.patch.object(one_process, "build", SHARED[PAGES].build)
+    with share, share_pages, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(words)
         except SystemExit as end:
