@@ -59,14 +59,15 @@ def prove_with_z3(options: argparse.Namespace, scope: Scope) -> str:
     if not 0 <= vmas <= MAX_VMAS:
         raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
     bounds = (scope.operations, vmas, options.max_map_count, milliseconds)
-    with ProgressLine() as status:
-        if options.equivalent:
-            a, b, function = options.names
+    if options.equivalent:
+        a, b, function = options.names
+        with ProgressLine() as status:
             found = equivalent(a, b, function, *bounds, status.say)
-            emit(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
-            return found.verdict
-        kernel, name = options.names
-        check_is_claim(name)
+        emit(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
+        return found.verdict
+    kernel, name = options.names
+    check_is_claim(name)
+    with ProgressLine() as status:
         proof = prove(kernel, name, *bounds, status.say)
     emit(options, lambda: proof_data(proof, options.max_map_count), lambda: proof_text(proof, options.max_map_count))
     return proof.verdict
