@@ -68,7 +68,7 @@ class ProgressLine:
         """Show a line, if it is time to."""
         if not self._is_time():
             return
-        from rich.text import Text  # noqa: PLC0415  (slow to import)
+        from rich.text import Text
 
         with self.lock:
             self.last = time.monotonic()
@@ -78,8 +78,8 @@ class ProgressLine:
 
 def _live() -> "Live":
     """A line on stderr that is drawn when it changes. What a command prints goes past it, to where it always goes."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
+    from rich.console import Console
+    from rich.live import Live
 
     live = Live(
         console=Console(stderr=True, highlight=False),

@@ -26,16 +26,13 @@ from vmacheck.checker.proofs.prove import prove
 from vmacheck.checker.proofs.trees import kind_of
 from vmacheck.counterexamples.minimal.minimise import minimise
 from vmacheck.counterexamples.reports.prove import (
-    depth_data,
     depth_text,
     depth_verdict,
-    equivalent_data,
     equivalent_text,
-    minimised_data,
     minimised_text,
-    proof_data,
     proof_text,
 )
+from vmacheck.counterexamples.reports.prove_data import depth_data, equivalent_data, minimised_data, proof_data
 from vmacheck.model.calls.traces import parse_trace
 
 DEFAULT_VMAS = 3
