@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from vmacheck.checker.kernels import one_process, threads
 from vmacheck.checker.kernels.compare import BY, Graphs, compare_kernels
@@ -27,7 +27,12 @@ from vmacheck.properties import PROCESS_PROPERTIES, PROPERTIES, THREAD_PROPERTIE
 
 KNOWN = {**PROPERTIES, **PROCESS_PROPERTIES, **THREAD_PROPERTIES}
 LONGEST_PROGRAM = 16  # times the kinds of call
-HOLDS, BOUNDED, REFUTED, OPEN, UNCHECKED = "holds", "holds within bound", "refuted", "open", "not checked here"
+Verdict = Literal["holds", "holds within bound", "refuted", "open", "not checked here"]
+HOLDS: Final = "holds"
+BOUNDED: Final = "holds within bound"
+REFUTED: Final = "refuted"
+OPEN: Final = "open"
+UNCHECKED: Final = "not checked here"
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Witness:
 class Finding:
     """What was found about a part: the verdict, from how many states (or pairs of states), the witness, and figures."""
 
-    verdict: str
+    verdict: Verdict
     states: int = 0
     witness: Witness | None = None
     figures: str = ""
@@ -88,10 +93,10 @@ class Decided:
     findings: tuple[Finding, ...]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """The worst of the parts that the claim stands or falls with."""
         verdicts = {f.verdict for part, f in zip(self.claim.parts, self.findings, strict=True) if part.is_claim}
-        order = (REFUTED, OPEN, BOUNDED, UNCHECKED, HOLDS)
+        order: tuple[Verdict, ...] = (REFUTED, OPEN, BOUNDED, UNCHECKED, HOLDS)
         return next(verdict for verdict in order if verdict in verdicts)
 
     @property
@@ -138,7 +143,7 @@ def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
         return world_of(scope).build(kernel, scope, properties)
 
 
-def without_a_witness(wants: bool, closed: bool) -> str:
+def without_a_witness(wants: bool, closed: bool) -> Verdict:
     """The verdict where a search found no witness: for one that was wanted, or for there being none."""
     if wants:
         return REFUTED if closed else OPEN
@@ -216,7 +221,7 @@ class Always:
             least = min(violated, key=lambda result: len(result.calls or ()))
             return Finding(REFUTED, least.states, Witness((self.kernel,), least.calls or (), self.scope.pages))
         verdicts = {result.verdict for result in checked.results}
-        verdict = {frozenset({"holds"}): HOLDS, frozenset({"incomplete"}): BOUNDED}.get(frozenset(verdicts), OPEN)
+        verdict: Verdict = HOLDS if verdicts == {"holds"} else BOUNDED if verdicts == {"incomplete"} else OPEN
         return Finding(verdict, checked.search.states)
 
 
@@ -427,7 +432,7 @@ class Grows:
                     return Finding(REFUTED, 0, Witness((kernel,), calls, pages))
         calls = tuple(parse_trace(self.program(self.sizes[0])))
         kernels = tuple(kernel for kernel, _, _ in self.formulas)
-        verdict = BOUNDED if len(self.sizes) > 1 else HOLDS
+        verdict: Verdict = BOUNDED if len(self.sizes) > 1 else HOLDS
         return Finding(verdict, 0, Witness(kernels, calls, max(call.end for call in calls)))
 
 

@@ -39,7 +39,8 @@ from vmacheck.checker.program.system import System
 from vmacheck.checker.search.checkpoint import Job
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import Checked, check_all
-from vmacheck.counterexamples.reports.check import check_data, check_svg, check_text
+from vmacheck.counterexamples.reports.check import check_svg, check_text
+from vmacheck.counterexamples.reports.check_data import check_data
 from vmacheck.counterexamples.reports.itf import write_itf
 
 

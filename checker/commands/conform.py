@@ -14,7 +14,6 @@ from vmacheck.checker.kernels.scope import (
     ScopeError,
     in_order,
 )
-from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.real_kernels.conform import conform, conform_data, conform_text
 from vmacheck.counterexamples.real_kernels.replay import (
     LIVE,
@@ -82,7 +81,7 @@ def conform_command(options: argparse.Namespace) -> int:
     else:
         found = conform(options.kernel, scope, options.depth, runs, view)
     found.unseen = unseen
-    emit(options, lambda: {"schema": SCHEMA, **conform_data(found, real)}, lambda: conform_text(found, real))
+    emit(options, lambda: conform_data(found, real), lambda: conform_text(found, real))
     return int(bool(found.differences))
 
 
@@ -92,7 +91,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
 
     real = name_of_kernel(LIVE)
     tried = conform_longer(options.kernel, scope, options.random, options.length or LENGTH, options.seed)
-    emit(options, lambda: {"schema": SCHEMA, **longer_data(tried, real)}, lambda: longer_text(tried, real))
+    emit(options, lambda: longer_data(tried, real), lambda: longer_text(tried, real))
     return int(bool(tried.ways))
 
 

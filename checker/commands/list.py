@@ -2,7 +2,7 @@
 """vmacheck list: kernels, properties, operations, claims, or the functions of a kernel, a line each."""
 
 import argparse
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from vmacheck.checker.commands.exits import HOLDS, fail
 from vmacheck.checker.commands.options import add_command, add_format, emit, kernel_named
@@ -17,6 +17,51 @@ Rows = list[tuple[str, str]]
 LISTS = ("kernels", "properties", "operations", "claims", "functions")
 
 
+class NamedData(TypedDict):
+    """Something by its name, in words."""
+
+    name: str
+    what: str
+
+
+class ListKernelsData(TypedDict):
+    """The answer of `vmacheck list kernels`: kernels, and patches by their names with a +."""
+
+    schema: Literal[1]
+    kernels: list[NamedData]
+
+
+class ListPropertiesData(TypedDict):
+    """The answer of `vmacheck list properties`."""
+
+    schema: Literal[1]
+    properties: list[NamedData]
+
+
+class ListOperationsData(TypedDict):
+    """The answer of `vmacheck list operations`."""
+
+    schema: Literal[1]
+    operations: list[NamedData]
+
+
+class ListClaimsData(TypedDict):
+    """The answer of `vmacheck list claims`."""
+
+    schema: Literal[1]
+    claims: list[NamedData]
+
+
+class ListFunctionsData(TypedDict):
+    """The answer of `vmacheck list functions KERNEL`; names have parameters."""
+
+    schema: Literal[1]
+    functions: list[NamedData]
+
+
+ListData = ListKernelsData | ListPropertiesData | ListOperationsData | ListClaimsData | ListFunctionsData
+
+
 def list_command(options: argparse.Namespace) -> int:
     """vmacheck list: a line each."""
     if (options.what == "functions") != (options.kernel is not None):
@@ -25,10 +70,24 @@ def list_command(options: argparse.Namespace) -> int:
     width = max(len(name) for name, _ in rows)
     emit(
         options,
-        lambda: {"schema": SCHEMA, options.what: [{"name": name, "what": what} for name, what in rows]},
+        lambda: list_data(options.what, rows),
         lambda: [f"{name:{width}}  {what}" for name, what in rows],
     )
     return HOLDS
+
+
+def list_data(what: str, rows: Rows) -> ListData:
+    """The answer as JSON has it."""
+    named: list[NamedData] = [{"name": name, "what": words} for name, words in rows]
+    if what == "kernels":
+        return {"schema": SCHEMA, "kernels": named}
+    if what == "properties":
+        return {"schema": SCHEMA, "properties": named}
+    if what == "operations":
+        return {"schema": SCHEMA, "operations": named}
+    if what == "claims":
+        return {"schema": SCHEMA, "claims": named}
+    return {"schema": SCHEMA, "functions": named}
 
 
 def rows_of(what: str) -> Rows:

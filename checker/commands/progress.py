@@ -7,18 +7,26 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from vmacheck.checker.search.outcome import Progress, Report
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 INTERVAL = 0.2  # seconds between two updates
 
 
 class ProgressLine:
-    """Shows progress on stderr if that is a terminal, and takes the line away at the end."""
+    """Shows progress on stderr if that is a terminal, and takes the line away at the end.
+
+    The line is as wide as the terminal at most. Rich is imported when there is a line to show: elsewhere nobody waits
+    for it.
+    """
 
     def __init__(self) -> None:
         self.begin = self.last = time.monotonic()
-        self.shown = False
+        self.live: Live | None = None
         self.levels: dict[str, tuple[int, float, int]] = {}  # the depth, and when it was begun, how far
         self.lock = threading.Lock()
 
@@ -26,9 +34,8 @@ class ProgressLine:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        if self.shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if self.live is not None:
+            self.live.stop()
 
     def of(self, name: str) -> Report:
         """The report to make on a search, by the name of what is searched."""
@@ -61,7 +68,25 @@ class ProgressLine:
         """Show a line, if it is time to."""
         if not self._is_time():
             return
+        from rich.text import Text
+
         with self.lock:
-            self.last, self.shown = time.monotonic(), True
-            sys.stderr.write(f"\r\x1b[K{line[:119]}")
-            sys.stderr.flush()
+            self.last = time.monotonic()
+            self.live = self.live or _live()
+            self.live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+
+def _live() -> "Live":
+    """A line on stderr that is drawn when it changes. What a command prints goes past it, to where it always goes."""
+    from rich.console import Console
+    from rich.live import Live
+
+    live = Live(
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    live.start()
+    return live

@@ -10,14 +10,13 @@ from vmacheck.checker.commands.options import add_command, add_format, emit, pos
 from vmacheck.checker.commands.real import calls_of, model_for, read, text_of
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.btf import KernelError
-from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.real_kernels.replay import (
     LIVE,
-    against_data,
     against_svg,
     against_text,
     batch_text,
     compare_with_real,
+    replay_data,
 )
 from vmacheck.model.calls.operations import Call, TraceError
 
@@ -45,7 +44,7 @@ def replay_command(options: argparse.Namespace) -> int:
     against, real = options.against, options.kernel
     emit(
         options,
-        lambda: {"schema": SCHEMA, "traces": [against_data(against, real, one) for one in batch]},
+        lambda: replay_data(against, real, batch),
         lambda: (
             batch_text(against, real, batch) if options.batch is not None else against_text(against, real, batch[0])
         ),

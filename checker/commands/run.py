@@ -17,10 +17,9 @@ from vmacheck.checker.kernels.world import WORLDS
 from vmacheck.counterexamples.pictures.film import film_svg
 from vmacheck.counterexamples.pictures.films import FILMS, pages_line
 from vmacheck.counterexamples.pictures.text import LEGEND
-from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.replay.by_world import steps_of
 from vmacheck.counterexamples.replay.threads import replay_text
-from vmacheck.counterexamples.reports.check import DATA
+from vmacheck.counterexamples.reports.check_data import run_data
 from vmacheck.counterexamples.reports.itf import itf_text
 from vmacheck.model.calls.interleaving import is_interleaving, is_of_processes, parse_interleaving
 from vmacheck.model.calls.traces import parse_trace
@@ -57,7 +56,7 @@ def run_command(options: argparse.Namespace) -> int:
     else:
         emit(
             options,
-            lambda: {"schema": SCHEMA, "kernel": options.kernel, "steps": [DATA[world](step) for step in steps]},
+            lambda: run_data(options.kernel, world, steps),
             lambda: [*FILMS[world](steps, pages), *_pages_lines(world, steps), "", LEGEND],
         )
     return HOLDS

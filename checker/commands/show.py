@@ -4,14 +4,30 @@
 import argparse
 import ast
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from vmacheck.checker.commands.exits import HOLDS
 from vmacheck.checker.commands.options import add_command, add_format, emit, kernel_named
+from vmacheck.checker.files.json_types import Positive
 from vmacheck.checker.kernels.names import unknown
 from vmacheck.checker.kernels.programs import program_of, shown_path
 from vmacheck.checker.program.link import Function, Program
 from vmacheck.counterexamples.pictures.words import SCHEMA
+
+
+class ShowData(TypedDict):
+    """The answer of `vmacheck show`: where a function is, its source, and the functions around it."""
+
+    schema: Literal[1]
+    kernel: str
+    function: str
+    parameters: list[str]
+    what: str
+    file: str
+    line: Positive
+    source: str
+    calls: list[str]
+    called_by: list[str]
 
 
 def show_command(options: argparse.Namespace) -> int:
@@ -19,15 +35,17 @@ def show_command(options: argparse.Namespace) -> int:
     program = program_of(options.kernel, {})
     if options.function not in program.functions:
         raise unknown("function", options.function, list(program.functions))
-    data = function_data(program, program.functions[options.function])
-    emit(options, lambda: {"schema": SCHEMA, "kernel": options.kernel, **data}, lambda: function_lines(data))
+    data = show_data(options.kernel, program, program.functions[options.function])
+    emit(options, lambda: data, lambda: function_lines(data))
     return HOLDS
 
 
-def function_data(program: Program, function: Function) -> dict[str, Any]:
+def show_data(kernel: str, program: Program, function: Function) -> ShowData:
     """A function as JSON has it."""
     text = Path(function.file).read_text(encoding="utf-8")
     return {
+        "schema": SCHEMA,
+        "kernel": kernel,
         "function": function.name,
         "parameters": list(function.parameters),
         "what": function.what,
@@ -48,12 +66,12 @@ def _source(text: str, function: Function) -> str:
     return "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno])
 
 
-def function_lines(data: dict[str, Any]) -> list[str]:
+def function_lines(data: ShowData) -> list[str]:
     """A function in text: a patch file can begin with what this prints."""
     lines = [f"# {data['file']}:{data['line']}"]
-    for word, key in (("calls", "calls"), ("called by", "called_by")):
-        if data[key]:
-            lines.append(f"# {word}: {', '.join(data[key])}")
+    for word, names in (("calls", data["calls"]), ("called by", data["called_by"])):
+        if names:
+            lines.append(f"# {word}: {', '.join(names)}")
     return [*lines, "", *data["source"].splitlines()]
 
 

@@ -26,16 +26,13 @@ from vmacheck.checker.proofs.prove import prove
 from vmacheck.checker.proofs.trees import kind_of
 from vmacheck.counterexamples.minimal.minimise import minimise
 from vmacheck.counterexamples.reports.prove import (
-    depth_data,
     depth_text,
     depth_verdict,
-    equivalent_data,
     equivalent_text,
-    minimised_data,
     minimised_text,
-    proof_data,
     proof_text,
 )
+from vmacheck.counterexamples.reports.prove_data import depth_data, equivalent_data, minimised_data, proof_data
 from vmacheck.model.calls.traces import parse_trace
 
 DEFAULT_VMAS = 3
@@ -59,14 +56,15 @@ def prove_with_z3(options: argparse.Namespace, scope: Scope) -> str:
     if not 0 <= vmas <= MAX_VMAS:
         raise ScopeError(f"--vmas is {vmas}; it can be 0 to {MAX_VMAS}")
     bounds = (scope.operations, vmas, options.max_map_count, milliseconds)
-    with ProgressLine() as status:
-        if options.equivalent:
-            a, b, function = options.names
+    if options.equivalent:
+        a, b, function = options.names
+        with ProgressLine() as status:
             found = equivalent(a, b, function, *bounds, status.say)
-            emit(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
-            return found.verdict
-        kernel, name = options.names
-        check_is_claim(name)
+        emit(options, lambda: equivalent_data(found), lambda: equivalent_text(found))
+        return found.verdict
+    kernel, name = options.names
+    check_is_claim(name)
+    with ProgressLine() as status:
         proof = prove(kernel, name, *bounds, status.say)
     emit(options, lambda: proof_data(proof, options.max_map_count), lambda: proof_text(proof, options.max_map_count))
     return proof.verdict

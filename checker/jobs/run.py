@@ -13,16 +13,22 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from vmacheck.checker.jobs.answers import branches_digest, digest, keep_answer, kept_answer
 from vmacheck.checker.jobs.job_file import Expectation, Job, JobError, best, memory_of, names_of
 from vmacheck.checker.program.link import AST_LOCK, LinkError
 
-AS_EXPECTED = "as expected"
+Surprise = Literal["as expected", "newly violated", "newly fixed", "incomplete", "vacuous", "drifted", "changed"]
+AS_EXPECTED: Final = "as expected"
 BAD = ("violated", "refuted", "different", "a_worse", "b_worse", "incomparable")
 GOOD = ("holds", "proved", "equal", "holds within bound")
-NOT_DECIDED = {"incomplete": "incomplete", "unproved": "incomplete", "open": "incomplete", "vacuous": "vacuous"}
+NOT_DECIDED: dict[str, Surprise] = {
+    "incomplete": "incomplete",
+    "unproved": "incomplete",
+    "open": "incomplete",
+    "vacuous": "vacuous",
+}
 USUAL_MEMORY = 1 << 30  # bytes that a job without a limit is taken to need, in deciding how many run at once
 USAGE = 2
 GRACE = 3.0  # seconds that a process has to end when it is asked to
@@ -34,14 +40,13 @@ FEW_STATES = 3000
 class Outcome:
     """The verdict on one property or claim, or on the whole job, with what it is beside what was expected.
 
-    surprise: "as expected", "newly violated", "newly fixed", "incomplete", "vacuous", "drifted" or "changed".
     programs: counterexamples or witnesses as JSON has them, by what they show, such as "length" or "a_worse".
     """
 
     name: str
     verdict: str
     expected: Expectation
-    surprise: str
+    surprise: Surprise
     lengths: Mapping[str, int]
     programs: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
@@ -129,7 +134,7 @@ def deciding(claim: Mapping[str, Any]) -> Any:
     return min((one["witness"] for one in parts), key=lambda witness: int(witness["length"]), default=None)
 
 
-def surprise_of(verdict: str, lengths: Mapping[str, int], expected: Expectation) -> str:
+def surprise_of(verdict: str, lengths: Mapping[str, int], expected: Expectation) -> Surprise:
     """What a verdict is beside the one expected."""
     if verdict == expected.verdict:
         same = all(lengths.get(side) == length for side, length in expected.lengths.items())

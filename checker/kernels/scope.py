@@ -3,9 +3,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, NotRequired, TypedDict, TypeVar
 
 from vmacheck.checker.files.errors import InputError
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.model.calls.interleaving import ONLY_OF_THREADS, THREAD_OPERATIONS
 from vmacheck.model.calls.operations import (
     EVERY_OPERATION,
@@ -27,6 +28,41 @@ DEFAULT_PAGES = 4
 MAX_CALLS = (1 << 16) - 1
 DEFAULT_PROTECTIONS = ("R", "RW")
 DEFAULT_OPERATIONS = ("mmap", "munmap", "mprotect", "write")
+
+
+class _SegmentsData(TypedDict, total=False):
+    segments: Natural
+
+
+class _ProcessesData(TypedDict, total=False):
+    processes: Literal[2]
+
+
+class _ThreadsData(TypedDict, total=False):
+    threads: Natural
+    every_step: bool
+
+
+class ScopeData(_SegmentsData, _ProcessesData, _ThreadsData):
+    """The bounds of a check, by the names of the options.
+
+    pages and max_pgoff are null for any number of pages: then segments is how many vmas and holes there can be. They
+    are left out where programs of every size are meant.
+    """
+
+    pages: NotRequired[Natural | None]
+    prot: list[str]
+    ops: list[str]
+    noreserve: bool
+    max_map_count: Natural
+    max_pgoff: NotRequired[Natural | None]
+
+
+class SearchScopeData(ScopeData):
+    """The bounds of a check, and those of its search: null stands for none."""
+
+    depth: Natural | None
+    max_states: Natural | None
 
 
 class ScopeError(InputError):
@@ -153,17 +189,20 @@ class Scope:
             raise ScopeError(f"{len(calls)} different calls fit in {self}; a search can try {MAX_CALLS}")
         return calls
 
-    def as_data(self) -> dict[str, object]:
+    def as_data(self) -> ScopeData:
         """The scope as JSON has it."""
+        segments: _SegmentsData = {"segments": self.segments} if self.segments else {}
+        processes: _ProcessesData = {"processes": 2} if self.processes > 1 else {}
+        threads: _ThreadsData = {"threads": self.threads, "every_step": self.every_step} if self.threads else {}
         return {
             "pages": None if self.segments else self.pages,
-            **({"segments": self.segments} if self.segments else {}),
+            **segments,
             "prot": list(self.protections),
             "ops": list(self.operations),
             "noreserve": self.noreserve,
             "max_map_count": self.max_map_count,
-            **({"processes": self.processes} if self.processes > 1 else {}),
-            **({"threads": self.threads, "every_step": self.every_step} if self.threads else {}),
+            **processes,
+            **threads,
             "max_pgoff": None if self.segments else self.max_pgoff,
         }
 

@@ -9,7 +9,7 @@ they agree there, the paths go on as one.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import unknown
@@ -281,6 +281,9 @@ def ask(question: Question) -> Answer:
 # ---- all questions about two kernels -------------------------------------------------------------
 
 
+EquivalentVerdict = Literal["equal", "different", "vacuous", "incomplete"]
+
+
 @dataclass
 class Verdict:
     """equal: in every call of these kinds from any state of up to `vmas` vmas; different; vacuous: no call comes to the
@@ -291,7 +294,7 @@ class Verdict:
     function: str
     operations: tuple[str, ...]
     vmas: int
-    verdict: str = "incomplete"
+    verdict: EquivalentVerdict = "incomplete"
     reason: str | None = None
     paths: int = 0
     compared: int = 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import tree_of
@@ -30,6 +31,9 @@ PAGES_SEARCHED = 3  # properties that hold there are tried as lemmas
 Report = Callable[[str], None]
 
 
+ProofVerdict = Literal["proved", "refuted", "unproved", "incomplete", "vacuous"]
+
+
 @dataclass
 class Proof:
     """What came of it.
@@ -44,7 +48,7 @@ class Proof:
     property: str
     operations: tuple[str, ...]
     vmas: int
-    verdict: str = "incomplete"
+    verdict: ProofVerdict = "incomplete"
     reason: str | None = None
     lemmas: tuple[str, ...] = ()
     paths: int = 0

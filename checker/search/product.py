@@ -7,13 +7,14 @@ follows is no longer the same program in the same situation.
 
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from vmacheck.checker.compiled.record import STOPPED, UNTRIED
 from vmacheck.checker.search.graph import Graph
 
+Verdict = Literal["equal", "a_worse", "b_worse", "incomparable", "incomplete"]
 CHUNK = 1 << 14  # pairs expanded at a time
 Worse = Callable[[Any, Any], Any]  # arrays of numbers of the first and of the second system to an array of truths
 
@@ -63,7 +64,7 @@ class Comparison:
         return sum(self.levels)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """equal, a_worse, b_worse, incomparable, or incomplete where a direction is open."""
         if self.a_worse is not None and self.b_worse is not None:
             return "incomparable"

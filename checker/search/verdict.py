@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vmacheck.checker.program.system import Claim, System
 from vmacheck.checker.search import explore, rounds
@@ -16,6 +16,7 @@ from vmacheck.checker.search.crew import Means
 from vmacheck.checker.search.outcome import Coverage, Limits, Progress, Report, Search
 from vmacheck.checker.search.table import LARGEST_SEARCH
 
+Verdict = Literal["holds", "violated", "incomplete", "vacuous"]
 REASONS = {
     "depth": "more calls than --depth allows",
     "max-states": "more states than --max-states allows",
@@ -40,7 +41,7 @@ class Result:
 
     system: System
     claim: Claim
-    verdict: str
+    verdict: Verdict
     closed: bool
     states: int
     transitions: int
@@ -145,7 +146,7 @@ def judge(system: System, claim: Claim, search: Search, seconds: float) -> Resul
     """The verdict on a claim after a search."""
     hit = search.hits.get(claim.name)
     if hit is not None:
-        verdict = "holds" if claim.sometimes else "violated"
+        verdict: Verdict = "holds" if claim.sometimes else "violated"
         return Result(
             system, claim, verdict, False, hit.states, hit.transitions, len(hit.calls), seconds, calls=hit.calls
         )

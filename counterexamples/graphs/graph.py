@@ -3,10 +3,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.scope import THREADS, Scope, ScopeError
+from vmacheck.checker.kernels.scope import THREADS, Scope, ScopeError, SearchScopeData
 from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.system import OOPS, System
@@ -17,7 +18,7 @@ from vmacheck.counterexamples.pictures.text import LEGEND, picture
 from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Vma, pages_in, pages_of, vmas_of
 from vmacheck.counterexamples.replay.threads import processes_in
-from vmacheck.counterexamples.reports.check import state_data
+from vmacheck.counterexamples.reports.check_data import StateData, state_data
 from vmacheck.model.calls.interleaving import NAMES_OF_POINTS
 
 MOST_STATES = 5000
@@ -168,7 +169,50 @@ class _Maker:
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def graph_data(graph: StateGraph) -> dict[str, Any]:
+class _TasksData(TypedDict, total=False):
+    threads: str
+
+
+class NodeData(StateData, _TasksData):
+    """A state, with what fails and what happens in it. threads: what each thread does next, in words.
+
+    stopped: the kernel stops here. followed: the calls from here are part of the graph.
+    """
+
+    id: Natural
+    depth: Natural
+    picture: str
+    fails: list[str]
+    happens: list[str]
+    stopped: bool
+    followed: bool
+
+
+class EdgeData(TypedDict):
+    """A call from one state to another."""
+
+    source: Natural
+    target: Natural
+    operation: str
+    result: int | str
+    fails: list[str]
+    happens: list[str]
+
+
+class GraphData(TypedDict):
+    """The answer of `vmacheck graph`. closed: these are all states of the scope; if not, reason says why."""
+
+    schema: Literal[1]
+    kernel: str
+    scope: SearchScopeData
+    properties: list[str]
+    closed: bool
+    reason: str | None
+    nodes: list[NodeData]
+    edges: list[EdgeData]
+
+
+def graph_data(graph: StateGraph) -> GraphData:
     """The graph as JSON has it."""
     return {
         "schema": SCHEMA,
@@ -177,31 +221,34 @@ def graph_data(graph: StateGraph) -> dict[str, Any]:
         "properties": list(graph.properties),
         "closed": graph.reason is None,
         "reason": graph.reason,
-        "nodes": [
-            {
-                "id": node.number,
-                "depth": node.depth,
-                "picture": node.picture,
-                **state_data(node.vmas, node.pages),
-                **({"threads": node.tasks} if graph.scope.threads else {}),
-                "fails": list(node.fails),
-                "happens": list(node.happens),
-                "stopped": node.stopped,
-                "followed": node.followed,
-            }
-            for node in graph.nodes
-        ],
-        "edges": [
-            {
-                "source": edge.source,
-                "target": edge.target,
-                "operation": edge.operation,
-                "result": edge.result,
-                "fails": list(edge.fails),
-                "happens": list(edge.happens),
-            }
-            for edge in graph.edges
-        ],
+        "nodes": [_node_data(node, bool(graph.scope.threads)) for node in graph.nodes],
+        "edges": [_edge_data(edge) for edge in graph.edges],
+    }
+
+
+def _node_data(node: Node, is_threaded: bool) -> NodeData:
+    tasks: _TasksData = {"threads": node.tasks} if is_threaded else {}
+    return {
+        "id": node.number,
+        "depth": node.depth,
+        "picture": node.picture,
+        **state_data(node.vmas, node.pages),
+        **tasks,
+        "fails": list(node.fails),
+        "happens": list(node.happens),
+        "stopped": node.stopped,
+        "followed": node.followed,
+    }
+
+
+def _edge_data(edge: Edge) -> EdgeData:
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "operation": edge.operation,
+        "result": edge.result,
+        "fails": list(edge.fails),
+        "happens": list(edge.happens),
     }
 
 

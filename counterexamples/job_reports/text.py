@@ -3,13 +3,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.checker.jobs.job_file import Job
-from vmacheck.checker.jobs.run import AS_EXPECTED, Outcome, Report, in_words
+from vmacheck.checker.jobs.run import AS_EXPECTED, Outcome, Report, Surprise, in_words
 from vmacheck.counterexamples.job_reports.programs import films, shown
 from vmacheck.counterexamples.pictures.text import LEGEND
 from vmacheck.counterexamples.pictures.words import SCHEMA, count, listing
+
+if TYPE_CHECKING:
+    from vmacheck.counterexamples.reports.check_data import CheckData
+    from vmacheck.counterexamples.reports.claims import ClaimsData
+    from vmacheck.counterexamples.reports.compare import CompareData
+    from vmacheck.counterexamples.reports.prove_data import ProveData, ProveDepthData, ProveEquivalentData
 
 MARK = "!"  # behind a verdict that is not the expected one
 
@@ -118,12 +125,60 @@ def sum_text(reports: Sequence[Report]) -> str:
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def ci_data(reports: Sequence[Report]) -> dict[str, Any]:
+class ExpectedData(TypedDict):
+    """A verdict that is expected, with lengths of counterexamples that are, and the reason that the job file gives."""
+
+    verdict: str
+    lengths: dict[str, Natural]
+    reason: str | None
+
+
+class OutcomeData(TypedDict):
+    """The verdict on a property or a claim, or on the whole job (name is null), next to the expected one."""
+
+    name: str | None
+    outcome: Surprise
+    verdict: str
+    lengths: dict[str, Natural]
+    expected: ExpectedData
+    in_words: str
+    reason: str | None
+
+
+class JobData(TypedDict):
+    """A job of a job file, with the answer of the command that it stands for.
+
+    file and line: where the job is. cached: the answer is that of an earlier run with the same inputs. drift: how the
+    number of states differs from the pinned one. error: why the answer is null.
+    """
+
+    name: str
+    what: str | None
+    command: list[str]
+    file: str
+    line: Natural
+    as_expected: bool
+    cached: bool
+    error: str | None
+    states: Natural | None
+    drift: str | None
+    outcomes: list[OutcomeData]
+    answer: "CheckData | CompareData | ClaimsData | ProveData | ProveDepthData | ProveEquivalentData | None"
+
+
+class CiData(TypedDict):
+    """The answer of `vmacheck ci --json`."""
+
+    schema: Literal[1]
+    jobs: list[JobData]
+
+
+def ci_data(reports: Sequence[Report]) -> CiData:
     """The whole answer as JSON has it."""
     return {"schema": SCHEMA, "jobs": [job_data(report) for report in reports]}
 
 
-def job_data(report: Report) -> dict[str, Any]:
+def job_data(report: Report) -> JobData:
     """A job as JSON has it: what was expected and found, and the answer of the command that it stands for."""
     job = report.job
     return {
@@ -138,11 +193,11 @@ def job_data(report: Report) -> dict[str, Any]:
         "states": report.states,
         "drift": report.drift,
         "outcomes": [_outcome_data(outcome) for outcome in report.outcomes],
-        "answer": dict(report.answer) or None,
+        "answer": cast("CheckData", dict(report.answer)) if report.answer else None,  # or another of the answers
     }
 
 
-def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+def _outcome_data(outcome: Outcome) -> OutcomeData:
     expected = outcome.expected
     return {
         "name": outcome.name or None,

@@ -2,8 +2,9 @@
 """The words that all reports share: listing and counting things, and the version of the JSON."""
 
 from collections.abc import Sequence
+from typing import Final
 
-SCHEMA = 1
+SCHEMA: Final = 1
 
 
 def listing(words: Sequence[str], last: str = "and") -> str:

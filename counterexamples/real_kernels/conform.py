@@ -4,14 +4,17 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.files.json_types import Natural
+from vmacheck.checker.kernels.scope import Scope, ScopeData
 from vmacheck.checker.kernels.world import world_of
 from vmacheck.checker.program.interpreted import Key, Machine
 from vmacheck.checker.program.system import OOPS
+from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.real_kernels.live import Seen, encode, vmas_in
-from vmacheck.counterexamples.real_kernels.views import LAYOUT, View, of_two
+from vmacheck.counterexamples.real_kernels.replay import SeenLayoutData, seen_vmas
+from vmacheck.counterexamples.real_kernels.views import LAYOUT, View, ViewName, of_two
 from vmacheck.counterexamples.replay.one_process import STOPPED, Vma, vmas_of
 from vmacheck.model.calls.operations import NAMES, Call, TraceError, result_text
 
@@ -263,9 +266,53 @@ def _seen(found: Conformed, seen: tuple[int | str, str]) -> str:
     return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
 
 
-def conform_data(found: Conformed, real: str) -> dict[str, Any]:
-    """The same as JSON has it."""
+class _TextData(TypedDict, total=False):
+    seen: str
+
+
+class SeenStateData(SeenLayoutData, _TextData):
+    """The result of a call, and the address space after it; seen: all that is compared of it, as text."""
+
+
+class SeenTextData(TypedDict):
+    """The result of a call, and all that is compared of the address spaces of two processes after it, as text."""
+
+    result: int | str
+    seen: str
+
+
+class DifferenceData(TypedDict):
+    """A way to differ: how often it was met, and the shortest program that shows it."""
+
+    what: str
+    count: Natural
+    operations: list[str]
+    model: SeenStateData | SeenTextData
+    real: SeenStateData | SeenTextData
+
+
+class ConformSequencesData(TypedDict):
+    """The answer of `vmacheck conform`.
+
+    view is what was looked at; compared: how many programs of each length; left_out: calls that no program can make.
+    """
+
+    schema: Literal[1]
+    kernel: str
+    real: str
+    scope: ScopeData
+    depth: Natural | None
+    view: ViewName
+    compared: list[Natural]
+    agreed: Natural
+    left_out: dict[str, Natural]
+    differences: list[DifferenceData]
+
+
+def conform_data(found: Conformed, real: str) -> ConformSequencesData:
+    """The whole answer of `vmacheck conform` as JSON has it."""
     return {
+        "schema": SCHEMA,
         "kernel": found.kernel,
         "real": real,
         "scope": found.scope.as_data(),
@@ -287,10 +334,15 @@ def conform_data(found: Conformed, real: str) -> dict[str, Any]:
     }
 
 
-def _data(found: Conformed, seen: tuple[int | str, str]) -> dict[str, Any]:
+def _data(found: Conformed, seen: tuple[int | str, str]) -> SeenStateData | SeenTextData:
     result, text = seen
     if found.scope.processes > 1:
-        return {"result": result, "seen": text}
-    vmas = vmas_in(found.view.cells(text, found.scope.pages))
-    data = {"result": result, "vmas": [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]}
-    return data if found.view is LAYOUT else {**data, "seen": text}
+        both: SeenTextData = {"result": result, "seen": text}
+        return both
+    more: _TextData = {} if found.view is LAYOUT else {"seen": text}
+    data: SeenStateData = {
+        "result": result,
+        "vmas": seen_vmas(vmas_in(found.view.cells(text, found.scope.pages))),
+        **more,
+    }
+    return data

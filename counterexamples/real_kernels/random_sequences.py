@@ -9,15 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.files.json_types import Natural
+from vmacheck.checker.kernels.scope import Scope, ScopeData
+from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.real_kernels.conform import Conformed, Difference, Model, asked_for, note
 from vmacheck.counterexamples.real_kernels.live import carry_out, runner, vmas_in
+from vmacheck.counterexamples.real_kernels.replay import SeenLayoutData, seen_vmas
 from vmacheck.counterexamples.replay.one_process import STOPPED
 from vmacheck.model.calls.operations import NAMES
 
@@ -141,9 +144,33 @@ def _seen(seen: tuple[int | str, str]) -> str:
     return f"{' '.join(vmas) or 'nothing'}{f' ({result})' if isinstance(result, str) else ''}"
 
 
-def longer_data(tried: Tried, real: str) -> dict[str, Any]:
-    """The same as JSON has it."""
+class RandomDifferenceData(TypedDict):
+    """A way to differ, with a sequence that shows it, shrunk."""
+
+    what: str
+    operations: list[str]
+    model: SeenLayoutData
+    real: SeenLayoutData
+
+
+class ConformRandomData(TypedDict):
+    """The answer of `vmacheck conform --random`: so many sequences of up to so many calls, from that seed."""
+
+    schema: Literal[1]
+    kernel: str
+    real: str
+    scope: ScopeData
+    random: Natural
+    length: Natural
+    seed: Natural
+    left_out: dict[str, Natural]
+    differences: list[RandomDifferenceData]
+
+
+def longer_data(tried: Tried, real: str) -> ConformRandomData:
+    """The whole answer of `vmacheck conform --random` as JSON has it."""
     return {
+        "schema": SCHEMA,
         "kernel": tried.kernel,
         "real": real,
         "scope": tried.scope.as_data(),
@@ -163,7 +190,6 @@ def longer_data(tried: Tried, real: str) -> dict[str, Any]:
     }
 
 
-def _data(seen: tuple[int | str, str]) -> dict[str, Any]:
+def _data(seen: tuple[int | str, str]) -> SeenLayoutData:
     result, cells = seen
-    vmas = [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas_in(cells)]
-    return {"result": result, "vmas": vmas}
+    return {"result": result, "vmas": seen_vmas(vmas_in(cells))}

@@ -2,17 +2,19 @@
 """A trace on a model kernel and on a real one, side by side, step by step."""
 
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.counterexamples.pictures.film import Strip, strips_svg
 from vmacheck.counterexamples.pictures.text import LEGEND, note_on_shared, picture
+from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.counterexamples.real_kernels.live import Seen, cells_of, line_of, vmas_in
 from vmacheck.counterexamples.real_kernels.qemu import release_of, replay_booted
 from vmacheck.counterexamples.real_kernels.views import LAYOUT, View, see
-from vmacheck.counterexamples.replay.one_process import Step
+from vmacheck.counterexamples.replay.one_process import Step, Vma
 from vmacheck.counterexamples.replay.two_processes import steps_on
 from vmacheck.model.calls.operations import Call
 
@@ -86,7 +88,53 @@ def _cell(drawn: str, result: int | str) -> str:
     return f"{drawn}   {result}" if isinstance(result, str) else drawn
 
 
-def against_data(model: str, kernel: str, compared: Compared) -> dict[str, Any]:
+class SeenVmaData(TypedDict):
+    """A vma as a program can see it."""
+
+    start: Natural
+    end: Natural
+    prot: str
+
+
+class SeenLayoutData(TypedDict):
+    """The result of a call, and the address space after it as a program can see it."""
+
+    result: int | str
+    vmas: list[SeenVmaData]
+
+
+class ComparedStepData(TypedDict):
+    """A call on the model and on the real kernel."""
+
+    operation: str
+    same: bool
+    model: SeenLayoutData
+    real: SeenLayoutData
+
+
+class TraceData(TypedDict):
+    """A trace on the model and on the real kernel; first_difference is the number of a step, from 1."""
+
+    against: str
+    kernel: str
+    pages: Natural
+    first_difference: Natural | None
+    steps: list[ComparedStepData]
+
+
+class ReplayData(TypedDict):
+    """The answer of `vmacheck replay`."""
+
+    schema: Literal[1]
+    traces: list[TraceData]
+
+
+def replay_data(model: str, kernel: str, batch: Sequence[Compared]) -> ReplayData:
+    """The whole answer of `vmacheck replay` as JSON has it."""
+    return {"schema": SCHEMA, "traces": [against_data(model, kernel, one) for one in batch]}
+
+
+def against_data(model: str, kernel: str, compared: Compared) -> TraceData:
     """The same as JSON has it."""
     return {
         "against": model,
@@ -97,16 +145,17 @@ def against_data(model: str, kernel: str, compared: Compared) -> dict[str, Any]:
             {
                 "operation": str(call),
                 "same": compared.same(step, seen),
-                "model": {"result": step.result, "vmas": [_vma_data(vma) for vma in step.vmas]},
-                "real": {"result": seen.shown, "vmas": [_vma_data(vma) for vma in vmas_in(seen.cells)]},
+                "model": {"result": step.result, "vmas": seen_vmas(step.vmas)},
+                "real": {"result": seen.shown, "vmas": seen_vmas(vmas_in(seen.cells))},
             }
             for call, step, seen in zip(compared.calls, compared.steps, compared.seen, strict=True)
         ],
     }
 
 
-def _vma_data(vma: Any) -> dict[str, Any]:
-    return {word: value for word, value in asdict(vma).items() if word in ("start", "end", "prot")}
+def seen_vmas(vmas: Iterable[Vma]) -> list[SeenVmaData]:
+    """Of vmas what a program can see, as JSON has it."""
+    return [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]
 
 
 def against_svg(model: str, kernel: str, compared: Compared) -> str:

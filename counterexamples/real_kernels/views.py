@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from vmacheck.checker.kernels.btf import Btf, KernelError
 from vmacheck.counterexamples.real_kernels import bpf
@@ -105,10 +105,13 @@ def of_two(view: "View") -> Callable[[Any, int], str]:
     return text
 
 
+ViewName = Literal["layout", "smaps", "bpf"]
+
+
 class View(NamedTuple):
     """A way to look: its name, what it sees in words, and what it sees of a state of so many pages."""
 
-    name: str
+    name: ViewName
     sees: str
     text: Callable[[Any, int], str]
 

@@ -1,128 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a check found, as text and as data."""
+"""What a check found, as text and as pictures. check_data.py has it as data."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from vmacheck.checker.kernels.scope import PAGES, PROCESSES, THREADS, Scope
-from vmacheck.checker.program.system import OOPS, System
-from vmacheck.checker.search.outcome import Limits, Search
+from vmacheck.checker.kernels.scope import PAGES, Scope
+from vmacheck.checker.program.system import System
+from vmacheck.checker.search.outcome import Search
 from vmacheck.checker.search.verdict import Checked, Result, never_happened
 from vmacheck.counterexamples.pictures.film import Strip, strips_svg
 from vmacheck.counterexamples.pictures.films import FILMS, pages_line
 from vmacheck.counterexamples.pictures.text import LEGEND
-from vmacheck.counterexamples.pictures.words import SCHEMA, count, listing
+from vmacheck.counterexamples.pictures.words import count, listing
 from vmacheck.counterexamples.replay.by_world import steps_of
-from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Step, Vma, pages_of, replay
-from vmacheck.counterexamples.replay.threads import ThreadStep
-from vmacheck.model.calls.operations import Call, TraceError, result_text
-from vmacheck.model.kernels import EVENTS
+from vmacheck.counterexamples.replay.one_process import pages_of, replay
+from vmacheck.counterexamples.reports.check_data import coverage_data
+from vmacheck.model.calls.operations import TraceError
 
 CASE = "vma_merge case "
 MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "vacuous": "vacuous"}
-
-
-# ---- data ----------------------------------------------------------------------------------------
-
-
-def step_data(step: Step) -> dict[str, Any]:
-    """A step as JSON has it."""
-    return {"operation": str(step.call), "result": step.result, **state_data(step.vmas, step.pages)}
-
-
-def thread_step_data(step: ThreadStep) -> dict[str, Any]:
-    """A step as JSON has it."""
-    return {
-        "operation": str(step.call),
-        "result": step.result,
-        "vmas": [
-            {"process": process.name, **asdict(vma), "flags": list(vma.flags)}
-            for process in step.processes
-            for vma in process.vmas
-        ],
-        "pages": [{"process": process.name, **asdict(page)} for process in step.processes for page in process.pages],
-        "threads": list(step.threads),
-    }
-
-
-DATA: Mapping[str, Callable[[Any], dict[str, Any]]] = {
-    PAGES: step_data,
-    THREADS: thread_step_data,
-    PROCESSES: thread_step_data,
-}  # by the kind of world that a step is of
-
-
-def steps_data(system: System, calls: Sequence[Any]) -> list[dict[str, Any]]:
-    """The calls, carried out, as JSON has them."""
-    return [DATA[system.world](step) for step in steps_of(system, calls)]
-
-
-def state_data(vmas: Sequence[Vma], pages: Sequence[Page]) -> dict[str, Any]:
-    """A state as JSON has it."""
-    return {
-        "vmas": [{**asdict(vma), "flags": list(vma.flags)} for vma in vmas],
-        "pages": [asdict(page) for page in pages],
-    }
-
-
-def result_data(result: Result, scope: Scope, limits: Limits) -> dict[str, Any]:
-    """A result as JSON has it."""
-    data: dict[str, Any] = {
-        "kernel": result.system.name,
-        "property": result.claim.name,
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "scope": {**scope.as_data(), "depth": limits.depth, "max_states": limits.max_states},
-        "closed": result.closed,
-        "states": result.states,
-        "transitions": result.transitions,
-        "depth": result.depth,
-        "seconds": round(result.seconds, 3),
-        "counterexample": None,
-    }
-    if result.calls is not None:
-        steps = steps_data(result.system, result.calls)
-        witness = {
-            "operations": [str(call) for call in result.calls],
-            "length": len(result.calls),
-            "shorter_programs_ruled_out": result.programs_ruled_out,
-            "steps": steps,
-        }
-        data["witness" if result.claim.sometimes else "counterexample"] = witness
-    return data
-
-
-def coverage_data(checked: Checked) -> dict[str, Any]:
-    """What happened in a search: results of each kind of call by name, and events."""
-    system, coverage = checked.system, checked.search.coverage
-    calls = {
-        system.kinds[kind]: {
-            "ok" if result == 0 else _errno(system.calls[0], result): count for result, count in sorted(counts.items())
-        }
-        for kind, counts in sorted(coverage.results.items())
-    }
-    search = checked.search
-    return {
-        "kernel": system.name,
-        "closed": search.closed,
-        "states": search.states,
-        "transitions": search.transitions,
-        "depth": search.depth,
-        "never": never_happened(system, coverage),
-        "calls": calls,
-        "events": {name: coverage.events[event] for name, event in EVENTS.items()},
-    }
-
-
-def _errno(call: Call, result: int) -> str:
-    return STOPPED if result == OOPS else str(result_text(call, result))
-
-
-def check_data(checks: Sequence[Checked], scope: Scope, limits: Limits) -> dict[str, Any]:
-    """The whole answer of `vmacheck check` as JSON has it."""
-    results = [result_data(result, scope, limits) for checked in checks for result in checked.results]
-    return {"schema": SCHEMA, "results": results, "coverage": [coverage_data(checked) for checked in checks]}
 
 
 def check_svg(checks: Sequence[Checked]) -> str:

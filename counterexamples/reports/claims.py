@@ -2,9 +2,10 @@
 """What was found about claims, as text and as data."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from vmacheck.checker.claims.parts import Decided, Finding, Part, Witness
+from vmacheck.checker.claims.parts import Decided, Finding, Part, Verdict, Witness
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.counterexamples.pictures.films import film, thread_film
@@ -110,12 +111,54 @@ def _drawn(witness: Witness) -> list[str]:
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def claims_data(decided: Sequence[Decided]) -> dict[str, Any]:
+class WitnessData(TypedDict):
+    """A program that shows it, and the kernels that it is about."""
+
+    kernels: list[str]
+    pages: Natural
+    operations: list[str]
+    length: Natural
+
+
+class PartData(TypedDict):
+    """A sentence that is decided. is_claim: the claim stands or falls with it."""
+
+    says: str
+    scope: str | None
+    is_claim: bool
+    verdict: Verdict
+    states: Natural
+    figures: str | None
+    witness: WitnessData | None
+
+
+class ClaimData(TypedDict):
+    """A claim with its verdict; length is that of the witness that decides it."""
+
+    id: str
+    quote: str
+    source: str
+    theorem: str
+    verdict: Verdict
+    expected: str
+    length: Natural | None
+    states: Natural
+    parts: list[PartData]
+
+
+class ClaimsData(TypedDict):
+    """The answer of `vmacheck claims`."""
+
+    schema: Literal[1]
+    claims: list[ClaimData]
+
+
+def claims_data(decided: Sequence[Decided]) -> ClaimsData:
     """The whole answer of `vmacheck claims` as JSON has it."""
     return {"schema": SCHEMA, "claims": [_claim_data(one) for one in decided]}
 
 
-def _claim_data(one: Decided) -> dict[str, Any]:
+def _claim_data(one: Decided) -> ClaimData:
     claim, deciding = one.claim, _deciding(one)
     return {
         "id": claim.id,
@@ -130,7 +173,7 @@ def _claim_data(one: Decided) -> dict[str, Any]:
     }
 
 
-def _part_data(part: Part, found: Finding) -> dict[str, Any]:
+def _part_data(part: Part, found: Finding) -> PartData:
     witness = found.witness
     return {
         "says": part.says,

@@ -8,12 +8,13 @@ vmas are passed over: they decide for one after the other, as calls for each alo
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, TypedDict
 
 from vmacheck.checker.compiled.flat import Flat
+from vmacheck.checker.files.json_types import AtLeast, AtMost, Positive
 from vmacheck.checker.kernels.compare import Graphs
 from vmacheck.checker.kernels.names import check_is_of
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import Scope, ScopeData
 from vmacheck.checker.program.interpreted import Key, Machine
 from vmacheck.checker.program.system import System
 from vmacheck.checker.search.outcome import Limits
@@ -28,16 +29,21 @@ from vmacheck.model.linux.mm import MREMAP_DONTUNMAP
 
 LEFT, RIGHT = (1, 2, 5, 6, 7), (1, 3, 4, 6, 8)  # merge cases that have to do with the vma on that side
 OF_ONE_VMA = ("mprotect", "madvise", "mlock", "mlock2", "munlock", "mbind", "mseal", "mremap")
-NONE, WRITTEN, UNWRITTEN, SAME = "-", "written", "unwritten", "same anon_vma"
+Side = Literal["-", "written", "unwritten", "same anon_vma"]
+Area = Literal["written", "unwritten"]
+NONE: Final = "-"
+WRITTEN: Final = "written"
+UNWRITTEN: Final = "unwritten"
+SAME: Final = "same anon_vma"
 
 
 class Class(NamedTuple):
     """A local situation: the call, what it changes and what lies on both sides; the merge case of each kernel or 0."""
 
     call: str
-    left: str
-    area: str
-    right: str
+    left: Side
+    area: Area
+    right: Side
     one: int
     two: int
 
@@ -98,8 +104,8 @@ class Reader:
         start, end = area_of(call)
         anon_vma = None if call.nr == NR_mmap or source is None else source.anon_vma
         cases = {one, two}
-        left = side(vma_at(vmas, start - 1), anon_vma) if cases & set(LEFT) else NONE
-        right = side(vma_at(vmas, end), anon_vma) if cases & set(RIGHT) else NONE
+        left: Side = side(vma_at(vmas, start - 1), anon_vma) if cases & set(LEFT) else NONE
+        right: Side = side(vma_at(vmas, end), anon_vma) if cases & set(RIGHT) else NONE
         return Class(kind_of(call), left, UNWRITTEN if anon_vma is None else WRITTEN, right, one, two)
 
 
@@ -133,7 +139,7 @@ def kind_of(call: Call) -> str:
     return "mremap move" if call.len == call.new_len else "mremap move, resize"
 
 
-def side(vma: Vma | None, anon_vma: str | None) -> str:
+def side(vma: Vma | None, anon_vma: str | None) -> Side:
     """A neighbour, beside an area with that anon_vma."""
     if vma is None:
         return NONE
@@ -160,7 +166,38 @@ def _cells(kind: Class) -> Iterator[str]:
     yield from (f"case {case}" if case else "apart" for case in (kind.one, kind.two))
 
 
-def classes_data(found: Classes) -> dict[str, Any]:
+MergeCase = Annotated[int, AtLeast(1), AtMost(8)]
+
+
+class ClassData(TypedDict):
+    """A situation in which two kernels merge differently, with a shortest program to it.
+
+    left and right are the neighbours of the area that the call changes; case_a and case_b the merge case that each
+    kernel takes, null for none.
+    """
+
+    call: str
+    left: Side
+    area: Area
+    right: Side
+    case_a: MergeCase | None
+    case_b: MergeCase | None
+    operations: Annotated[list[str], AtLeast(1)]
+    length: Positive
+
+
+class CompareClassesData(TypedDict):
+    """The answer of `vmacheck compare --classes`. closed: these are all classes of the scope."""
+
+    schema: Literal[1]
+    a: str
+    b: str
+    scope: ScopeData
+    closed: bool
+    classes: list[ClassData]
+
+
+def classes_data(found: Classes) -> CompareClassesData:
     """The same as JSON has it."""
     return {
         "schema": SCHEMA,
@@ -170,7 +207,10 @@ def classes_data(found: Classes) -> dict[str, Any]:
         "closed": found.closed,
         "classes": [
             {
-                **{word: value for word, value in kind._asdict().items() if word not in ("one", "two")},
+                "call": kind.call,
+                "left": kind.left,
+                "area": kind.area,
+                "right": kind.right,
                 "case_a": kind.one or None,
                 "case_b": kind.two or None,
                 "operations": [str(call) for call in calls],

@@ -2,18 +2,19 @@
 """What a comparison of two kernels found, as text and as data: both drawn side by side."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from vmacheck.checker.files.json_types import Natural, Seconds
 from vmacheck.checker.kernels.compare import BY, Compared
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import Scope, SearchScopeData
 from vmacheck.checker.program.system import OOPS
 from vmacheck.checker.search.outcome import Limits
-from vmacheck.checker.search.product import Divergence
+from vmacheck.checker.search.product import Divergence, Verdict
 from vmacheck.counterexamples.pictures.films import film
 from vmacheck.counterexamples.pictures.text import LEGEND
 from vmacheck.counterexamples.pictures.words import SCHEMA, count
 from vmacheck.counterexamples.replay.one_process import STOPPED, pages_of, replay
-from vmacheck.counterexamples.reports.check import step_data
+from vmacheck.counterexamples.reports.check_data import StepData, step_data
 from vmacheck.model.calls.operations import result_text
 
 
@@ -86,7 +87,46 @@ def _divergence_text(compared: Compared) -> list[str]:
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def program_data(compared: Compared, calls: Sequence[Any] | None) -> dict[str, Any] | None:
+class ProgramOnTwoData(TypedDict):
+    """A program on two kernels: steps are those of a, steps_b those of b."""
+
+    operations: list[str]
+    length: Natural
+    steps: list[StepData]
+    steps_b: list[StepData]
+
+
+class DivergenceData(ProgramOnTwoData):
+    """A program whose last call has different results: that of a, and that of b."""
+
+    results: list[int | str]
+
+
+class CompareData(TypedDict):
+    """The answer of `vmacheck compare`.
+
+    a_worse is a shortest program after which a is worse, b_worse one after which b is. divergences is the number of
+    pairs of a state and a call with different results, divergence a shortest program to one.
+    """
+
+    schema: Literal[1]
+    a: str
+    b: str
+    by: str
+    verdict: Verdict
+    closed: bool
+    scope: SearchScopeData
+    pairs: Natural
+    transitions: Natural
+    depth: Natural
+    seconds: Seconds
+    a_worse: ProgramOnTwoData | None
+    b_worse: ProgramOnTwoData | None
+    divergences: Natural
+    divergence: DivergenceData | None
+
+
+def program_data(compared: Compared, calls: Sequence[Any] | None) -> ProgramOnTwoData | None:
     """A program on both kernels as JSON has it: steps are those of a, steps_b those of b."""
     if calls is None:
         return None
@@ -98,7 +138,7 @@ def program_data(compared: Compared, calls: Sequence[Any] | None) -> dict[str, A
     }
 
 
-def _divergence_data(compared: Compared, divergence: Divergence | None) -> dict[str, Any] | None:
+def _divergence_data(compared: Compared, divergence: Divergence | None) -> DivergenceData | None:
     data = program_data(compared, divergence.calls if divergence else None)
     if data is None or divergence is None:
         return None
@@ -106,7 +146,7 @@ def _divergence_data(compared: Compared, divergence: Divergence | None) -> dict[
     return {**data, "results": [STOPPED if r == OOPS else result_text(call, r) for r in divergence.results]}
 
 
-def compare_data(compared: Compared, scope: Scope, limits: Limits, seconds: float) -> dict[str, Any]:
+def compare_data(compared: Compared, scope: Scope, limits: Limits, seconds: float) -> CompareData:
     """The whole answer of `vmacheck compare` as JSON has it."""
     found = compared.found
     return {

@@ -1,11 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The branches that no program of a scope reaches, as text and as data."""
 
-from typing import Any
+from typing import Literal, TypedDict
 
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.checker.kernels.coverage import Arm, Branches
+from vmacheck.checker.kernels.scope import SearchScopeData
 from vmacheck.checker.search.verdict import REASONS
 from vmacheck.counterexamples.pictures.words import SCHEMA, count
+
+
+class ReachedData(TypedDict):
+    """How many there are, and how many of them were reached."""
+
+    total: Natural
+    reached: Natural
+
+
+class _PlaceData(TypedDict):
+    file: str
+    line: Natural
+    function: str
+
+
+class NeverCalledData(_PlaceData):
+    """A function that no program calls, with the number of its branches."""
+
+    arms: Natural
+
+
+class UnreachedData(_PlaceData):
+    """A branch that no program takes, with the number of branches inside of it."""
+
+    what: str
+    source: str
+    inside: Natural
+
+
+class CoverageData(TypedDict):
+    """The answer of `vmacheck coverage`. closed: every program of the scope was looked at; if not, reason says why."""
+
+    schema: Literal[1]
+    kernel: str
+    scope: SearchScopeData
+    closed: bool
+    reason: str | None
+    states: Natural
+    transitions: Natural
+    depth: Natural
+    functions: ReachedData
+    arms: ReachedData
+    never_called: list[NeverCalledData]
+    unreached: list[UnreachedData]
 
 
 def reason_of(branches: Branches) -> str | None:
@@ -13,7 +59,7 @@ def reason_of(branches: Branches) -> str | None:
     return None if branches.walk.closed else REASONS[branches.walk.stopped or ""]
 
 
-def branches_data(branches: Branches) -> dict[str, Any]:
+def branches_data(branches: Branches) -> CoverageData:
     """What was reached as JSON has it."""
     walk, limits = branches.walk, branches.limits
     functions, inner, unreached = branches.functions, branches.inner, branches.unreached()
@@ -37,7 +83,7 @@ def branches_data(branches: Branches) -> dict[str, Any]:
     }
 
 
-def _where(arm: Arm) -> dict[str, Any]:
+def _where(arm: Arm) -> _PlaceData:
     return {"file": arm.file, "line": arm.line, "function": arm.function}
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was proved, refuted, or found to differ, as text and as data."""
+"""What was proved, refuted, or found to differ, as text. prove_data.py has it as data."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.scope import Scope
@@ -19,10 +19,9 @@ from vmacheck.checker.proofs.trees import kind_of
 from vmacheck.counterexamples.minimal.minimise import Minimised
 from vmacheck.counterexamples.pictures.films import film
 from vmacheck.counterexamples.pictures.text import LEGEND, picture
-from vmacheck.counterexamples.pictures.words import SCHEMA, count, listing
+from vmacheck.counterexamples.pictures.words import count, listing
 from vmacheck.counterexamples.replay.one_process import Page, Step, Vma, pages_in, replay, vmas_of
-from vmacheck.counterexamples.reports.check import state_data, step_data
-from vmacheck.model.calls.operations import POLICIES, Call, name_of, protection_text, result_text
+from vmacheck.model.calls.operations import POLICIES, Call, name_of, protection_text
 from vmacheck.model.common.mm import MAX_MAP_COUNT
 from vmacheck.model.states.linux_2_6 import PROTECTION
 
@@ -78,10 +77,6 @@ def particulars(vmas: Sequence[Vma], pages: Sequence[Page]) -> str:
 def _state_lines(title: str, vmas: Sequence[Vma], pages: Sequence[Page], size: int, width: int) -> list[str]:
     more = particulars(vmas, pages)
     return [f"     {title:{width}}   {picture(vmas, size)}", *([f"     {'':{width}}   ({more})"] if more else [])]
-
-
-def _state_data(vmas: Sequence[Vma], pages: Sequence[Page], size: int) -> dict[str, Any]:
-    return {"pages_in_all": size, **state_data(vmas, pages)}
 
 
 # ---- prove ---------------------------------------------------------------------------------------
@@ -158,53 +153,13 @@ def _reached_text(proof: Proof) -> str:
     return f"no program was found that leads to this state ({reached.states:,} states)"
 
 
-def proof_data(proof: Proof, max_map_count: int) -> dict[str, Any]:
-    """The answer of `vmacheck prove KERNEL PROPERTY` as JSON has it."""
-    return {
-        "schema": SCHEMA,
-        "kernel": proof.kernel,
-        "property": proof.property,
-        "verdict": proof.verdict,
-        "reason": proof.reason,
-        "vmas": proof.vmas,
-        "ops": list(proof.operations),
-        "max_map_count": max_map_count,
-        "lemmas": [*(name for name in (*STRUCTURE, *proof.lemmas) if name != proof.property), RANGES],
-        "paths": proof.paths,
-        "questions": proof.checks,
-        "seconds": round(proof.seconds, 3),
-        "failure": _failure_data(proof),
-        "counterexample": _program_data(proof.kernel, proof.program, max_map_count),
-    }
-
-
-def _failure_data(proof: Proof) -> dict[str, Any] | None:
-    failure, tried, reached = proof.failure, proof.tried, proof.reached
-    if failure is None or tried is None or reached is None:
-        return None
-    size = failure.before.pages
-    reachable = True if reached.calls is not None else False if reached.closed else None
-    return {
-        "broken": list(failure.broken),
-        "before": _state_data(vmas_of(tried.before), pages_in(tried.before, size), size),
-        "operation": str(failure.call),
-        "result": result_text(failure.call, tried.result),
-        "after": _state_data(vmas_of(tried.after), pages_in(tried.after, size), size),
-        "reachable": reachable,
-    }
-
-
-def _program_data(kernel: str, calls: Sequence[Call] | None, max_map_count: int) -> dict[str, Any] | None:
-    if calls is None:
-        return None
-    steps = [step_data(step) for step in steps_of(kernel, calls, max_map_count)]
-    return {"operations": [str(call) for call in calls], "length": len(calls), "steps": steps}
-
-
 # ---- prove --depth -------------------------------------------------------------------------------
 
 
-def depth_verdict(found: Found) -> str:
+DepthVerdict = Literal["proved", "refuted", "incomplete"]
+
+
+def depth_verdict(found: Found) -> DepthVerdict:
     """refuted, incomplete, or proved as far as the depth goes."""
     return "refuted" if found.program is not None else "incomplete" if found.open is not None else "proved"
 
@@ -224,23 +179,6 @@ def depth_text(kernel: str, name: str, scope: Scope, depth: int, found: Found) -
     levels = ", ".join(f"{number:,}" for number in found.levels)
     lines.append(f"protections {','.join(scope.protections)}, calls {','.join(scope.operations)}")
     return [*lines, f"rows of cells by number of calls: {levels}; {found.transitions:,} transitions"]
-
-
-def depth_data(kernel: str, name: str, scope: Scope, depth: int, found: Found, seconds: float) -> dict[str, Any]:
-    """The answer of `vmacheck prove KERNEL PROPERTY --depth D` as JSON has it."""
-    return {
-        "schema": SCHEMA,
-        "kernel": kernel,
-        "property": name,
-        "verdict": depth_verdict(found),
-        "depth": depth,
-        "scope": {name: value for name, value in scope.as_data().items() if name not in ("pages", "max_pgoff")},
-        "reason": found.open,
-        "rows": found.levels,
-        "transitions": found.transitions,
-        "seconds": round(seconds, 3),
-        "counterexample": _program_data(kernel, found.program, scope.max_map_count),
-    }
 
 
 # ---- prove --equivalent --------------------------------------------------------------------------
@@ -303,42 +241,6 @@ def _argument(name: str, value: int) -> str:
     return str(value)
 
 
-def equivalent_data(found: Equivalent) -> dict[str, Any]:
-    """The answer of `vmacheck prove --equivalent A B FUNCTION` as JSON has it."""
-    data: dict[str, Any] = {
-        "schema": SCHEMA,
-        "a": found.a,
-        "b": found.b,
-        "function": found.function,
-        "verdict": found.verdict,
-        "reason": found.reason,
-        "vmas": found.vmas,
-        "ops": list(found.operations),
-        "paths": found.paths,
-        "comparisons": found.compared,
-        "questions": found.checks,
-        "seconds": round(found.seconds, 3),
-        "difference": None,
-    }
-    one = found.difference
-    if one is not None:
-        size = one.before.pages
-        data["difference"] = {
-            "before": _state_data(*shown(found.a, one.before), size),
-            "operation": str(one.call),
-            "arguments": one.arguments,
-            "left": None if one.left is None else dict(zip(("field", "a", "b"), one.left, strict=True)),
-            **{
-                name: {
-                    "result": result,
-                    "state": None if numbers is None else _state_data(*shown(kernel, numbers), size),
-                }
-                for name, kernel, (result, numbers) in (("a_does", found.a, one.a), ("b_does", found.b, one.b))
-            },
-        }
-    return data
-
-
 # ---- minimise ------------------------------------------------------------------------------------
 
 
@@ -370,26 +272,3 @@ def minimised_text(found: Minimised) -> list[str]:
     lines += [*found.shorter, *found.least]
     lines.append(f"protections {','.join(found.scope.protections)}, calls {','.join(found.scope.operations)}")
     return [*lines, f"the least there is: {'PROVED' if found.complete else 'not proved'}"]
-
-
-def minimised_data(found: Minimised, seconds: float) -> dict[str, Any]:
-    """The answer of `vmacheck minimise` as JSON has it."""
-    violation, cost = found.violation, found.cost
-    kernel, general = violation.kernels[0], found.general
-    return {
-        "schema": SCHEMA,
-        "kernels": list(violation.kernels),
-        "property": violation.property or None,
-        "by": violation.worse or None,
-        "verdict": "proved" if found.complete else "incomplete",
-        "given": found.given,
-        "shrunk": found.shrunk,
-        "pages": cost.pages,
-        "total_length": cost.length,
-        "shorter": found.shorter,
-        "least": found.least,
-        "general": None if general is None else {"condition": general.condition, "operations": list(general.calls)},
-        "scope": {name: value for name, value in found.scope.as_data().items() if name != "max_pgoff"},
-        "seconds": round(seconds, 3),
-        "counterexample": _program_data(kernel, found.calls, violation.max_map_count),
-    }

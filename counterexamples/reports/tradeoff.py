@@ -4,9 +4,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Literal, TypedDict
 
+from vmacheck.checker.files.json_types import Natural
 from vmacheck.checker.kernels.compare import Graphs
-from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.kernels.scope import Scope, ScopeData
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.product import most_above
 from vmacheck.counterexamples.pictures.words import SCHEMA
@@ -56,9 +58,44 @@ def tradeoff_text(worst: Sequence[Worst], scope: Scope) -> list[str]:
     return [*lines, "", note, f"scope: {scope}"]
 
 
-def tradeoff_data(worst: Sequence[Worst], scope: Scope) -> dict[str, object]:
+class WorstData(TypedDict):
+    """The worst of a kernel after any program: vmas above the optimum, vmas on one list, vmas that walks visit.
+
+    extra_visits are those above the frugal kernel's.
+    """
+
+    kernel: str
+    extra_vmas: Natural
+    longest_list: Natural
+    visits: Natural
+    extra_visits: int
+    states: Natural
+    closed: bool
+
+
+class TradeoffData(TypedDict):
+    """The answer of `vmacheck tradeoff`."""
+
+    schema: Literal[1]
+    scope: ScopeData
+    kernels: list[WorstData]
+
+
+def tradeoff_data(worst: Sequence[Worst], scope: Scope) -> TradeoffData:
     """The table as JSON has it."""
-    return {"schema": SCHEMA, "scope": scope.as_data(), "kernels": [vars(one) for one in worst]}
+    return {"schema": SCHEMA, "scope": scope.as_data(), "kernels": [_worst_data(one) for one in worst]}
+
+
+def _worst_data(one: Worst) -> WorstData:
+    return {
+        "kernel": one.kernel,
+        "extra_vmas": one.extra_vmas,
+        "longest_list": one.longest_list,
+        "visits": one.visits,
+        "extra_visits": one.extra_visits,
+        "states": one.states,
+        "closed": one.closed,
+    }
 
 
 # ---- the plot ------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,9 @@ import pytest
 import xmlschema
 
 from tests.support.helpers import vmacheck
+from vmacheck.checker.jobs.job_file import read_jobs
+from vmacheck.checker.jobs.run import Report
+from vmacheck.counterexamples.job_reports.page import page_html
 
 SCHEMAS = Path(__file__).parent.parent.parent / ".schemas"
 CHROMIUM = shutil.which("chromium")
@@ -237,6 +242,56 @@ def test_the_page_needs_nothing_and_lets_nothing_in(reports):
     assert outside == []
     for name in re.findall(r'href="#([^"]*)"', text):
         assert text.count(f'id="{name}"') == 1, name
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+HOSTILE = [
+    '<img src="x" onerror="y">',
+    "\" onclick='z' \"",
+    "{{ 7 * 7 }}",
+    "{% raw %}{# </p></style>",
+    "</script><script>&lt;",
+]
+
+
+def test_whatever_is_shown_is_escaped(tmp_path):
+    """Names, words and errors of all kinds are texts of the page, and change none of its elements."""
+    jobs = "".join(f"[job.{json.dumps(word)}]\nwhat = {json.dumps(word)}\nkernel = 'rmap40'\n" for word in HOSTILE)
+    (tmp_path / "vmacheck.toml").write_text(jobs)
+    plain = "".join(f"[job.a{number}]\nwhat = 'b'\nkernel = 'rmap40'\n" for number in range(len(HOSTILE)))
+    (tmp_path / "plain.toml").write_text(plain)
+    page, usual = (
+        Elements(page_html([Report(job, {}, (), error=job.name) for job in read_jobs(tmp_path / name)]))
+        for name in ("vmacheck.toml", "plain.toml")
+    )
+    assert [(tag, list(attributes)) for tag, attributes in page.found] == [
+        (tag, list(attributes)) for tag, attributes in usual.found
+    ]
+    for word in HOSTILE:
+        assert sum(text == word for text in page.texts) == 4  # the verdict's row, the heading, what it is, the error
+    names = {attributes["id"] for _, attributes in page.found if "id" in attributes}
+    assert len(names) == len(HOSTILE)
+    assert {attributes["href"][1:] for tag, attributes in page.found if tag == "a"} == names
+
+
+def test_jinja2_is_imported_for_the_page_only():
+    program = "import sys, vmacheck.checker.commands.main; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"
 
 
 def dom(reports, fragment=""):
