@@ -177,7 +177,7 @@ def check_segments(one, scope):
 @pytest.mark.parametrize(
     "kernel",
     [
-        pytest.param(kernel, marks={"linux-6.18": (), "rmap40": pytest.mark.slow}.get(kernel, LARGE))
+        pytest.param(kernel, marks={"linux-6.18": [], "rmap40": [pytest.mark.slow]}.get(kernel, [LARGE]))
         for kernel in (*ALIKE, "rmap39+importer", "rmap40+importer+prev-first", "linux-6.12", "linux-6.18")
     ],
 )
