@@ -84,10 +84,10 @@ KERNELS_2_6 = {
     ),
     "andrea": Kernel(("andrea",), "rmap39 with Andrea's sharing: a new area takes a neighbour's anon_vma if it can"),
     "andrea-rwx": Kernel(("andrea", "andrea-rwx"), "andrea, between neighbours that differ in protection only"),
-    "rmap40": Kernel(("rmap40",), "the seed as posted: a first write fault takes a neighbour's anon_vma if it can"),
+    "rmap40": Kernel(("rmap40",), "the patch as posted: a first write fault takes a neighbour's anon_vma if it can"),
     "one-per-mm": Kernel(("rmap40", "one-per-mm"), "the extreme: one anon_vma for the whole address space"),
     "further-afield": Kernel(("rmap40", "further-afield"), "rmap40, then any compatible vma's anon_vma, nearest first"),
-    "linux-2.6.8": Kernel(("rmap40", "importer", "list-lock"), "the seed with the fixes of June 2004"),
+    "linux-2.6.8": Kernel(("rmap40", "importer", "list-lock"), "the patch with the fixes of June 2004"),
 }
 PATCHES_2_6 = {
     "importer": Patch("mprotect propagate anon_vma: a vma that takes in a neighbour's pages gets its anon_vma"),

@@ -34,7 +34,7 @@ def continues(mm, vma, next):
 def alike_but_for_protection(mm, vma, next):
     """Do vma and next, which follows it, differ in R, W and X at most? Then mprotect can make them one.
 
-    This is the seed's test. VM_ACCOUNT counts as a difference, though mprotect to writable can add it as well.
+    This is the patch's test. VM_ACCOUNT counts as a difference, though mprotect to writable can add it as well.
     """
     difference = mm.vma[vma].vm_flags ^ mm.vma[next].vm_flags
     return continues(mm, vma, next) and (difference & ~(VM_READ | VM_WRITE | VM_EXEC)) == 0

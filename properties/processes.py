@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What holds of two processes, their chains and their pages, on today's kernels (docs/rules-6.md sections 1 and 5)."""
+"""What holds of two processes, their chains and their pages, on current kernels (docs/rules-6.md sections 1 and 5)."""
 
 from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, VM_SHARED
 from vmacheck.model.common.unistd import NR_fork, NR_memw, NR_write

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seed's claim: neighbours that differ in R, W and X at most share an anon_vma (docs/rules-2.6.md section 4.11)."""
+"""The patch's claim: neighbours that differ in R, W, X at most share an anon_vma (docs/rules-2.6.md section 4.11)."""
 
 from vmacheck.model.common.mm import NULL
 from vmacheck.model.common.unistd import NR_write

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Situations that the seed's claims are about: what is to happen somewhere, or never (docs/rules-2.6.md section 7)."""
+"""Situations that the patch's claims are about: what is to happen somewhere, or never (docs/rules-2.6.md section 7)."""
 
 from vmacheck.model.common.mm import FIND_VMA_PREV, NULL, TASK_SIZE, VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
 from vmacheck.model.common.unistd import (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of the patch's sentences still makes sense, twenty years on, and what becomes of it on today's kernels.
+"""What of the patch's sentences still makes sense, twenty years on, and what becomes of it on current kernels.
 
-Sentences and theorems are those of seed_claims.py, about linux-6.12, 6.16 and 6.18. In place of anonmm there is
+Sentences and theorems are those of claims/linux_2_6.py, about linux-6.12, 6.16 and 6.18. In place of anonmm there is
 merge-regardless, which merges as if there were no anon_vmas, and in place of rmap 39 share-never. Left out is what is
 about code that is gone: Andrea's sharing (C6, C11, C12), find_vma_prev in a fault (C13, C17) and the lock that replaced
 page_table_lock, with threads (C21, C22, H1).
@@ -27,7 +27,7 @@ from vmacheck.checker.claims.parts import (
 from vmacheck.checker.claims.programs import ascending, fill_holes, longest_list_after, program_1
 from vmacheck.checker.kernels.scope import Scope
 
-OLD, MIDDLE, NEW = TODAY = ("linux-6.12", "linux-6.16", "linux-6.18")
+OLD, MIDDLE, NEW = CURRENT = ("linux-6.12", "linux-6.16", "linux-6.18")
 REGARDLESS, NEVER, ALL, FURTHER, PREV_FIRST = (
     f"{NEW}+{patch}" for patch in ("merge-regardless", "share-never", "share-all", "share-further", "share-prev-first")
 )
@@ -58,7 +58,7 @@ SHARING = "mmap(0,1,RW); mmap(2,1,RW); write(0); write(2); mmap(1,1,RW)"
 
 
 def _ends(vmas: int) -> tuple[tuple[str, int], ...]:
-    return tuple((kernel, vmas) for kernel in (*TODAY, NEVER))
+    return tuple((kernel, vmas) for kernel in (*CURRENT, NEVER))
 
 
 CURRENT_CLAIMS = (
@@ -69,11 +69,11 @@ CURRENT_CLAIMS = (
         " it strict.",
         (
             *(cannot(REGARDLESS, NEW, "layout", s) for s in (PLAIN, EXEC, MOVE)),
-            *(Can(kernel, f"{kernel}+merge-regardless", "layout", PLAIN) for kernel in TODAY),
+            *(Can(kernel, f"{kernel}+merge-regardless", "layout", PLAIN) for kernel in CURRENT),
             *(Can(f"{OLD}+merge-regardless", OLD, by, PLAIN, is_claim=False) for by in ("layout", "vmas")),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C2-today",
@@ -81,12 +81,12 @@ CURRENT_CLAIMS = (
         "Pages whose vmas have different anon_vmas keep them, whatever is mprotected, locked, advised or written; only"
         " mapping anew, unmapping or moving ends it.",
         (
-            *(never(kernel, "a_page_changes_its_anon_vma_in_place", PLAIN) for kernel in TODAY),
+            *(never(kernel, "a_page_changes_its_anon_vma_in_place", PLAIN) for kernel in CURRENT),
             *(never(NEW, "a_page_changes_its_anon_vma_in_place", s) for s in (MLOCK, GUARD)),
             Happens(NEW, "places_with_different_anon_vmas_become_one_vma", PLAIN, is_claim=False),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C3-today",
@@ -95,10 +95,10 @@ CURRENT_CLAIMS = (
         "Some move that changes no size fails because of anon_vmas, up to 6.16; and some mremap that grows, on all.",
         (
             Returns(MOVE_OF_TWO, 4, ((OLD, "EFAULT"), (MIDDLE, "EFAULT"), (NEW, 0), (REGARDLESS, 0))),
-            Returns(f"{SHARING}; mremap(0,3,4)", 4, (*((k, "EFAULT") for k in TODAY), (REGARDLESS, 0))),
+            Returns(f"{SHARING}; mremap(0,3,4)", 4, (*((k, "EFAULT") for k in CURRENT), (REGARDLESS, 0))),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C4-today",
@@ -110,7 +110,7 @@ CURRENT_CLAIMS = (
             Returns(MOVE_OF_TWO, 4, ((OLD, "EFAULT"), (NEW, 0))),
         ),
         BOUNDED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C5-today",
@@ -125,18 +125,18 @@ CURRENT_CLAIMS = (
                 fill_holes,
                 vmas_after,
                 "the number of vmas",
-                (*((k, "n/2", lambda n: n // 2) for k in TODAY), *((k, "1", lambda _: 1) for k in (REGARDLESS, ALL))),
+                (*((k, "n/2", lambda n: n // 2) for k in CURRENT), *((k, "1", lambda _: 1) for k in (REGARDLESS, ALL))),
             ),
             Grows(
                 "map, write, protect, page after page",
                 program_1,
                 vmas_after,
                 "the number of vmas",
-                (*((k, "1", lambda _: 1) for k in TODAY), (NEVER, "n", lambda n: n)),
+                (*((k, "1", lambda _: 1) for k in CURRENT), (NEVER, "n", lambda n: n)),
             ),
         ),
         BOUNDED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C7-today",
@@ -149,12 +149,12 @@ CURRENT_CLAIMS = (
                 lambda _: SHARING.rpartition(";")[0],
                 longest_list_after,
                 "the longest list",
-                (*((k, "1", lambda _: 1) for k in (*TODAY, NEVER)), *((k, "2", lambda _: 2) for k in (ALL, FURTHER))),
+                (*((k, "1", lambda _: 1) for k in (*CURRENT, NEVER)), *((k, "2", lambda _: 2) for k in (ALL, FURTHER))),
                 sizes=(1,),
             ),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C8-today",
@@ -170,12 +170,12 @@ CURRENT_CLAIMS = (
                 ascending,
                 longest_list_after,
                 "the longest list",
-                ((NEVER, "1", lambda _: 1), *((k, "n", lambda n: n) for k in (*TODAY, ALL, FURTHER))),
+                ((NEVER, "1", lambda _: 1), *((k, "n", lambda n: n) for k in (*CURRENT, ALL, FURTHER))),
                 is_claim=False,
             ),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C9-today",
@@ -187,7 +187,7 @@ CURRENT_CLAIMS = (
             Can(ALL, REGARDLESS, "walk", PLAIN),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C10-today",
@@ -195,12 +195,15 @@ CURRENT_CLAIMS = (
         "The test at the first write is complete: it grants sharing wherever some mprotects make the two alike; and"
         " sound: it grants it nowhere else.",
         (
-            *(never(k, "a_first_write_passes_over_a_neighbour", scope(noreserve=True), is_claim=False) for k in TODAY),
+            *(
+                never(k, "a_first_write_passes_over_a_neighbour", scope(noreserve=True), is_claim=False)
+                for k in CURRENT
+            ),
             *(never(k, "a_first_write_passes_over_a_neighbour", GUARD) for k in (MIDDLE, NEW)),
-            *(never(k, "a_first_write_takes_a_strangers_anon_vma", scope(prot="R,RW,RWX")) for k in TODAY),
+            *(never(k, "a_first_write_takes_a_strangers_anon_vma", scope(prot="R,RW,RWX")) for k in CURRENT),
         ),
         REFUTED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C14-today",
@@ -212,28 +215,28 @@ CURRENT_CLAIMS = (
             *(cannot(NEW, NEVER, by, s) for by in ("layout", "vmas") for s in (PLAIN, EXEC)),
         ),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C15-today",
         "Since only mprotect tries to remerge vmas",
         "No call but mprotect makes two vmas one that both stay as they are.",
-        (*(never(kernel, "another_call_than_mprotect_joins_vmas", PLAIN) for kernel in TODAY),),
+        (*(never(kernel, "another_call_than_mprotect_joins_vmas", PLAIN) for kernel in CURRENT),),
         REFUTED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C16-today",
         "Neither mlock nor madvise tries to remerge at present, so leave their flags as obstructing a merge",
         "mlock, munlock and madvise never make fewer vmas; and passing over their flags would gain nothing.",
         (
-            *(never(kernel, "mlock_or_madvise_merges", MLOCK) for kernel in TODAY),
+            *(never(kernel, "mlock_or_madvise_merges", MLOCK) for kernel in CURRENT),
             never(NEW, "mlock_or_madvise_merges", MADVISE),
             cannot(NEW, f"{NEW}+share-locked", "vmas", MLOCK),
             cannot(NEW, f"{NEW}+share-advised", "vmas", MADVISE),
         ),
         REFUTED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C18-today",
@@ -241,7 +244,7 @@ CURRENT_CLAIMS = (
         "Searching further afield is safe, with mremap, too: rmap is right.",
         (*(Always(FURTHER, RMAP_IS_RIGHT, s) for s in (PLAIN, EXEC, MOVE)),),
         HOLDS,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C19-today",
@@ -254,7 +257,7 @@ CURRENT_CLAIMS = (
             Can(FURTHER, NEW, "walk", PLAIN, is_claim=False),
         ),
         REFUTED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C20-today",
@@ -265,14 +268,14 @@ CURRENT_CLAIMS = (
             *(cannot(PREV_FIRST, NEW, "vmas", s) for s in (PLAIN, EXEC)),
         ),
         REFUTED,
-        "rmap 40, today",
+        "rmap 40, on current kernels",
     ),
     Claim(
         "C23-today",
         "the vmas on the list will be related by forking, or by splitting",
         "No vma joins the list of a vma that it was not split from.",
         (
-            *(never(kernel, "a_first_write_joins_a_list", EXEC) for kernel in TODAY),
+            *(never(kernel, "a_first_write_joins_a_list", EXEC) for kernel in CURRENT),
             never(NEVER, "a_first_write_joins_a_list", EXEC, is_claim=False),
         ),
         REFUTED,
@@ -284,7 +287,7 @@ CURRENT_CLAIMS = (
         "No page refers to an anon_vma that was freed: on 6.12 and 6.18, whatever moves; on 6.16, without mremap.",
         (
             *(Always(k, ("nothing_refers_to_a_freed_anon_vma",), MOVE) for k in (OLD, NEW)),
-            *(Always(k, ("nothing_refers_to_a_freed_anon_vma",), s) for k in TODAY for s in (PLAIN, EXEC)),
+            *(Always(k, ("nothing_refers_to_a_freed_anon_vma",), s) for k in CURRENT for s in (PLAIN, EXEC)),
             Always(MIDDLE, ("nothing_refers_to_a_freed_anon_vma",), MOVE, is_claim=False),
         ),
         HOLDS,
@@ -295,7 +298,7 @@ CURRENT_CLAIMS = (
         "mprotect propagate anon_vma",
         "Without mremap, rmap is right.",
         (
-            *(Always(kernel, RMAP_IS_RIGHT, s) for kernel in TODAY for s in (PLAIN, EXEC)),
+            *(Always(kernel, RMAP_IS_RIGHT, s) for kernel in CURRENT for s in (PLAIN, EXEC)),
             *(Always(NEW, RMAP_IS_RIGHT, s) for s in (MLOCK, GUARD)),
         ),
         HOLDS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs of the seed's discussion, for growing n, and what is counted after them."""
+"""Programs of the patch's discussion, for growing n, and what is counted after them."""
 
 from collections.abc import Sequence
 

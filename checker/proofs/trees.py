@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from vmacheck.checker.kernels.names import tree_of
 from vmacheck.model.calls.operations import (
     ADVICE,
+    ADVICE_2_6,
     ADVICE_PAIRS,
     EVERY_OPERATION,
     OPERATIONS,
     PROTECTIONS,
-    SEED_ADVICE,
     Operation,
     all_calls,
 )
@@ -99,7 +99,7 @@ CURRENT = Kind(
     ("mapcount", "mapping", "index", "guard"),
     EVERY_OPERATION,
     CURRENT_FOLLOWED,
-    {"madvise": SEED_ADVICE, **ADVICE_PAIRS},
+    {"madvise": ADVICE_2_6, **ADVICE_PAIRS},
     linux.layout,
     populates=True,
 )

@@ -21,7 +21,7 @@ from vmacheck.model.common.mm import (
     VM_SHARED,
     VM_WRITE,
 )
-from vmacheck.model.linux import mm as modern
+from vmacheck.model.linux import mm as linux_mm
 
 STOPPED = "BUG"
 FLAG_NAMES = {
@@ -31,16 +31,16 @@ FLAG_NAMES = {
     VM_RAND_READ: "RAND_READ",
     VM_SHARED: "SHARED",
     VM_GROWSDOWN: "GROWSDOWN",
-    modern.VM_LOCKONFAULT: "LOCKONFAULT",
-    modern.VM_NORESERVE: "NORESERVE",
-    modern.VM_DONTCOPY: "DONTCOPY",
-    modern.VM_WIPEONFORK: "WIPEONFORK",
-    modern.VM_DONTDUMP: "DONTDUMP",
-    modern.VM_MERGEABLE: "MERGEABLE",
-    modern.VM_HUGEPAGE: "HUGEPAGE",
-    modern.VM_NOHUGEPAGE: "NOHUGEPAGE",
-    modern.VM_MAYBE_GUARD: "MAYBE_GUARD",
-    modern.VM_SEALED: "SEALED",
+    linux_mm.VM_LOCKONFAULT: "LOCKONFAULT",
+    linux_mm.VM_NORESERVE: "NORESERVE",
+    linux_mm.VM_DONTCOPY: "DONTCOPY",
+    linux_mm.VM_WIPEONFORK: "WIPEONFORK",
+    linux_mm.VM_DONTDUMP: "DONTDUMP",
+    linux_mm.VM_MERGEABLE: "MERGEABLE",
+    linux_mm.VM_HUGEPAGE: "HUGEPAGE",
+    linux_mm.VM_NOHUGEPAGE: "NOHUGEPAGE",
+    linux_mm.VM_MAYBE_GUARD: "MAYBE_GUARD",
+    linux_mm.VM_SEALED: "SEALED",
 }
 
 
@@ -118,8 +118,8 @@ def letter(anon_vma: int) -> str | None:
 
 def file_name(vm_file: int) -> str | None:
     """The name of a file, or shm and the number of an object for shared memory; None for none."""
-    if vm_file > modern.NR_NAMED_FILES:
-        return f"shm{vm_file - modern.NR_NAMED_FILES}"
+    if vm_file > linux_mm.NR_NAMED_FILES:
+        return f"shm{vm_file - linux_mm.NR_NAMED_FILES}"
     return name_of(vm_file, FILES) if vm_file else None
 
 

@@ -36,7 +36,7 @@ from vmacheck.model.common.unistd import (
     NR_read,
     NR_write,
 )
-from vmacheck.model.linux import mm as modern
+from vmacheck.model.linux import mm as linux_mm
 
 TEMPLATE = Path(__file__).with_name("program.c")
 HARNESS = Path(__file__).with_name("kselftest_harness.h")
@@ -331,15 +331,15 @@ def layout(vmas: Sequence[Vma], flags: Mapping[str, str]) -> str:
 def c_call(call: Call) -> str:
     """The call as an expression of the C file."""
     if call.nr == NR_mmap:
-        is_shared = bool(call.flags & modern.MAP_SHARED)
-        bits = call.flags & ~modern.MAP_SHARED
+        is_shared = bool(call.flags & linux_mm.MAP_SHARED)
+        bits = call.flags & ~linux_mm.MAP_SHARED
         flags = " | ".join(f"MAP_{word}" for word, bit in MMAP_FLAGS.items() if bits & bit) or "0"
         words = f"{call.addr}, {call.len}, {_c_prot(call.prot)}, {flags}"
         if call.file:
             return f"{'share_file' if is_shared else 'map_file'}({call.file}, {call.pgoff}, {words})"
         return f"{'map_shared' if is_shared else 'map'}({words})"
     if call.nr == NR_mremap:
-        if call.flags & modern.MREMAP_DONTUNMAP:
+        if call.flags & linux_mm.MREMAP_DONTUNMAP:
             return f"move_and_keep({call.addr}, {call.len}, {call.new_addr})"
         if call.flags & mm.MREMAP_FIXED:
             return f"move({call.addr}, {call.len}, {call.new_len}, {call.new_addr})"

@@ -134,14 +134,14 @@ def interleaved_calls(
 def is_interleaving(text: str, stacks: bool = True) -> bool:
     """Is the trace one of threads or processes?
 
-    stacks: is memory that grows down a thing of threads, as it is on kernels of 2004?
+    stacks: is memory that grows down a thing of threads, as it is on 2.6 kernels?
     """
     words = operations_in(text)
     return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or (stacks and "GROWSDOWN" in word) for word in words)
 
 
 def is_of_processes(text: str) -> bool:
-    """Is the trace one of two processes of today's kernels?"""
+    """Is the trace one of two processes of current kernels?"""
     return any(re.match(r"p\d|(fork|exit)\b", word) for word in operations_in(text))
 
 

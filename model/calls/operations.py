@@ -28,7 +28,7 @@ from vmacheck.model.common.unistd import (
     NR_read,
     NR_write,
 )
-from vmacheck.model.linux import mm as modern
+from vmacheck.model.linux import mm as linux_mm
 from vmacheck.model.worlds.segments import KEEP, LONG
 
 PROTECTIONS = {
@@ -39,36 +39,36 @@ PROTECTIONS = {
     "RX": VM_READ | VM_EXEC,
     "RWX": VM_READ | VM_WRITE | VM_EXEC,
 }
-SEED_ADVICE = {
+ADVICE_2_6 = {
     "NORMAL": mm.MADV_NORMAL,
     "RANDOM": mm.MADV_RANDOM,
     "SEQUENTIAL": mm.MADV_SEQUENTIAL,
     "DONTNEED": mm.MADV_DONTNEED,
 }
-# what a scope of today's kernels has by a word of its own: advice and its opposite
+# what a scope of current kernels has by a word of its own: advice and its opposite
 ADVICE_PAIRS = {
-    "dontfork": {"DONTFORK": modern.MADV_DONTFORK, "DOFORK": modern.MADV_DOFORK},
-    "wipeonfork": {"WIPEONFORK": modern.MADV_WIPEONFORK, "KEEPONFORK": modern.MADV_KEEPONFORK},
-    "dontdump": {"DONTDUMP": modern.MADV_DONTDUMP, "DODUMP": modern.MADV_DODUMP},
-    "mergeable": {"MERGEABLE": modern.MADV_MERGEABLE, "UNMERGEABLE": modern.MADV_UNMERGEABLE},
-    "guard": {"GUARD_INSTALL": modern.MADV_GUARD_INSTALL, "GUARD_REMOVE": modern.MADV_GUARD_REMOVE},
-    "hugepage": {"HUGEPAGE": modern.MADV_HUGEPAGE, "NOHUGEPAGE": modern.MADV_NOHUGEPAGE},
+    "dontfork": {"DONTFORK": linux_mm.MADV_DONTFORK, "DOFORK": linux_mm.MADV_DOFORK},
+    "wipeonfork": {"WIPEONFORK": linux_mm.MADV_WIPEONFORK, "KEEPONFORK": linux_mm.MADV_KEEPONFORK},
+    "dontdump": {"DONTDUMP": linux_mm.MADV_DONTDUMP, "DODUMP": linux_mm.MADV_DODUMP},
+    "mergeable": {"MERGEABLE": linux_mm.MADV_MERGEABLE, "UNMERGEABLE": linux_mm.MADV_UNMERGEABLE},
+    "guard": {"GUARD_INSTALL": linux_mm.MADV_GUARD_INSTALL, "GUARD_REMOVE": linux_mm.MADV_GUARD_REMOVE},
+    "hugepage": {"HUGEPAGE": linux_mm.MADV_HUGEPAGE, "NOHUGEPAGE": linux_mm.MADV_NOHUGEPAGE},
 }
-ADVICE = {**SEED_ADVICE, **{name: value for pair in ADVICE_PAIRS.values() for name, value in pair.items()}}
+ADVICE = {**ADVICE_2_6, **{name: value for pair in ADVICE_PAIRS.values() for name, value in pair.items()}}
 MMAP_FLAGS = {
-    "SHARED": modern.MAP_SHARED,
+    "SHARED": linux_mm.MAP_SHARED,
     "GROWSDOWN": mm.MAP_GROWSDOWN,
-    "LOCKED": modern.MAP_LOCKED,
+    "LOCKED": linux_mm.MAP_LOCKED,
     "NORESERVE": mm.MAP_NORESERVE,
-    "POPULATE": modern.MAP_POPULATE,
-    "STACK": modern.MAP_STACK,
+    "POPULATE": linux_mm.MAP_POPULATE,
+    "STACK": linux_mm.MAP_STACK,
 }
 POLICIES = {"DEFAULT": mm.NULL, "BIND": mm.MPOL_BIND, "INTERLEAVE": mm.MPOL_INTERLEAVE}
 FILES = {"F": 1}
 FIXED = MREMAP_MAYMOVE | MREMAP_FIXED
-DONTUNMAP = FIXED | modern.MREMAP_DONTUNMAP
+DONTUNMAP = FIXED | linux_mm.MREMAP_DONTUNMAP
 ERRNO = {mm.EAGAIN: "EAGAIN", mm.ENOMEM: "ENOMEM", mm.EFAULT: "EFAULT", mm.EINVAL: "EINVAL", mm.EBUSY: "EBUSY"}
-ERRNO |= {modern.EPERM: "EPERM", modern.EACCES: "EACCES", modern.EIO: "EIO"}
+ERRNO |= {linux_mm.EPERM: "EPERM", linux_mm.EACCES: "EACCES", linux_mm.EIO: "EIO"}
 
 
 class TraceError(ValueError):
@@ -89,7 +89,7 @@ class Call(NamedTuple):
     new_addr: int = 0
     behavior: int = 0
     policy: int = 0
-    process: int = 0  # that makes the call, of today's kernels
+    process: int = 0  # that makes the call, of current kernels
 
     @property
     def end(self) -> int:
@@ -141,7 +141,7 @@ class Call(NamedTuple):
 
 def _destination(call: Call) -> str:
     if call.flags & MREMAP_FIXED:
-        more = ",DONTUNMAP" if call.flags & modern.MREMAP_DONTUNMAP else ""
+        more = ",DONTUNMAP" if call.flags & linux_mm.MREMAP_DONTUNMAP else ""
         return f"->{call.new_addr}" + (f",{call.new_len}" if call.new_len != call.len else "") + more
     return f",{call.new_len}" + (",MAYMOVE" if call.flags & MREMAP_MAYMOVE else "")
 
@@ -233,7 +233,7 @@ def _mmap_with(flag: int, calls: Callable[[Choice], Iterator[Call]] = _mmap) -> 
 
 
 def _mlock2(choice: Choice) -> Iterator[Call]:
-    yield from (Call(NR_mlock2, addr, length, flags=modern.MLOCK_ONFAULT) for addr, length in choice.ranges)
+    yield from (Call(NR_mlock2, addr, length, flags=linux_mm.MLOCK_ONFAULT) for addr, length in choice.ranges)
 
 
 def _on_ranges(nr: int) -> Callable[[Choice], Iterator[Call]]:
@@ -285,7 +285,7 @@ OPERATIONS = {
     "mlock": Operation(NR_mlock, "a,n", "lock n pages from page a, and fault them in", _on_ranges(NR_mlock)),
     "munlock": Operation(NR_munlock, "a,n", "unlock n pages from page a", _on_ranges(NR_munlock)),
     "madvise": Operation(
-        NR_madvise, "a,n,ADVICE", f"advice on n pages from page a: {', '.join(SEED_ADVICE)}", _madvise(SEED_ADVICE)
+        NR_madvise, "a,n,ADVICE", f"advice on n pages from page a: {', '.join(ADVICE_2_6)}", _madvise(ADVICE_2_6)
     ),
     "brk": Operation(NR_brk, "n", "make the heap, which starts at page 0, end at page n", _brk),
     "mbind": Operation(NR_mbind, "a,n,POLICY", f"memory policy of n pages from page a: {', '.join(POLICIES)}", _mbind),
@@ -293,27 +293,30 @@ OPERATIONS = {
         NR_mmap, "a,n,P[,NORESERVE],file=F,off=K", "private mapping of the file F from its page K on", _mmap_file
     ),
 }
-# of today's kernels only
-MODERN_OPERATIONS = {
+# of current kernels only
+CURRENT_OPERATIONS = {
     "mlock2": Operation(NR_mlock2, "a,n,ONFAULT", "lock n pages from page a when they are faulted in", _mlock2),
     "mseal": Operation(NR_mseal, "a,n", "seal n pages from page a", _on_ranges(NR_mseal)),
     "populate": Operation(
-        NR_mmap, "a,n,P,POPULATE", "anonymous mapping that is faulted in", _mmap_with(modern.MAP_POPULATE)
+        NR_mmap, "a,n,P,POPULATE", "anonymous mapping that is faulted in", _mmap_with(linux_mm.MAP_POPULATE)
     ),
     "locked": Operation(
-        NR_mmap, "a,n,P,LOCKED", "anonymous mapping that is locked, and faulted in", _mmap_with(modern.MAP_LOCKED)
+        NR_mmap, "a,n,P,LOCKED", "anonymous mapping that is locked, and faulted in", _mmap_with(linux_mm.MAP_LOCKED)
     ),
     "growsdown": Operation(
         NR_mmap, "a,n,P,GROWSDOWN", "anonymous mapping that grows down when needed", _mmap_with(mm.MAP_GROWSDOWN)
     ),
     "shared": Operation(
-        NR_mmap, "a,n,P,SHARED", "shared memory: an object of n pages, made by the call", _mmap_with(modern.MAP_SHARED)
+        NR_mmap,
+        "a,n,P,SHARED",
+        "shared memory: an object of n pages, made by the call",
+        _mmap_with(linux_mm.MAP_SHARED),
     ),
     "sharedfile": Operation(
         NR_mmap,
         "a,n,P,SHARED,file=F,off=K",
         "shared mapping of the file F from its page K on",
-        _mmap_with(modern.MAP_SHARED, _mmap_file),
+        _mmap_with(linux_mm.MAP_SHARED, _mmap_file),
     ),
     "memw": Operation(NR_memw, "a", "write to page a through /proc/self/mem", _on_pages(NR_memw)),
     "dontunmap": Operation(NR_mremap, "a,n->b,DONTUNMAP", "mremap that leaves the old place mapped", _dontunmap),
@@ -322,7 +325,7 @@ MODERN_OPERATIONS = {
         for word, pair in ADVICE_PAIRS.items()
     },
 }
-EVERY_OPERATION = {**OPERATIONS, **MODERN_OPERATIONS}
+EVERY_OPERATION = {**OPERATIONS, **CURRENT_OPERATIONS}
 SHARED = ("shared", "sharedfile")
 PARTS = (
     "move",
@@ -343,11 +346,11 @@ def only_of_current_kernels(call: Call) -> str | None:
     """What the call has that only current kernels have, or None."""
     if call.nr in (NR_mlock2, NR_mseal, NR_memw):
         return NAMES[call.nr]
-    if call.nr == NR_madvise and call.behavior not in SEED_ADVICE.values():
+    if call.nr == NR_madvise and call.behavior not in ADVICE_2_6.values():
         return name_of(call.behavior, ADVICE)
     if call.nr == NR_mmap:
         return next((word for word, bit in MMAP_FLAGS.items() if call.flags & bit & ~mm.MAP_NORESERVE), None)
-    return "DONTUNMAP" if call.nr == NR_mremap and call.flags & modern.MREMAP_DONTUNMAP else None
+    return "DONTUNMAP" if call.nr == NR_mremap and call.flags & linux_mm.MREMAP_DONTUNMAP else None
 
 
 def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:

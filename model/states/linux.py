@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a state of a kernel of today consists of: that of model/state.py, with more flags, and the merge at hand."""
+"""A state of a current kernel: that of linux_2_6.py, with more flags, and the merge at hand."""
 
 from collections.abc import Collection
 from typing import Any

@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 
     max_pgoff is the highest offset of a page in its object; can_outgrow: growing what was moved leads beyond any.
     segments: of how many a state may consist (segments.py), or 0 if nothing is made of them. shmem: objects for shared
-    memory, of today's kernels.
+    memory, of current kernels.
     """
 
     pages: int
@@ -54,7 +54,7 @@ class Bounds(NamedTuple):
     shmem: int = 0
 
     def constants(self) -> dict[str, int]:
-        """The bounds of model.mm, and of model.modern.mm."""
+        """The bounds that model/common/mm.py and model/linux/mm.py have names for."""
         return {
             "TASK_SIZE": self.pages,
             "NR_VMAS": self.vmas,

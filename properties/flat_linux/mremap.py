@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference of today's kernels for mremap, as 6.12 to 6.16 have it: how far it gets, and what that does.
+"""The flat reference of current kernels for mremap, as 6.12 to 6.16 have it: how far it gets, and what that does.
 
 Where mappings end shows here, as it does to programs: a call that grows or moves may not span two, what grows in place
 has to end with one.

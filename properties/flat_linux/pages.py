@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A state of today's kernels seen page by page: what their flat reference compares, of the process that it is about.
+"""A state of current kernels seen page by page: what their flat reference compares, of the process that it is about.
 
 Where there are two processes, processes.py replaces the functions that say where a process has its vmas and pages.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference of today's kernels for the calls that work their way through a range (docs/rules-6.md 4.3 to 4.6).
+"""The flat reference of current kernels for the calls that work their way through a range (docs/rules-6.md 4.3 to 4.6).
 
 mprotect, mlock, mlock2, munlock, madvise, mbind and mseal. They stop at the first page that they are refused on, and
 what they did by then stays done. Where a mapping was faulted shows in one thing: mprotect takes back the accounting of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference of today's kernels: what a call does to each page, said page by page, for every call.
+"""The flat reference of current kernels: what a call does to each page, said page by page, for every call.
 
 It shares no code with the model. What is compared: whether a page is mapped, its flags, its memory policy, its file
 and offset, whether it has contents of its own and whose, or a guard marker, the end of the heap, and what the call

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patch's sentences on today's kernels: verdicts, witnesses, and that a wrong rule breaks each that holds."""
+"""The patch's sentences on current kernels: verdicts, witnesses, and that a wrong rule breaks each that holds."""
 
 from dataclasses import fields, replace
 

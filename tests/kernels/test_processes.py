@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fork, exit and chains on today's kernels: drawn, searched, and each claim with a rule that breaks it."""
+"""Fork, exit and chains on current kernels: drawn, searched, and each claim with a rule that breaks it."""
 
 import random
 import re

@@ -22,7 +22,7 @@ from vmacheck.model.kernels import COUNTING_PAGES, LINUX_2_6
 from vmacheck.properties import PROPERTIES
 
 ALIKE = [kernel for kernel in LINUX_2_6.kernels if kernel not in COUNTING_PAGES]
-SEED = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
+TREES = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 LAYOUT = "adjacent_vmas_share_anon_vma"  # a claim that looks at no page
 
 # states, transitions, depth: pinned
@@ -118,7 +118,7 @@ LARGE = pytest.mark.large
 @pytest.mark.parametrize(
     ("kernel", "count", "names", "scope"),
     [
-        *((kernel, 2, names, {}) for kernel in SEED for names in (None, (LAYOUT,))),
+        *((kernel, 2, names, {}) for kernel in TREES for names in (None, (LAYOUT,))),
         ("rmap40", 2, (LAYOUT,), {"noreserve": True}),
         ("rmap40", 2, (LAYOUT,), {"operations": MADVISE}),
         ("rmap40", 1, None, {"operations": MADVISE}),

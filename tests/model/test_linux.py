@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Today's kernels, drawn: the cases of docs/rules-6.md, on the model and, where it is at hand, on the real kernel."""
+"""Current kernels, drawn: the cases of docs/rules-6.md, on the model and, where it is at hand, on the real kernel."""
 
 import platform
 

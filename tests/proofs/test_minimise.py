@@ -16,7 +16,7 @@ from vmacheck.counterexamples.minimal.shrink import Shrink
 from vmacheck.model.calls.operations import Call
 from vmacheck.model.calls.traces import parse_trace
 
-SEED = ["mmap(0,1,RW)", "write(0)", "mmap(2,1,RW)", "write(2)", "mmap(1,1,RW)"]
+LEAST = ["mmap(0,1,RW)", "write(0)", "mmap(2,1,RW)", "write(2)", "mmap(1,1,RW)"]
 CONDITION = "a <= b < d < e <= g < h and a < c <= d and e <= f < h"
 SHARING = Violation(("rmap40",), "adjacent_vmas_share_anon_vma")
 
@@ -47,7 +47,7 @@ def test_a_long_random_trace_becomes_the_least_program():
     assert max(call.room for call in trace) == 12
     code, data = vmacheck_json("minimise", "rmap40", "adjacent_vmas_share_anon_vma", text_of(trace))
     assert (code, data["verdict"]) == (0, "proved")
-    assert (data["given"], data["counterexample"]["operations"]) == (len(trace), SEED)
+    assert (data["given"], data["counterexample"]["operations"]) == (len(trace), LEAST)
     assert (data["pages"], data["total_length"]) == (3, 5)
     assert data["general"]["condition"] == CONDITION
     assert any(line.startswith("Z3: none of fewer calls in an address space of any size") for line in data["shorter"])
@@ -127,7 +127,7 @@ def test_the_order_of_programs():
 @pytest.mark.proofs
 def test_the_general_form_is_as_general_as_that():
     """Numbers that meet the condition show the violation; those that just miss it do not."""
-    calls = parse_trace("; ".join(SEED))
+    calls = parse_trace("; ".join(LEAST))
     with workers() as pool:
         found = general(pool, SHARING, calls, 20000)
     assert found is not None

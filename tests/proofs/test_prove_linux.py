@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck prove on today's kernels: what holds is proved, every wrong rule is found, and what is not followed is said."""
+"""vmacheck prove on current kernels: what holds is proved, every wrong rule is found, and what is not followed is said."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The search of any size on today's kernels, against one of so many pages, as test_rows.py does it."""
+"""The search of any size on current kernels, against one of so many pages, as test_rows.py does it."""
 
 import pytest
 
@@ -116,7 +116,7 @@ def test_minimise_finds_the_least_and_proves_it(kernel, name):
 
 @pytest.mark.proofs
 def test_minimise_shrinks_with_calls_of_today():
-    """What a call of today that is not followed leaves open is said; what it does not need is left out."""
+    """What a call of current kernels that is not followed leaves open is said; what it does not need is left out."""
     trace = "mmap(0,2,RW); madvise(0,1,DONTFORK); write(0); write(1); mseal(3,1); madvise(0,1,DOFORK)"
     code, out, _ = vmacheck(
         "minimise", "linux-6.18", "equal_neighbours_are_not_kept_apart", trace, "--ops", "mmap,write"

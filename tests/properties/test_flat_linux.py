@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The flat reference of today's kernels: it holds for every kernel and call, in both runs, and each wrong call breaks it."""
+"""The flat reference of current kernels: it holds for every kernel and call, in both runs, and each wrong call breaks it."""
 
 import pytest
 

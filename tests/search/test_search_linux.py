@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Searches of today's kernels: counts, both runs, the verdicts, and what the properties say of each version."""
+"""Searches of current kernels: counts, both runs, the verdicts, and what the properties say of each version."""
 
 from dataclasses import replace
 from functools import cache

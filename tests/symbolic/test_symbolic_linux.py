@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The symbolic run of today's kernels: every path of a call against the interpreted run, as test_symbolic.py does it."""
+"""The symbolic run of current kernels: every path of a call against the interpreted run, as test_symbolic.py does it."""
 
 from functools import lru_cache
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's, merging as if there were no anon_vmas. What it merges is the most that could be, were it safe.
+"""No kernel: current kernels, merging as if there were no anon_vmas. It merges the most that could be, were it safe.
 
-Reclaim would not find what it merged: this is to measure against, as anonmm is for the kernels of 2004. Replaces
+Reclaim would not find what it merged: this is to measure against, as anonmm is for the 2.6 kernels. Replaces
 is_mergeable_anon_vma and are_anon_vmas_compatible.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's, passing over the hints of madvise, too: what a comment of rmap 40 decides against.
+"""No kernel: current kernels, passing over the hints of madvise, too: what a comment of rmap 40 decides against.
 
 Replaces anon_vma_compatible.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's with one anon_vma for the whole address space, the extreme that rmap 40 speaks of.
+"""No kernel: current kernels with one anon_vma for the whole address space, the extreme that rmap 40 speaks of.
 
 Replaces find_mergeable_anon_vma.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's, searching further afield for an anon_vma, as a comment of rmap 40 says that one could.
+"""No kernel: current kernels, searching further afield for an anon_vma, as a comment of rmap 40 says that one could.
 
 If neither neighbour will do, the nearest vma that could be one with it, if what lies between were the same, gives its
 anon_vma. Replaces find_mergeable_anon_vma.

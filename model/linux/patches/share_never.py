@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's without the sharing that rmap 40 brought. Every first fault makes an anon_vma.
+"""No kernel: current kernels without the sharing that rmap 40 brought. Every first fault makes an anon_vma.
 
 Replaces find_mergeable_anon_vma.
 """

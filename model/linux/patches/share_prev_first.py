@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: today's with the other order. The previous vma is asked for its anon_vma before the next one.
+"""No kernel: current kernels with the other order. The previous vma is asked for its anon_vma before the next one.
 
 Replaces find_mergeable_anon_vma.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mremap that may span vmas, as the seed says would be right: it works through touching vmas that are alike.
+"""mremap that may span vmas, as the patch says would be right: it works through touching vmas that are alike.
 
 Alike are vmas with the same flags, file and policy, and in a file at following offsets: what could be one vma but for
 its anon_vmas. Replaces do_mremap. Rules: docs/rules-2.6.md section 7, C4.

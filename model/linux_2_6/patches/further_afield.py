@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seed, searching further afield for a compatible anon_vma, as a comment in it says that one could.
+"""The patch, searching further afield for a compatible anon_vma, as a comment in it says that one could.
 
 If neither neighbour will do, the nearest vma of the process that differs in R, W, X at most and has the same file,
 policy and linear offset gives its anon_vma: one that vma could merge with if what lies between were the same. Replaces
-find_mergeable_anon_vma of rmap40. "Compatible" is the rule book's reading (section 6, P6); the seed does not define it.
+find_mergeable_anon_vma of rmap40. "Compatible" is the rule book's reading (section 6, P6); the patch has none.
 """
 
 from vmacheck.model.common.lookup import mpol_equal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seed, passing over madvise's hints as it passes over protection: what the comment on madvise decides against.
+"""The patch, passing over madvise's hints as it passes over protection: what the comment on madvise decides against.
 
 Replaces with_protection_of of rmap40. Rules: docs/rules-2.6.md section 7, C16.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seed's extreme: one anon_vma spans the whole address space, and every private vma that was written hangs from it.
+"""The patch's extreme: one anon_vma spans the whole address space, and every private vma that was written uses it.
 
 It is allocated with the first vma that needs it and freed with the last. Replaces find_mergeable_anon_vma of rmap40.
 Rules: docs/rules-2.6.md section 6 (P5).

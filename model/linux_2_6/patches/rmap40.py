@@ -3,7 +3,7 @@
 
 At the first write fault a vma takes the anon_vma of a touching neighbour that it could later be mprotected
 together with; only when there is none does it get a new one. Adds find_mergeable_anon_vma, replaces
-anon_vma_prepare. Rules: the seed, and docs/rules-2.6.md sections 4.10 and 4.11.
+anon_vma_prepare. Rules: the patch, and docs/rules-2.6.md sections 4.10 and 4.11.
 """
 
 from vmacheck.model.common.lookup import find_vma_prev, mpol_equal, vma_next

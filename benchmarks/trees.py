@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The model of today beside that of 2004, on one scope: python -m benchmarks.today [PAGES] [--runs N] [--properties].
+"""The models of current and of 2.6 kernels, side by side on one scope.
+
+python -m benchmarks.trees [PAGES] [--runs N] [--properties]
 
 Both carry out the same calls, and runs take turns, so that what else the machine does falls on both; what is printed
 are medians. A kernel's states are its own, so what is compared is transitions a second.
@@ -30,7 +32,7 @@ def searched(kernel: str, scope: Scope, properties: Sequence[str], workers: int)
 
 def main() -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.today", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trees", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("pages", type=int, nargs="?", default=5)
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each (default 3)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads of each (default 1)")
