@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
+from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import UnknownName
+from vmacheck.checker.kernels.auto import resolved
 from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PROTECTIONS, Scope, ScopeError
 from vmacheck.checker.kernels.world import world_of
-from vmacheck.checker.program.layout import Broken, OutOfBounds
-from vmacheck.checker.program.link import LinkError
 from vmacheck.checker.search.outcome import Limits
 from vmacheck.checker.search.verdict import Checked, Result, check
 from vmacheck.counterexamples.pictures.words import count
@@ -126,7 +125,7 @@ def _found(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
             raise TypeError(f"there is no option {name}; there are {', '.join(UNLESS_GIVEN)}")
     try:
         return found_in(kernel, word, {**UNLESS_GIVEN, **given})
-    except (ScopeError, UnknownName, LinkError, OutOfBounds, Broken) as error:
+    except InputError as error:
         raise error.with_traceback(None) from None
 
 
@@ -137,5 +136,5 @@ def found_in(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
         raise ScopeError(f"run is '{run}'; it can be {' or '.join(RUNS)}")
     world = world_of(scope)
     limits = Limits(given["depth"], given["max_states"])
-    checked = check(world.build(kernel, scope, [word]), [user_properties.split(word)[1]], limits, run)
+    checked = check(world.build(resolved(kernel), scope, [word]), [user_properties.split(word)[1]], limits, run)
     return Found(world.judged(checked, scope), scope)

@@ -86,7 +86,7 @@ def kernels_of(options: argparse.Namespace, scope: Scope) -> list[str]:
     if options.kernels is not None:
         kernels = [name for name in kernels_2004() if world.can_have(name)]
         return kernels or fail(f"--kernels {options.kernels}: this scope is about none of them")
-    return options.kernel or list(world.kernels or [kernel_named(AUTO)])
+    return options.kernel or list(world.kernels or [kernel_of(AUTO)])
 
 
 def job_of(options: argparse.Namespace, scope: Scope, systems: Sequence[System], names: Sequence[str]) -> Job | None:

@@ -3,7 +3,7 @@
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {
@@ -20,6 +20,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the message on one line."""
         fail(message)
+
+
+class CommandParser(Parser):
+    """A parser of which the words may stand anywhere among the options, also where one of them can be left out."""
+
+    _is_inner = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse has it; the options first, and then the words that are left."""
+        if self._is_inner:
+            return super().parse_known_args(args, namespace)
+        self._is_inner = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inner = False
 
 
 def fail(message: str) -> NoReturn:

@@ -26,8 +26,8 @@ from vmacheck.checker.commands import (
     tradeoff,
 )
 from vmacheck.checker.commands import list as listing
-from vmacheck.checker.commands.exits import Parser, fail
-from vmacheck.checker.commands.options import outputs_of
+from vmacheck.checker.commands.exits import CommandParser, Parser, fail
+from vmacheck.checker.commands.options import NOTES, outputs_of
 from vmacheck.checker.commands.signals import ended_by, ends_in_order
 from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.files.written import check_outputs
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action="version", version=f"vmacheck {vmacheck.__version__}")
     completion.add(main)
-    commands = main.add_subparsers(metavar="COMMAND", parser_class=Parser)
+    commands = main.add_subparsers(metavar="COMMAND", parser_class=CommandParser)
     for command in COMMANDS:
         command.add(commands)
     return main
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words:
         print(SHORT)
         return 0
+    NOTES.clear()
     options = parser().parse_args(words)
     if not hasattr(options, "command"):
         fail("no command is given; vmacheck --help lists them")
@@ -81,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ends_in_order():
             code = command(options)
             sys.stdout.flush()
+        for note in NOTES:
+            print(f"vmacheck: {note}", file=sys.stderr)
         return code
     except RecursionError:
         fail("a patch or a trace is nested too deeply")

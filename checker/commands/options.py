@@ -4,7 +4,6 @@
 import argparse
 import json
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from vmacheck.checker.search.rounds import LEAST_MEMORY, MOST_WORKERS
 from vmacheck.counterexamples.pictures.terminal import show
 from vmacheck.model.common.mm import MAX_MAP_COUNT
 
+NOTES: list[str] = []  # what is to be said on standard error once a command has done its work
 PAGES_HELP = f"pages in the address space (default {DEFAULT_PAGES})"
 
 
@@ -61,12 +61,19 @@ def memory_of(text: str) -> int:
     return value
 
 
+def kernel_of(name: str) -> str:
+    """A kernel's name; of auto, that of the running kernel's model, which NOTES say below the answer.
+
+    Raises KernelError.
+    """
+    NOTES.extend(line for line in said_of(name) if line not in NOTES)
+    return resolved(name)
+
+
 def kernel_named(text: str) -> str:
-    """A kernel's name; of auto, the name of the model of the running kernel, which is said on standard error."""
+    """The same, as the type of an option."""
     try:
-        for line in said_of(text):
-            print(f"vmacheck: {line}", file=sys.stderr)
-        return resolved(text)
+        return kernel_of(text)
     except KernelError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

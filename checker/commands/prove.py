@@ -24,7 +24,7 @@ def prove_command(options: argparse.Namespace) -> int:
     from vmacheck.checker.commands.with_z3 import prove_with_z3
 
     kernels = 2 if options.equivalent else 1
-    options.names[:kernels] = map(kernel_named, options.names[:kernels])
+    options.names[:kernels] = map(kernel_of, options.names[:kernels])
     return EXIT_CODES[prove_with_z3(options, Scope.of({**vars(options), "pages": PROVE_PAGES}))]
 
 
@@ -33,7 +33,7 @@ def minimise_command(options: argparse.Namespace) -> int:
     from vmacheck.checker.commands.with_z3 import minimise_with_z3
 
     if options.by is not None:
-        options.against = kernel_named(options.against)
+        options.against = kernel_of(options.against)
     return EXIT_CODES[minimise_with_z3(options, Scope.of(vars(options)))]
 
 

@@ -21,6 +21,8 @@ from typing import Any
 from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.jobs.toml_lines import lines_of
 from vmacheck.checker.kernels import user_properties
+from vmacheck.checker.kernels.auto import resolved
+from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.compare import BY
 from vmacheck.checker.kernels.names import UnknownName, split_name
 from vmacheck.checker.kernels.scope import (
@@ -299,12 +301,12 @@ def _one_line(text: str | None) -> str | None:
 
 
 def _from_here(folder: Path, names: Any) -> Any:
-    """Names of kernels, with their files' paths from where the job file is."""
+    """Names of kernels, with their files' paths from where the job file is, and the kernel that auto is."""
     if isinstance(names, list):
         return [*(_from_here(folder, name) for name in names[:2]), *names[2:]]
     base, patches, paths = split_name(names)
     if folder == Path() or not paths:
-        return names
+        return resolved(names)
     found = [str(folder / path) for path in paths]
     # of a path with a plus sign the folder has to be seen to be one
     return "+".join([base, *patches, *(f"./{path}" if "+" in path and path[0] != "/" else path for path in found)])
@@ -365,7 +367,7 @@ def _check_names(file: _File, job: Job) -> None:
     try:
         for kernel in job.kernels:
             split_name(kernel)
-    except UnknownName as error:
+    except (UnknownName, KernelError) as error:
         raise file.fail(str(error), *place, "kernel" if "kernel" in job.values else job.kind) from None
     if job.kind in ("kernel", "compare", "prove"):
         try:

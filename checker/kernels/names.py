@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vmacheck.checker.files.errors import InputError
+from vmacheck.checker.kernels.auto import resolved
 from vmacheck.checker.kernels.scope import Scope, ScopeError
 from vmacheck.model import kernels
 from vmacheck.model.calls.operations import EVERY_OPERATION, Call, TraceError
@@ -26,8 +27,11 @@ def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
 
 
 def split_name(name: str) -> tuple[str, list[str], list[Path]]:
-    """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'."""
-    base, *rest = name.split("+")
+    """BASE[+PATCH...] as the base, the built-in patches and the user's files. Files come last; they may contain '+'.
+
+    auto is the model of the running kernel. Raises UnknownName, and KernelError.
+    """
+    base, *rest = resolved(name).split("+")
     if base not in every_kernel():
         raise unknown("kernel", base, list(every_kernel()))
     built_in = kernels.tree_of(base).patches

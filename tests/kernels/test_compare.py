@@ -189,7 +189,7 @@ def test_text_and_data_say_the_same():
         (("rmap40", "rmap39", "--by", "size"), "invalid choice"),
         (("rmap40", "rmap39", "--by", "layout", "--pages", "63"), "--by layout goes up to 62 pages"),
         (("rmap40", "rmap39+prev-first"), "prev-first is a change to rmap40 and linux-2.6.8"),
-        (("rmap40",), "KERNEL_B"),
+        ((), "KERNEL_B"),
     ],
 )
 def test_bad_input_is_one_line(words, why):

@@ -109,8 +109,8 @@ def test_threads():
 def test_text():
     code, out, err = vmacheck("coverage", "rmap40", "--pages", "2")
     assert (code, err) == (0, "")
-    assert f"  model/mmap.py:108: vma_merge: never true (and 2 branches inside): {BETWEEN}\n" in out
-    assert "  model/mlock.py:43: do_mlock (19 branches)\n" in out
+    assert f"  model/linux_2_6/mmap.py:116: vma_merge: never true (and 2 branches inside): {BETWEEN}\n" in out
+    assert "  model/linux_2_6/mlock.py:43: do_mlock (19 branches)\n" in out
     assert out.endswith(
         "rmap40: 54 states, 918 transitions, depth 4, closed\n"
         "functions: 52 of 74 called\n"
