@@ -18,6 +18,7 @@ from vmacheck.checker.commands.options import (
     add_threads,
     emit,
     kernel_named,
+    kernel_of,
     memory_of,
     number,
     workers_of,

@@ -11,6 +11,7 @@ from vmacheck.checker.commands.options import (
     add_format,
     add_max_map_count,
     kernel_named,
+    kernel_of,
     number,
     positive,
 )

@@ -118,7 +118,7 @@ def test_a_patch_can_begin_with_what_is_shown(kernel, tmp_path, monkeypatch):
         assert vmacheck("check", f"{kernel}+./mine.py", "--pages", "1", "-p", "kernel_bug_is_never_hit")[0] == 0
     code, data = vmacheck_json("show", kernel, "find_mergeable_anon_vma")
     assert (data["kernel"], data["parameters"]) == (kernel, ["mm", "vma"])
-    assert data["source"].startswith("def find_mergeable_anon_vma(mm, vma):\n    \"\"\"")
+    assert data["source"].startswith('def find_mergeable_anon_vma(mm, vma):\n    """')
     assert "anon_vma_prepare" in " ".join(data["called_by"])
 
 
@@ -134,7 +134,7 @@ def test_show_finds_the_function_of_the_users_own_patch(tmp_path, monkeypatch):
 def test_completion(shell):
     code, out, err = vmacheck("--print-completion", shell)
     assert (code, err) == (0, "")
-    for word in ("linux-6.18", "auto", "--checkpoint", "rmap_finds_every_page"):
+    for word in ("linux-6.18", "auto", "checkpoint", "rmap_finds_every_page"):
         assert word in out
 
 
