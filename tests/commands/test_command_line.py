@@ -3,7 +3,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from dataclasses import replace
@@ -463,24 +462,6 @@ def test_the_same_command_gives_the_same_bytes():
 
 def test_no_progress_where_there_is_no_terminal():
     assert run_program("check", "rmap39", "--pages", "4").stderr == b""
-
-
-def test_progress_on_a_terminal():
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "vmacheck", "check", "rmap39", "--pages", "3", "--run", "interpreted"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=theirs) as process:
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := os.read(ours, 4096):
-                seen += chunk
-        except OSError:
-            pass
-        process.wait()
-    os.close(ours)
-    assert b"rmap39: " in seen
-    assert b"frontier" in seen
-    assert seen.endswith(b"\r\x1b[K")
 
 
 def test_json_of_the_default_job_is_whole(one_search):
