@@ -98,11 +98,11 @@ def segment_states(one):
         yield projected(mm, written[0] if written else None), calls
 
 
-FIRST = ("rmap40", "linux-6.18", "anonmm")
+FIRST = ("linux-6.18", "anonmm", "rmap40")
 OTHERS = (*(name for name in ALIKE if name not in FIRST), "rmap40+prev-first", "andrea+importer", "linux-6.12")
 
 
-@pytest.mark.parametrize("kernel", rest(pytest.mark.large, (*FIRST, *OTHERS), len(FIRST)))
+@pytest.mark.parametrize("kernel", [*rest(pytest.mark.slow, FIRST, 2), *rest(pytest.mark.large, OTHERS, 0)])
 @pytest.mark.parametrize("names", [None, (LAYOUT,)], ids=["a page", "no page"])
 def test_every_state_of_few_pages_is_a_state_of_as_many_segments(kernel, names):
     found = {state for state, _ in segment_states(build(kernel, 3, names))}
@@ -250,7 +250,7 @@ def test_a_violation_that_takes_more_calls_in_pages(monkeypatch):
     assert ruled_out([result]).startswith("no program of fewer than 5 calls does it, however many pages")
 
 
-@pytest.mark.parametrize("count", [3, 10])
+@pytest.mark.parametrize("count", rest(pytest.mark.slow, [3, 10]))
 def test_a_search_that_ended_early_is_open_as_well(monkeypatch, count):
     monkeypatch.setattr(segments, "FEW_PAGES", 0)
     monkeypatch.setattr(segments, "hits", lambda *_: False)
@@ -317,7 +317,7 @@ def test_the_default_kernels_are_those_that_count_no_pages():
 @pytest.mark.parametrize(
     ("kernel", "count", "names"),
     [
-        pytest.param(*case, marks=pytest.mark.slow if transitions > 1_000_000 else ())
+        pytest.param(*case, marks=pytest.mark.slow if transitions > 500_000 else ())
         for case, (_, transitions, _) in PINNED.items()
     ],
     ids=str,

@@ -395,7 +395,7 @@ def test_every_call_is_text_and_text_is_a_call():
     assert parse_interleaving("; ".join(map(str, calls))) == calls
 
 
-@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("every_step", rest(pytest.mark.slow, [False, True]))
 @pytest.mark.parametrize(("many", "more"), [(1, ("fork",)), (2, ("stack",)), (2, ("stack", "reclaim"))], ids=str)
 def test_a_counterexample_can_be_replayed(every_step, many, more):
     found = checked(build("rmap40", many=many, operations=(*PLAIN, *more), every_step=every_step))
