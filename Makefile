@@ -61,6 +61,7 @@ types: $(TESTED)
 
 readme: $(TESTED)
 	$(BIN)/python -m tests.documents.pages
+	$(BIN)/python -m tests.commands.schema
 	$(BIN)/python -m vmacheck.counterexamples.gallery.make
 
 $(READY): pyproject.toml

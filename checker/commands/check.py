@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.exits import EXIT_CODES, HOLDS, VIOLATED, fail
-from vmacheck.checker.commands.options import (
+from vmacheck.checker.commands.support.exits import EXIT_CODES, HOLDS, VIOLATED, fail
+from vmacheck.checker.commands.support.options import (
     add_command,
     add_format,
     add_processes,
@@ -23,7 +23,7 @@ from vmacheck.checker.commands.options import (
     number,
     workers_of,
 )
-from vmacheck.checker.commands.progress import ProgressLine
+from vmacheck.checker.commands.support.progress import ProgressLine
 from vmacheck.checker.compiled.module import assembly_of
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.jobs.default import DEFAULT_SCOPE, kernels_2004, unexpected

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.options import add_command, outputs_of
-from vmacheck.checker.commands.progress import ProgressLine
+from vmacheck.checker.commands.support.options import add_command, outputs_of
+from vmacheck.checker.commands.support.progress import ProgressLine
 from vmacheck.checker.files.written import check_outputs, write_at_once
 from vmacheck.checker.jobs.job_file import DEFAULT_FILE, Job, JobError, read_jobs
 from vmacheck.checker.jobs.run import Report, Runner

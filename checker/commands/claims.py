@@ -5,7 +5,7 @@ import argparse
 import sys
 from typing import Any
 
-from vmacheck.checker.commands.options import add_command, add_format, emit
+from vmacheck.checker.commands.support.options import add_command, add_format, emit
 from vmacheck.checker.kernels.names import unknown
 
 

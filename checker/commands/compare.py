@@ -5,9 +5,9 @@ import argparse
 import time
 from typing import Any
 
-from vmacheck.checker.commands.exits import HOLDS, INCOMPLETE, VIOLATED, fail
-from vmacheck.checker.commands.options import add_command, add_format, add_scope, emit, kernel_named
-from vmacheck.checker.commands.progress import ProgressLine
+from vmacheck.checker.commands.support.exits import HOLDS, INCOMPLETE, VIOLATED, fail
+from vmacheck.checker.commands.support.options import add_command, add_format, add_scope, emit, kernel_named
+from vmacheck.checker.commands.support.progress import ProgressLine
 from vmacheck.checker.kernels.auto import AUTO
 from vmacheck.checker.kernels.compare import BY, Graphs, compare_kernels
 from vmacheck.checker.kernels.scope import Scope

@@ -5,8 +5,8 @@ import argparse
 from functools import partial
 from typing import Any
 
-from vmacheck.checker.commands.options import add_calls, add_command, add_format, emit, positive
-from vmacheck.checker.commands.real import model_for
+from vmacheck.checker.commands.support.options import add_calls, add_command, add_format, emit, positive
+from vmacheck.checker.commands.support.real import model_for
 from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.names import tree_of
 from vmacheck.checker.kernels.scope import (

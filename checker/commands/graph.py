@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.exits import HOLDS, INCOMPLETE
-from vmacheck.checker.commands.options import add_command, add_format, add_scope, add_threads, kernel_named
-from vmacheck.checker.commands.progress import ProgressLine
+from vmacheck.checker.commands.support.exits import HOLDS, INCOMPLETE
+from vmacheck.checker.commands.support.options import add_command, add_format, add_scope, add_threads, kernel_named
+from vmacheck.checker.commands.support.progress import ProgressLine
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.search.outcome import Limits

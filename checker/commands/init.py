@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.exits import HOLDS
-from vmacheck.checker.commands.options import add_command
+from vmacheck.checker.commands.support.exits import HOLDS
+from vmacheck.checker.commands.support.options import add_command
 from vmacheck.checker.files.written import OutputError, write_at_once
 from vmacheck.checker.jobs.job_file import DEFAULT_FILE
 from vmacheck.checker.kernels.auto import chosen_for_auto

@@ -4,8 +4,8 @@
 import argparse
 from typing import Any, Literal, TypedDict
 
-from vmacheck.checker.commands.exits import HOLDS, fail
-from vmacheck.checker.commands.options import add_command, add_format, emit, kernel_named
+from vmacheck.checker.commands.support.exits import HOLDS, fail
+from vmacheck.checker.commands.support.options import add_command, add_format, emit, kernel_named
 from vmacheck.checker.kernels.programs import program_of
 from vmacheck.counterexamples.pictures.words import SCHEMA
 from vmacheck.model.calls.interleaving import ONLY_OF_THREADS

@@ -13,7 +13,6 @@ from vmacheck.checker.commands import (
     ci,
     claims,
     compare,
-    completion,
     conform,
     coverage,
     graph,
@@ -26,9 +25,10 @@ from vmacheck.checker.commands import (
     tradeoff,
 )
 from vmacheck.checker.commands import list as listing
-from vmacheck.checker.commands.exits import CommandParser, Parser, fail
-from vmacheck.checker.commands.options import NOTES, outputs_of
-from vmacheck.checker.commands.signals import ended_by, ends_in_order
+from vmacheck.checker.commands.support import completion
+from vmacheck.checker.commands.support.exits import CommandParser, Parser, fail
+from vmacheck.checker.commands.support.options import NOTES, outputs_of
+from vmacheck.checker.commands.support.signals import ended_by, ends_in_order
 from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.files.written import check_outputs
 from vmacheck.checker.program.layout import OutOfBounds

@@ -4,8 +4,8 @@
 import argparse
 from typing import Any
 
-from vmacheck.checker.commands.exits import EXIT_CODES
-from vmacheck.checker.commands.options import (
+from vmacheck.checker.commands.support.exits import EXIT_CODES
+from vmacheck.checker.commands.support.options import (
     add_calls,
     add_command,
     add_format,
@@ -22,7 +22,7 @@ PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to i
 
 def prove_command(options: argparse.Namespace) -> int:
     """vmacheck prove: ask Z3."""
-    from vmacheck.checker.commands.with_z3 import prove_with_z3
+    from vmacheck.checker.commands.support.with_z3 import prove_with_z3
 
     kernels = 2 if options.equivalent else 1
     options.names[:kernels] = map(kernel_of, options.names[:kernels])
@@ -31,7 +31,7 @@ def prove_command(options: argparse.Namespace) -> int:
 
 def minimise_command(options: argparse.Namespace) -> int:
     """vmacheck minimise: the least program that shows a violation."""
-    from vmacheck.checker.commands.with_z3 import minimise_with_z3
+    from vmacheck.checker.commands.support.with_z3 import minimise_with_z3
 
     if options.by is not None:
         options.against = kernel_of(options.against)

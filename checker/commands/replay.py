@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.options import add_command, add_format, emit, positive
-from vmacheck.checker.commands.real import calls_of, model_for, read, text_of
+from vmacheck.checker.commands.support.options import add_command, add_format, emit, positive
+from vmacheck.checker.commands.support.real import calls_of, model_for, read, text_of
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.counterexamples.real_kernels.replay import (

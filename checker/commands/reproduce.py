@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmacheck.checker.commands.options import add_command, positive
-from vmacheck.checker.commands.real import calls_of, model_for, read, text_of
+from vmacheck.checker.commands.support.options import add_command, positive
+from vmacheck.checker.commands.support.real import calls_of, model_for, read, text_of
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.auto import AUTO, resolved
 from vmacheck.checker.kernels.btf import KernelError

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.exits import HOLDS, fail
-from vmacheck.checker.commands.options import add_command, add_format, add_max_map_count, emit, kernel_named, positive
+from vmacheck.checker.commands.support.exits import HOLDS, fail
+from vmacheck.checker.commands.support.options import (
+    add_command,
+    add_format,
+    add_max_map_count,
+    emit,
+    kernel_named,
+    positive,
+)
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.auto import AUTO
 from vmacheck.checker.kernels.names import tree_of

@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from vmacheck.checker.commands.exits import HOLDS
-from vmacheck.checker.commands.options import add_command, add_format, emit, kernel_named
+from vmacheck.checker.commands.support.exits import HOLDS
+from vmacheck.checker.commands.support.options import add_command, add_format, emit, kernel_named
 from vmacheck.checker.files.json_types import Positive
 from vmacheck.checker.kernels.names import unknown
 from vmacheck.checker.kernels.programs import program_of, shown_path

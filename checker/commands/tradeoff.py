@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.commands.exits import HOLDS, INCOMPLETE
-from vmacheck.checker.commands.options import add_command, add_format, add_scope, emit, kernel_named
+from vmacheck.checker.commands.support.exits import HOLDS, INCOMPLETE
+from vmacheck.checker.commands.support.options import add_command, add_format, add_scope, emit, kernel_named
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.compare import Graphs
 from vmacheck.checker.kernels.scope import Scope

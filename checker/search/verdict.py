@@ -96,6 +96,8 @@ def check(
     else:
         search = explore.explore(system, names, limits, progress)
     if search.stopped in system.beyond:
+        # the scope ends at this limit, so what lies beyond is no part of it: all its states were reached, unless the
+        # search ended early, with every claim hit
         search.closed, search.stopped = not set(names) <= set(search.hits), None
     seconds = time.perf_counter() - begin
     claims = {claim.name: claim for claim in system.claims}

@@ -16,6 +16,10 @@ ARENA_END = ARENA + (256 << 12)
 CHAIN = 8  # links that are looked at
 WORDS = 9 + CHAIN
 R0, R1, R2, R3, CONTEXT, VMA, LINK, HEAD, FRAME = 0, 1, 2, 3, 6, 7, 8, 9, 10
+# operations, of the names that linux/bpf.h has for their parts
+LD_IMM64, LDX_DW, ST_DW, STX_DW = 0x18, 0x79, 0x7A, 0x7B  # LD or LDX or ST or STX, with MEM or IMM, and DW
+ADD64_K, MOV64_K, MOV64_X = 0x07, 0xB7, 0xBF  # ALU64 with ADD or MOV, and K or X
+JEQ_K, JEQ_X, JGE_X, JLT_X, CALL, EXIT = 0x15, 0x1D, 0x3D, 0xAD, 0x85, 0x95  # JMP with JEQ, JGE, JLT, CALL, EXIT
 PROBE_READ_KERNEL, SEQ_WRITE = 113, 127
 RECORD = -8 * WORDS  # where the numbers are, in the frame
 NEXT = RECORD - 8
@@ -34,22 +38,22 @@ class Assembler:
 
     def load(self, dst: int, src: int, offset: int) -> None:
         """dst = *(u64 *)(src + offset)."""
-        self.add(0x79, dst, src, offset)
+        self.add(LDX_DW, dst, src, offset)
 
     def store(self, word: int, src: int) -> None:
         """Write a word of the record."""
-        self.add(0x7B, FRAME, src, RECORD + 8 * word)
+        self.add(STX_DW, FRAME, src, RECORD + 8 * word)
 
     def move(self, dst: int, src: int, more: int = 0) -> None:
         """dst = src + more."""
-        self.add(0xBF, dst, src)
+        self.add(MOV64_X, dst, src)
         if more:
-            self.add(0x07, dst, imm=more)
+            self.add(ADD64_K, dst, imm=more)
 
     def number(self, dst: int, value: int) -> None:
         """dst = a number of 64 bits."""
         low, high = value & 0xFFFFFFFF, value >> 32
-        self.code.append(struct.pack("<BBhI", 0x18, dst, 0, low))
+        self.code.append(struct.pack("<BBhI", LD_IMM64, dst, 0, low))
         self.code.append(struct.pack("<BBhI", 0, 0, 0, high))
 
     def jump(self, where: list[int], op: int, dst: int = 0, src: int = 0, imm: int = 0) -> None:
@@ -66,9 +70,9 @@ class Assembler:
     def probe(self, offset: int, src: int, more: int) -> None:
         """Read 8 bytes of the kernel's, at src + more, to a place in the frame."""
         self.move(R1, FRAME, offset)
-        self.add(0xB7, R2, imm=8)
+        self.add(MOV64_K, R2, imm=8)
         self.move(R3, src, more)
-        self.add(0x85, imm=PROBE_READ_KERNEL)
+        self.add(CALL, imm=PROBE_READ_KERNEL)
 
 
 def _chain(asm: Assembler, btf: Btf) -> None:
@@ -78,12 +82,12 @@ def _chain(asm: Assembler, btf: Btf) -> None:
     to_anon_vma = btf.offset("anon_vma_chain", "anon_vma") - same_vma
     done: list[int] = []
     for word in range(9, WORDS):
-        asm.add(0x7A, FRAME, 0, RECORD + 8 * word)
+        asm.add(ST_DW, FRAME, 0, RECORD + 8 * word)
     asm.move(HEAD, VMA, head)
     asm.probe(NEXT, VMA, head)
     for word in range(9, WORDS):
         asm.load(LINK, FRAME, NEXT)
-        asm.jump(done, 0x1D, LINK, HEAD)
+        asm.jump(done, JEQ_X, LINK, HEAD)
         asm.probe(RECORD + 8 * word, LINK, to_anon_vma)
         asm.probe(NEXT, LINK, 0)
     asm.land(done)
@@ -98,27 +102,27 @@ def program(btf: Btf) -> bytes:
     }
     asm.move(CONTEXT, R1)
     asm.load(VMA, CONTEXT, btf.offset("bpf_iter__task_vma", "vma"))
-    asm.jump(asm.jumps, 0x15, VMA)
+    asm.jump(asm.jumps, JEQ_K, VMA)
     asm.load(R1, VMA, vma["start"])
     asm.number(R2, ARENA)
-    asm.jump(asm.jumps, 0xAD, R1, R2)
+    asm.jump(asm.jumps, JLT_X, R1, R2)
     asm.number(R2, ARENA_END)
-    asm.jump(asm.jumps, 0x3D, R1, R2)
+    asm.jump(asm.jumps, JGE_X, R1, R2)
     for word, offset in enumerate(vma.values()):
         asm.load(R1, VMA, offset)
         asm.store(word, R1)
     asm.load(LINK, VMA, btf.offset("vm_area_struct", "anon_vma"))
     asm.store(6, LINK)
     for word, name in ((7, "num_children"), (8, "num_active_vmas")):
-        asm.add(0x7A, FRAME, 0, RECORD + 8 * word)
+        asm.add(ST_DW, FRAME, 0, RECORD + 8 * word)
         asm.probe(RECORD + 8 * word, LINK, btf.offset("anon_vma", name))
     _chain(asm, btf)
     asm.load(R1, CONTEXT, btf.offset("bpf_iter__task_vma", "meta"))
     asm.load(R1, R1, btf.offset("bpf_iter_meta", "seq"))
     asm.move(R2, FRAME, RECORD)
-    asm.add(0xB7, R3, imm=8 * WORDS)
-    asm.add(0x85, imm=SEQ_WRITE)
+    asm.add(MOV64_K, R3, imm=8 * WORDS)
+    asm.add(CALL, imm=SEQ_WRITE)
     asm.land(asm.jumps)
-    asm.add(0xB7, R0)
-    asm.add(0x95)
+    asm.add(MOV64_K, R0)
+    asm.add(EXIT)
     return b"".join(asm.code)

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from vmacheck.checker.kernels.one_process import without_renaming
@@ -137,6 +138,16 @@ def vmas_of(mm: Any) -> tuple[Vma, ...]:
             name_of(vma.vm_policy, POLICIES) if vma.vm_policy else None,
         )
         for vma in (mm.vma[i] for i in range(1, mm.map_count + 1))
+    )
+
+
+def second_process(mm: Any, pages: int) -> Any:
+    """The address space of the second process of a state, as if there were no other: it has the slots behind."""
+    return SimpleNamespace(
+        map_count=mm.other_count,
+        vma=mm.vma[pages + 1 : 2 * pages + 2],
+        page=mm.page[pages : 2 * pages],
+        anon_vma=mm.anon_vma,
     )
 
 

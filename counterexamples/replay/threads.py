@@ -3,14 +3,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any
 
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.kernels.threads import build, without_renaming
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.system import OOPS, System
-from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Vma, pages_in, pages_of, vmas_of
+from vmacheck.counterexamples.replay.one_process import STOPPED, Page, Vma, pages_in, pages_of, second_process, vmas_of
 from vmacheck.model.calls.interleaving import NAMES_OF_POINTS, THREAD_OPERATIONS, Call
 from vmacheck.model.calls.operations import ERRNO, TraceError
 from vmacheck.model.common.mm import EINVAL, MAP_GROWSDOWN, MAX_MAP_COUNT
@@ -105,11 +104,6 @@ def processes_in(mm: Any, pages: int) -> tuple[Process, ...]:
     """The processes of a state."""
     found = [Process("p0", vmas_of(mm), pages_in(mm, pages))]
     if mm.forked:
-        other = SimpleNamespace(
-            map_count=mm.other_count,
-            vma=mm.vma[pages + 1 : 2 * pages + 2],
-            page=mm.page[pages : 2 * pages],
-            anon_vma=mm.anon_vma,
-        )
+        other = second_process(mm, pages)
         found.append(Process("p1", vmas_of(other), pages_in(other, pages)))
     return tuple(found)

@@ -2,7 +2,6 @@
 """Two processes, call by call: the address spaces of both after each."""
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from vmacheck.checker.kernels import one_process, processes
@@ -10,7 +9,15 @@ from vmacheck.checker.kernels.processes import without_renaming
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.program.interpreted import Machine
 from vmacheck.checker.program.system import OOPS, System
-from vmacheck.counterexamples.replay.one_process import STOPPED, Step, pages_in, pages_of, replay, vmas_of
+from vmacheck.counterexamples.replay.one_process import (
+    STOPPED,
+    Step,
+    pages_in,
+    pages_of,
+    replay,
+    second_process,
+    vmas_of,
+)
 from vmacheck.counterexamples.replay.threads import Process, ThreadStep
 from vmacheck.model.calls.operations import Call, TraceError, result_text
 from vmacheck.model.common.unistd import (
@@ -53,14 +60,7 @@ def processes_of(mm: Any) -> tuple[int, ...]:
 
 def mm_of(mm: Any, process: int, pages: int) -> Any:
     """The address space of one process, as if there were no other."""
-    if process == 0:
-        return mm
-    return SimpleNamespace(
-        map_count=mm.other_count,
-        vma=mm.vma[pages + 1 : 2 * pages + 2],
-        page=mm.page[pages : 2 * pages],
-        anon_vma=mm.anon_vma,
-    )
+    return second_process(mm, pages) if process else mm
 
 
 def steps_on(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 SHOWS = """
 import sys
-from vmacheck.checker.commands import progress
+from vmacheck.checker.commands.support import progress
 from vmacheck.checker.search.outcome import Progress
 progress.INTERVAL = 1e-9
 print("before", file=sys.stderr)
@@ -27,7 +27,7 @@ print("after", file=sys.stderr)
 print("rich" in sys.modules)
 """
 CHECK = "from vmacheck.checker.commands.main import main; raise SystemExit(main())"
-HURRIED = f"from vmacheck.checker.commands import progress; progress.INTERVAL = 1e-9; {CHECK}"
+HURRIED = f"from vmacheck.checker.commands.support import progress; progress.INTERVAL = 1e-9; {CHECK}"
 WORDS = ["check", "rmap40", "--pages", "3", "--run", "interpreted"]
 CONTROL = re.compile(r"\x1b\[(\??)(\d*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 

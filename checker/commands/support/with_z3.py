@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Collection
 
-from vmacheck.checker.commands.options import emit
-from vmacheck.checker.commands.progress import ProgressLine
+from vmacheck.checker.commands.support.options import emit
+from vmacheck.checker.commands.support.progress import ProgressLine
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import (
     UnknownName,
