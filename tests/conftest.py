@@ -36,11 +36,11 @@ def pytest_collection_finish() -> None:
 class Later:
     """An answer that is worked out when it is asked for, and not at all if it never is."""
 
-    def __init__(self, ask: Callable[[Any], Any], question: Any) -> None:
+    def __init__(self, ask: Callable[..., Any], *question: Any) -> None:
         self.ask, self.question = ask, question
 
     def result(self) -> Any:
-        return self.ask(self.question)
+        return self.ask(*self.question)
 
     def cancel(self) -> None:
         pass
@@ -52,8 +52,8 @@ class Here:
     def __init__(self, *_: Any) -> None:
         pass
 
-    def submit(self, ask: Callable[[Any], Any], question: Any) -> Later:
-        return Later(ask, question)
+    def submit(self, ask: Callable[..., Any], *question: Any) -> Later:
+        return Later(ask, *question)
 
     def shutdown(self, **_: Any) -> None:
         pass

@@ -251,7 +251,7 @@ BAD = [
     (("run", "rmap40", "mmap(0,1,RW,PRIVATE)"), "operation 1, 'mmap(0,1,RW,PRIVATE)': unknown mmap flag 'PRIVATE'; there are SHARED, GROWSDOWN"),
     (("run", "rmap40", "memw(0)"), "'memw(0)': memw is not known to rmap40; linux-6.12, linux-6.16, linux-6.18 know it"),
     (("check", "rmap40", "--ops", "mmap,growsdown"), "--ops: growsdown is not known to rmap40; linux-6.12, linux-6.16, linux-6.18 know it"),
-    (("run", "linux-2.6.8", "mmap(0,1,RW,GROWSDOWN)"), "'mmap(0,1,RW,GROWSDOWN)': GROWSDOWN is not known to linux-2.6.8; linux-6.12, linux-6.16, linux-6.18 know it"),
+    (("run", "linux-2.6.8", "mmap(0,1,RW,LOCKED)"), "'mmap(0,1,RW,LOCKED)': LOCKED is not known to linux-2.6.8; linux-6.12, linux-6.16, linux-6.18 know it"),
     (("conform", "linux-6.18", "--ops", "mmap,growsdown,move"), "--ops: growsdown goes without move: where the space of a real program begins, offsets go on below it"),
     (("run", "rmap40", "mmap(0,1,RW,)"), "operation 1, 'mmap(0,1,RW,)': the form is"),
     (("run", "rmap40", "mmap(0,1,WR)"), "'WR' is not a protection; there are N, R, W, RW, RX, RWX"),
