@@ -12,6 +12,7 @@ import pytest
 from tests.support.helpers import MUTANTS, checked, drawn, vmacheck, vmacheck_json
 from vmacheck.checker.kernels.scope import Scope, ScopeError
 from vmacheck.checker.search.outcome import Limits
+from vmacheck.counterexamples.graphs import graph as graphs
 from vmacheck.counterexamples.graphs.drawing import graph_svg
 from vmacheck.counterexamples.graphs.graph import (
     StateGraph,
@@ -186,11 +187,12 @@ def test_no_two_boxes_touch():
 # ---- limits --------------------------------------------------------------------------------------
 
 
-def test_too_many_states_are_refused():
-    for words, most in (([], "5,000"), (["--max-states", "60"], "60")):
+def test_too_many_states_are_refused(monkeypatch):
+    assert graphs.MOST_STATES == 5_000
+    monkeypatch.setattr(graphs, "MOST_STATES", 1_000)
+    for words, most in (([], "1,000"), (["--max-states", "60"], "60")):
         why = f"more than {most} states: give fewer --pages or --ops, or --max-states N"
-        pages = "4" if not words else "3"
-        code = vmacheck("graph", "rmap40", "--pages", pages, *words)
+        code = vmacheck("graph", "rmap40", "--pages", "3", *words)
         assert code == (2, "", f"vmacheck: the state graph of rmap40 has {why}\n")
 
 

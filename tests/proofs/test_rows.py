@@ -182,7 +182,9 @@ def classes_by_pages(kernel, pages, depth):
     return found
 
 
-@pytest.mark.parametrize(("kernel", "levels"), [("rmap40", [1, 2, 13, 97]), ("andrea", [1, 2, 13, 99])])
+@pytest.mark.parametrize(
+    ("kernel", "levels"), rest(pytest.mark.proofs, [("rmap40", [1, 2, 13, 97]), ("andrea", [1, 2, 13, 99])])
+)
 def test_rows_are_the_classes_of_states(kernel, levels, monkeypatch):
     for depth, pages in ((1, 3), (2, 5), (3, 7)):
         found, by_rows = classes_by_rows(kernel, "adjacent_vmas_share_anon_vma", depth, monkeypatch)
@@ -239,19 +241,23 @@ def test_four_calls_keep_neighbours_together():
 
 @pytest.mark.parametrize(
     ("kernel", "name", "length"),
-    [
-        ("andrea-aa", "calls_miss_no_merge", 3),
-        (mutant("anon_vmas_are_freed_with_their_last_vma"), "anon_vmas_are_freed_with_their_last_vma", 3),
-        (mutant("calls_miss_no_merge"), "calls_miss_no_merge", 3),
-        (mutant("calls_miss_no_merge.mmap"), "calls_miss_no_merge", 2),
-        (mutant("faulted_vmas_are_on_their_list"), "faulted_vmas_are_on_their_list", 3),
-        (mutant("faulted_vmas_are_on_their_list"), "rmap_finds_every_page", 3),
-        (mutant("kernel_bug_is_never_hit.null"), "kernel_bug_is_never_hit", 2),
-        (mutant("kernel_bug_is_never_hit.loop"), "kernel_bug_is_never_hit", 3),
-        (mutant("nothing_refers_to_a_freed_anon_vma"), "nothing_refers_to_a_freed_anon_vma", 3),
-        (mutant("page_index_is_linear"), "page_index_is_linear", 2),
-        (mutant("pages_match_flat_reference.contents"), "rmap_finds_every_page", 3),
-    ],
+    rest(
+        pytest.mark.proofs,
+        [
+            (mutant("calls_miss_no_merge.mmap"), "calls_miss_no_merge", 2),
+            (mutant("kernel_bug_is_never_hit.null"), "kernel_bug_is_never_hit", 2),
+            (mutant("page_index_is_linear"), "page_index_is_linear", 2),
+            ("andrea-aa", "calls_miss_no_merge", 3),
+            (mutant("anon_vmas_are_freed_with_their_last_vma"), "anon_vmas_are_freed_with_their_last_vma", 3),
+            (mutant("calls_miss_no_merge"), "calls_miss_no_merge", 3),
+            (mutant("faulted_vmas_are_on_their_list"), "faulted_vmas_are_on_their_list", 3),
+            (mutant("faulted_vmas_are_on_their_list"), "rmap_finds_every_page", 3),
+            (mutant("kernel_bug_is_never_hit.loop"), "kernel_bug_is_never_hit", 3),
+            (mutant("nothing_refers_to_a_freed_anon_vma"), "nothing_refers_to_a_freed_anon_vma", 3),
+            (mutant("pages_match_flat_reference.contents"), "rmap_finds_every_page", 3),
+        ],
+        3,
+    ),
     ids=lambda value: str(value).rpartition("/")[2],
 )
 def test_a_violation_is_found_in_any_size_as_well(kernel, name, length):

@@ -46,7 +46,6 @@ def test_no_claim_is_violated_within_three_calls(kernel):
             ("not put on the list", "faulted_vmas_are_on_their_list", 2),
             ("the anon_vma is not brought along", "rmap_finds_every_page", 4),
         ],
-        2,
     ),
 )
 def test_a_violation_is_found_in_any_size_as_well(rule, name, length, tmp_path):
