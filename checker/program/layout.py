@@ -88,7 +88,7 @@ class Layout:
 
     @classmethod
     def of(cls, entries: Sequence[tuple[Any, ...]]) -> "Layout":
-        """The layout that a model describes; model/states/ has examples."""
+        """The layout that a model describes; model/states/linux_2_6.py says how."""
         numbers, arrays = [], []
         for entry in (*entries, *MACHINE_FIELDS):
             if len(entry) == 2:
