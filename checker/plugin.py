@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The plugin for pytest: the fixtures assert_holds and assert_violated, which are those of checker.testing.
 
-pytest loads this file wherever vmacheck is installed, so it imports nothing that is slow before a test asks for it.
+pytest loads this file wherever vmacheck is installed, so slow imports wait until a test asks for a fixture.
 """
 
 from typing import TYPE_CHECKING

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Strategies for hypothesis: the operations of a scope, traces of them, and the states that a kernel can come to.
+"""Strategies for hypothesis: the operations of a scope, traces of them, and the states that a kernel can reach.
 
 @given(reachable_states("rmap40", pages=3))
 def test_something(state):
@@ -38,7 +38,7 @@ MOST_STATES = 100_000
 class ReachableState:
     """A state of an address space, and a shortest trace that leads there. stopped: that trace stops the kernel.
 
-    Its anon_vmas are named in the order in which they appear, and not in which the trace makes them.
+    Its anon_vmas are named in the order in which they appear in the state, not in that of the trace.
     """
 
     kernel: str
@@ -57,7 +57,7 @@ class ReachableState:
         return f"<{self.picture!r} of {self.kernel} after {self.trace or 'no call'}>"
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """Be shown so by hypothesis, too, which would write out every field."""
+        """Show the state briefly in hypothesis, too, which would write out every field."""
         printer.text(repr(self))
 
 
@@ -68,7 +68,7 @@ def operations(
     ops: Sequence[str] = DEFAULT_OPERATIONS,
     noreserve: bool = False,
 ) -> st.SearchStrategy[Call]:
-    """A call of the scope, as model.operations.Call; str() gives its text. The first of the scope is the simplest.
+    """A call of the scope, a model.calls.operations.Call; str() gives its text. The scope's first is the simplest.
 
     Raises ScopeError.
     """
@@ -105,10 +105,10 @@ def reachable_states(
     depth: int | None = None,
     max_states: int = MOST_STATES,
 ) -> st.SearchStrategy[ReachableState]:
-    """A state that the kernel comes to, found by going through all of them when the first is drawn.
+    """A reachable state of the kernel; drawing the first one finds them all.
 
-    A state that takes fewer calls is simpler. With depth, only those of up to so many calls.
-    Raises as vm.build does; drawing raises ScopeError if there are more than max_states.
+    A state reached by fewer calls is simpler. With depth, only those reached by up to `depth` calls.
+    Raises as kernels.one_process.build does; drawing raises ScopeError for more than max_states states.
     """
     states = _States(
         one_process.build(kernel, _scope(pages, prot, ops, noreserve, max_map_count)), Limits(depth, max_states)
@@ -130,7 +130,7 @@ class _States:
 
     @cached_property
     def walk(self) -> Walk:
-        """All of them. Raises ScopeError."""
+        """All states. Raises ScopeError."""
         found = walk(self.system, self.limits, machine=self.machine)
         if found.stopped == "max-states":
             most = f"{self.limits.max_states:,} states"

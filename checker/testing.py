@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a test says about a kernel: assert_holds and assert_violated, which fail with the counterexample drawn.
+"""Assertions about a kernel for tests: assert_holds and assert_violated, which fail with the counterexample drawn.
 
 def test_sharing():
     assert_holds("rmap40+./mine.py", "first_write_takes_neighbours_anon_vma", pages=4)
@@ -26,7 +26,7 @@ RUNS = ("compiled", "interpreted")
 class Options(TypedDict, total=False):
     """The options of vmacheck check. prot and ops are words, or a text with commas.
 
-    Without pages and segments there are 4 pages. run is compiled, or interpreted, which has no compilation to wait for.
+    With neither pages nor segments: 4 pages. run is compiled, or interpreted, which needs no compilation.
     """
 
     pages: int | None
@@ -62,10 +62,10 @@ UNLESS_GIVEN: Options = {
 
 
 def assert_holds(kernel: str, property: str, **scope: Unpack[Options]) -> None:  # noqa: A002  (as everywhere)
-    """Fail unless the property holds for programs of any length; if the question is open, or vacuous, that fails, too.
+    """Fail unless the property holds for programs of any length; an open or vacuous verdict fails, too.
 
     property can be one of the user's own, as FILE.py:NAME. Raises AssertionError with the verdict and the
-    counterexample; and ScopeError, UnknownName or LinkError for what cannot be checked.
+    counterexample; and ScopeError, UnknownName or LinkError for input that cannot be checked.
     """
     __tracebackhide__ = True
     found = _found(kernel, property, scope)
@@ -79,7 +79,7 @@ def assert_violated(
     length: int | None = None,
     **scope: Unpack[Options],
 ) -> None:
-    """Fail unless the property is violated; if length is given, by a shortest program of so many calls.
+    """Fail unless the property is violated; with length, by a shortest program of `length` calls.
 
     Raises as assert_holds does.
     """
@@ -105,7 +105,7 @@ class Found:
 
     @property
     def text(self) -> str:
-        """The verdict in a line, and below it all that vmacheck check says."""
+        """The verdict in a line, and below it the report of vmacheck check."""
         result = self.result
         said = {"holds": "holds", "violated": "is violated"}.get(
             result.verdict, f"is {result.verdict}, and so does not hold"
@@ -118,7 +118,7 @@ class Found:
 
 
 def _found(kernel: str, word: str, given: Mapping[str, Any]) -> Found:
-    """The check. What is wrong with the input is raised from here, whatever found it: a test shows where it called."""
+    """The check. Errors of input are raised from here, wherever they were found: a test then shows its own call."""
     __tracebackhide__ = True
     for name in given:
         if name not in UNLESS_GIVEN:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Loops that add a vma each time round: cycles in the state graph, up to shifting everything by a page.
+"""Loops that add a vma per round: cycles in the state graph, up to shifting everything by a page.
 
-The graph has the states of a small window of pages. Beside the calls, there is an edge for letting the window go up by
-a page: the lowest page falls out of it, and if a vma ends there, one vma is left behind. A cycle that leaves one behind
-is a candidate: a few calls to be repeated higher and higher up. What has fallen out of the window is still there in
-truth, so each candidate is run, round by round, in an address space that is large enough, on the kernel and on one that
-it is to be measured against.
+The graph has the states of a small window of pages. Besides the calls, an edge moves the window up by a page: the
+lowest page falls out of it, and if a vma ends there, one vma is left behind. A cycle that leaves one behind is a
+candidate: a few calls to repeat higher and higher up. Pages that fell out of the window still exist in the real address
+space, so each candidate is run, round by round, in one that is large enough, on the kernel and on one to compare it
+with.
 """
 
 import itertools
@@ -24,20 +24,20 @@ from vmacheck.checker.search.explore import Explorer
 from vmacheck.checker.search.outcome import Limits, calls_to
 from vmacheck.model.calls.operations import Call
 
-ROUNDS = (3, 6, 9)  # how often candidates are run
-BOUNDED_BY = 3  # vmas that a kernel may have, however many rounds, to count as not growing
+ROUNDS = (3, 6, 9)  # rounds for which candidates are run
+BOUNDED_BY = 3  # vmas at most, after any number of rounds, of a kernel that counts as not growing
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Calls to begin with, and calls to repeat, each with how far the window has moved by then: by stride a round."""
+    """Calls to begin with, and calls to repeat, each with the pages moved by then; stride: pages per round."""
 
     first: tuple[Call, ...]
     body: tuple[tuple[int, Call], ...]
     stride: int
 
     def calls(self, rounds: int) -> tuple[Call, ...]:
-        """So many rounds."""
+        """The calls of this many rounds."""
         calls = list(self.first)
         for number in range(rounds):
             base = number * self.stride
@@ -89,7 +89,7 @@ class Window:
             self.graph.add_edge(state, follows, calls=0, call=None)
 
     def candidates(self, most_calls: int) -> Iterator[Loop]:
-        """Loops of up to so many calls a round, shorter ones first."""
+        """Loops of up to `most_calls` calls per round, shorter ones first."""
         found: dict[Loop, int] = {}
         for leaves, arrives in self.leaving:
             lengths: Any
@@ -100,7 +100,7 @@ class Window:
         yield from sorted(found, key=found.__getitem__)
 
     def _loop(self, first: tuple[Call, ...], path: list[int]) -> Loop:
-        """A path from behind a move to before it as a loop; that move is the last thing of a round."""
+        """A path from after a move to before it, as a loop; that move ends each round."""
         body, moved = [], 0
         for state, follows in itertools.pairwise(path):
             call = self.graph.edges[state, follows]["call"]
@@ -112,7 +112,7 @@ class Window:
 
 
 def _move_window(machine: Machine, mm: Any, pages: int, anon_vmas: int) -> None:
-    """The lowest page, which is mapped, falls out; everything else is a page lower."""
+    """Drop the lowest page, which is mapped, and shift everything else a page down."""
     if mm.vma[1].vm_end == 1:
         machine.evaluate("kmem_cache_free_vma", mm, 1)
         whole = range(1, mm.map_count + 1)
@@ -135,7 +135,7 @@ def _move_window(machine: Machine, mm: Any, pages: int, anon_vmas: int) -> None:
 
 
 def grows(loop: Loop, kernel: str, against: str) -> bool:
-    """Does the loop add at least a vma a round on the kernel, and stay within a few on the other?"""
+    """Does the loop add at least a vma per round on the kernel, and stay within BOUNDED_BY vmas on the other?"""
     for rounds in ROUNDS:
         calls = loop.calls(rounds)
         pages = max(call.end for call in calls)
@@ -145,7 +145,7 @@ def grows(loop: Loop, kernel: str, against: str) -> bool:
 
 
 def shortest_loop(kernel: str, against: str, scope: Scope, most_calls: int) -> tuple[Loop | None, int]:
-    """The first loop, with the fewest calls a round, that grows on the kernel only; and the states of the window."""
+    """The first loop, with the fewest calls per round, that grows on the kernel only; and the states of the window."""
     window = Window(kernel, scope)
     for loop in window.candidates(most_calls):
         if grows(loop, kernel, against):
@@ -155,9 +155,9 @@ def shortest_loop(kernel: str, against: str, scope: Scope, most_calls: int) -> t
 
 @dataclass(frozen=True)
 class LoopGrows:
-    """There is a loop that adds a vma each time round on a kernel, and not on another; or, if not wanted, none found.
+    """A loop adds a vma per round on a kernel, and not on another; or, if not wanted, no such loop is found.
 
-    That it goes on for ever is not proved: it is run for ROUNDS.
+    The loop is run for ROUNDS; endless growth is not proved.
     """
 
     kernel: str

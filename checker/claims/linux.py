@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of the patch's sentences still makes sense, twenty years on, and what becomes of it on current kernels.
+"""The patch's sentences that still make sense, twenty years on, and their verdicts on current kernels.
 
-Sentences and theorems are those of claims/linux_2_6.py, about linux-6.12, 6.16 and 6.18. In place of anonmm there is
-merge-regardless, which merges as if there were no anon_vmas, and in place of rmap 39 share-never. Left out is what is
-about code that is gone: Andrea's sharing (C6, C11, C12), find_vma_prev in a fault (C13, C17) and the lock that replaced
+Sentences and theorems are those of claims/linux_2_6.py, about linux-6.12, 6.16 and 6.18. anonmm is replaced by
+merge-regardless, which merges as if without anon_vmas, and rmap 39 by share-never. Claims about code that is gone are
+left out: Andrea's sharing (C6, C11, C12), find_vma_prev in a fault (C13, C17) and the lock that replaced
 page_table_lock, with threads (C21, C22, H1).
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the patch "rmap 40 better anon_vma sharing" claims, C1 to C24; what it must not break, T-SAFE-1 to 4; and H1.
+"""The claims of the patch "rmap 40 better anon_vma sharing", C1 to C24; what it must not break, T-SAFE-1 to 4; and H1.
 
-The sentences are the patch's own, and of the comments that it adds or leaves in place; the theorems are those of
+The sentences are from the patch, and from the comments that it adds or leaves in place; the theorems are those of
 docs/rules-2.6.md section 7. Policies are compared with the importer fix on both sides.
 """
 

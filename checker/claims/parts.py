@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Claims about kernels as data: sentences made of parts, each of which is decided by a search or a run."""
+"""Claims about kernels as data: sentences made of parts, each decided by a search or a run."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from vmacheck.model.common.unistd import NR_exit, NR_fork
 from vmacheck.properties import PROCESS_PROPERTIES, PROPERTIES, THREAD_PROPERTIES
 
 KNOWN = {**PROPERTIES, **PROCESS_PROPERTIES, **THREAD_PROPERTIES}
-LONGEST_PROGRAM = 16  # times the kinds of call
+LONGEST_PROGRAM = 16  # calls, per kind of call
 Verdict = Literal["holds", "holds within bound", "refuted", "open", "not checked here"]
 HOLDS: Final = "holds"
 BOUNDED: Final = "holds within bound"
@@ -37,7 +37,7 @@ UNCHECKED: Final = "not checked here"
 
 @dataclass(frozen=True)
 class Witness:
-    """A program that shows it, and the kernels to run it on."""
+    """A program that shows a finding, and the kernels to run it on."""
 
     kernels: tuple[str, ...]
     calls: tuple[Any, ...]
@@ -46,7 +46,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about a part: the verdict, from how many states (or pairs of states), the witness, and figures."""
+    """The finding about a part: the verdict, the number of states (or pairs of states), the witness, and figures."""
 
     verdict: Verdict
     states: int = 0
@@ -67,7 +67,7 @@ class Part(Protocol):
 
     @property
     def is_claim(self) -> bool:
-        """Does the claim stand or fall with it? Otherwise it is said beside."""
+        """Does the claim stand or fall with it? Otherwise it is a remark."""
 
     def decide(self) -> Finding:
         """Decide it."""
@@ -75,7 +75,7 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that was said: where, in which words, what that means as a theorem, and its parts."""
+    """A claim: its source, its words, their meaning as a theorem, and its parts."""
 
     id: str
     quote: str
@@ -87,21 +87,21 @@ class Claim:
 
 @dataclass(frozen=True)
 class Decided:
-    """A claim with what was found of each part."""
+    """A claim with the finding about each part."""
 
     claim: Claim
     findings: tuple[Finding, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the parts that the claim stands or falls with."""
+        """The worst verdict of the parts that the claim stands or falls with."""
         verdicts = {f.verdict for part, f in zip(self.claim.parts, self.findings, strict=True) if part.is_claim}
         order: tuple[Verdict, ...] = (REFUTED, OPEN, BOUNDED, UNCHECKED, HOLDS)
         return next(verdict for verdict in order if verdict in verdicts)
 
     @property
     def states(self) -> int:
-        """How many states, or pairs of states, were looked at."""
+        """The number of states, or pairs of states, that were searched."""
         return sum(finding.states for finding in self.findings)
 
 
@@ -112,7 +112,7 @@ def decide(claim: Claim) -> Decided:
 
 @lru_cache(maxsize=1)
 def decide_all(claims: tuple[Claim, ...]) -> tuple[Decided, ...]:
-    """Decide claims, several at a time. The last answer is kept."""
+    """Decide claims, several at a time. The last answer is cached."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return tuple(pool.map(decide, claims))
 
@@ -123,7 +123,7 @@ GRAPHS = Graphs()
 def scope(
     pages: int = 3, prot: str = "R,RW", more: str = "", *, noreserve: bool = False, many: int = 0, forks: bool = False
 ) -> Scope:
-    """A scope of the usual calls and some more; of so many threads, if faults are in steps; or of two processes."""
+    """A scope of the usual calls and some more; with `many` threads, if faults are in steps; or of two processes."""
     known = [*EVERY_OPERATION, *interleaving.ONLY_OF_THREADS]
     operations = in_order((*DEFAULT_OPERATIONS, *filter(None, more.split(","))), known)
     protections = in_order(prot.split(","), PROTECTIONS)
@@ -138,13 +138,13 @@ def scope(
 
 
 def system_of(kernel: str, scope: Scope, properties: Sequence[str]) -> System:
-    """The kernel as what the scope asks for."""
+    """The kernel as the kind of system that the scope asks for."""
     with AST_LOCK:
         return world_of(scope).build(kernel, scope, properties)
 
 
 def without_a_witness(wants: bool, closed: bool) -> Verdict:
-    """The verdict where a search found no witness: for one that was wanted, or for there being none."""
+    """The verdict where a search found no witness, by whether one was wanted."""
     if wants:
         return REFUTED if closed else OPEN
     return HOLDS if closed else BOUNDED
@@ -155,9 +155,9 @@ def without_a_witness(wants: bool, closed: bool) -> Verdict:
 
 @dataclass(frozen=True)
 class Can:
-    """Kernel a can be worse than kernel b. no_mremap_before: mremap is the last call of the program, or none is.
+    """Kernel a can be worse than kernel b. no_mremap_before: only the last call of the program may be mremap.
 
-    depth: programs have at most so many calls.
+    depth: the most calls of a program.
     """
 
     a: str
@@ -252,7 +252,7 @@ class Breaks:
 
 @dataclass(frozen=True)
 class Happens:
-    """A "sometimes" property comes true on a kernel; or, if not wanted, never does."""
+    """A "sometimes" property is true at some time on a kernel; or, if not wanted, never."""
 
     kernel: str
     name: str
@@ -279,7 +279,7 @@ class Happens:
 
 
 def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happens:
-    """A "sometimes" property never comes true."""
+    """A "sometimes" property is never true."""
     return Happens(kernel, name, scope, is_claim, wants=False)
 
 
@@ -288,7 +288,7 @@ def never(kernel: str, name: str, scope: Scope, is_claim: bool = True) -> Happen
 
 @lru_cache(maxsize=64)
 def _machine(kernel: str, pages: int) -> Machine:
-    """A kernel to step through any calls, up to LONGEST_PROGRAM of them."""
+    """A kernel to step through any calls, with room for LONGEST_PROGRAM per kind."""
     known = [Call(nr, 0) for nr in NAMES if nr not in (NR_fork, NR_exit)]
     every_kind = [call for call in known if tree_of(kernel).lacks(call) is None]
     with AST_LOCK:
@@ -297,7 +297,7 @@ def _machine(kernel: str, pages: int) -> Machine:
 
 
 def states_after(kernel: str, calls: Sequence[Call], pages: int) -> list[Any]:
-    """The state after each of the calls, as the interpreted run has it, with what happened in it."""
+    """The state after each of the calls in the interpreted run, with the events of the call."""
     assert len(calls) <= LONGEST_PROGRAM * len(NAMES)
     machine = _machine(kernel, pages)
     states = [machine.new()]
@@ -309,13 +309,13 @@ def states_after(kernel: str, calls: Sequence[Call], pages: int) -> list[Any]:
 
 
 def vmas_after(kernel: str, calls: Sequence[Call], pages: int) -> int:
-    """How many vmas there are after the calls."""
+    """The number of vmas after the calls."""
     return int(states_after(kernel, calls, pages)[-1].map_count)
 
 
 @dataclass(frozen=True)
 class Ends:
-    """A given program ends with so many vmas on each of some kernels."""
+    """A given program ends with given numbers of vmas on some kernels."""
 
     program: str
     pages: int
@@ -341,7 +341,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Returns:
-    """The last call of a given program returns, on each of some kernels, that: 0, a page, or the name of an errno."""
+    """The last call of a given program returns a given result on some kernels: 0, a page, or the name of an errno."""
 
     program: str
     pages: int
@@ -364,7 +364,7 @@ class Returns:
         return Finding(HOLDS if right else REFUTED, 0, witness)
 
     def returned(self, kernel: str, calls: Sequence[Call]) -> int | str:
-        """What the last call returns on a kernel."""
+        """The result of the last call on a kernel."""
         machine = _machine(kernel, self.pages)
         before = states_after(kernel, calls[:-1], self.pages)[-1]
         return result_text(calls[-1], machine.step(before, calls[-1], machine.new()))
@@ -372,7 +372,7 @@ class Returns:
 
 @dataclass(frozen=True)
 class EndsInThreads:
-    """A given interleaving ends with so many vmas on a kernel."""
+    """A given interleaving ends with a given number of vmas on a kernel."""
 
     program: str
     kernel: str
@@ -404,7 +404,7 @@ class EndsInThreads:
 
 @dataclass(frozen=True)
 class Grows:
-    """Programs for growing n end with the numbers that a formula gives, kernel by kernel."""
+    """Programs for growing n end with the numbers that formulas give, one per kernel."""
 
     name: str
     program: Callable[[int], str]
@@ -438,7 +438,7 @@ class Grows:
 
 @dataclass(frozen=True)
 class NotChecked:
-    """What this model cannot say, and why."""
+    """A sentence that this model cannot decide, and the reason."""
 
     says: str
     why: str

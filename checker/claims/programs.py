@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs of the patch's discussion, for growing n, and what is counted after them."""
+"""Programs from the patch's discussion, for growing n, and the counts after them."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def longest_list_after(kernel: str, calls: Sequence[Call], pages: int) -> int:
 
 
 def find_vma_prevs(kernel: str, calls: Sequence[Call], pages: int) -> int:
-    """How many of the calls looked up the previous vma for a fault's sake."""
+    """The number of calls that looked up the previous vma because of a fault."""
     return sum(bool(mm.events & FIND_VMA_PREV) for mm in states_after(kernel, calls, pages))
 
 

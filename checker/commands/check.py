@@ -46,7 +46,7 @@ from vmacheck.counterexamples.reports.itf import write_itf
 
 
 def check_command(options: argparse.Namespace) -> int:
-    """vmacheck check: search, report, and exit by the verdicts; of the default job, by whether they are as expected."""
+    """vmacheck check: search, report, and exit by the verdicts; in the default job, by whether they are as expected."""
     scope, limits = Scope.of(vars(options)), Limits(options.depth, options.max_states, options.memory)
     if options.svg is not None and scope.world in (THREADS, PROCESSES):
         fail("--svg: there are no pictures of threads, nor of two processes")
@@ -80,7 +80,7 @@ def check_command(options: argparse.Namespace) -> int:
 
 
 def kernels_of(options: argparse.Namespace, scope: Scope) -> list[str]:
-    """The kernels that are named; those of a time, without those that the scope is not about; or the usual ones."""
+    """The named kernels; those of a group that the scope can be about; or the usual ones."""
     if options.kernel and options.kernels is not None:
         fail("--kernels goes without KERNEL")
     world = world_of(scope)
@@ -91,7 +91,7 @@ def kernels_of(options: argparse.Namespace, scope: Scope) -> list[str]:
 
 
 def job_of(options: argparse.Namespace, scope: Scope, systems: Sequence[System], names: Sequence[str]) -> Job | None:
-    """The checkpoint that the options ask for. Raises CheckpointError, and ScopeError for what cannot be had."""
+    """The checkpoint that the options ask for. Raises CheckpointError, and ScopeError if the options exclude one."""
     if options.run != "compiled" and (options.memory or options.checkpoint or options.ray):
         raise ScopeError("--memory, --checkpoint and --ray are for the compiled run")
     if options.ray and options.memory:
@@ -115,12 +115,12 @@ def connected(address: str, workers: int | None) -> tuple[str, int]:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def exit_code(checks: Sequence[Checked]) -> int:
-    """The worst verdict decides: violated, then incomplete, then vacuous."""
+    """The exit code of the worst verdict: violated, then incomplete, then vacuous."""
     verdicts = {result.verdict for checked in checks for result in checked.results}
     return next((code for verdict, code in EXIT_CODES.items() if verdict in verdicts), HOLDS)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck ci: the jobs of a file, held against what is expected."""
+"""vmacheck ci: the jobs of a file, compared with what is expected."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ ALL_AS_EXPECTED, SURPRISE, INCOMPLETE, VACUOUS = 0, 1, 3, 4
 
 
 def ci_command(options: argparse.Namespace) -> int:
-    """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if that is only that something is not decided."""
+    """vmacheck ci: 0 if everything is as expected; else 1, or 3 or 4 if the only surprise is an open verdict."""
     files, folders = outputs_of(options)
     if options.file == DEFAULT_FILE and not Path(DEFAULT_FILE).exists():
         raise JobError(f"there is no {DEFAULT_FILE} here; vmacheck init writes one, and vmacheck ci FILE reads another")
@@ -67,7 +67,7 @@ def ci_command(options: argparse.Namespace) -> int:
 
 
 def summary_file() -> Path | None:
-    """Where GitHub Actions has the step's summary; None if there is no such place. Raises OutputError."""
+    """The file of the step's summary in GitHub Actions; None outside of it. Raises OutputError."""
     name = os.environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return None
@@ -85,7 +85,7 @@ def chosen(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
 
 
 def exit_code(reports: Sequence[Report]) -> int:
-    """By what is not as expected: 3 if a verdict is incomplete instead, 4 if it is vacuous; anything else is 1."""
+    """The exit code for surprises: 3 if a verdict is incomplete instead, 4 if it is vacuous; 1 for any other."""
     words = {word for report in reports for word in report.surprises}
     if words - {"incomplete", "vacuous"}:
         return SURPRISE

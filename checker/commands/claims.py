@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck claims: the sentences of the patch of 2004, decided for its kernels or for current ones."""
+"""vmacheck claims: the sentences of the patch, decided for 2.6 kernels or for current kernels."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from vmacheck.checker.kernels.names import unknown
 
 
 def claims_command(options: argparse.Namespace) -> int:
-    """vmacheck claims: decide what the patch says. 0 if every verdict is as expected."""
+    """vmacheck claims: decide the patch's claims. 0 if every verdict is as expected."""
     from vmacheck.checker.claims import linux, linux_2_6
     from vmacheck.checker.claims.parts import decide, decide_all
     from vmacheck.counterexamples.reports.claims import claim_text, claims_data, claims_text

@@ -17,7 +17,7 @@ from vmacheck.counterexamples.reports.compare import compare_data, compare_text
 
 
 def compare_command(options: argparse.Namespace) -> int:
-    """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if that is open."""
+    """vmacheck compare: two kernels in lockstep. 0 if neither can be worse, 1 if one can, 3 if open."""
     scope, limits = Scope.of(vars(options)), Limits(options.depth, options.max_states)
     if options.classes and options.by is not None:
         fail("--classes and --by do not go together")

@@ -24,11 +24,11 @@ from vmacheck.counterexamples.real_kernels.views import BPF, LAYOUT, SMAPS, VIEW
 from vmacheck.counterexamples.real_kernels.walks import conform_random, conform_states
 from vmacheck.model.calls.operations import EVERY_OPERATION, PROTECTIONS
 
-LENGTH, LENGTH_OF_WALKS = 20, 40  # of random programs, if nothing else is said
+LENGTH, LENGTH_OF_WALKS = 20, 40  # calls of random programs, by default
 
 
 def view_of(options: argparse.Namespace) -> tuple[View, str]:
-    """The view of the real kernel that the options choose, and what it does not see for want of BPF."""
+    """The view of the real kernel that the options choose, and what it cannot see without BPF."""
     is_live = options.kernel_image == LIVE
     if options.see is not None:
         if options.see == BPF.name and not is_live:
@@ -40,7 +40,7 @@ def view_of(options: argparse.Namespace) -> tuple[View, str]:
 
 
 def check_conform(options: argparse.Namespace) -> None:
-    """Raise KernelError for options of which one would not count."""
+    """Raise KernelError for options of which one would be ignored."""
     ways = [f"--{name}" for name in ("states", "walks", "random") if getattr(options, name) is not None]
     if len(ways) > 1:
         raise KernelError(f"{' and '.join(ways)} do not go together")
@@ -96,7 +96,7 @@ def conform_at_random(options: argparse.Namespace, scope: Scope) -> int:
 
 
 def check_hypothesis() -> None:
-    """Raise KernelError if the extra that --random takes is not installed."""
+    """Raise KernelError unless the extra for --random is installed."""
     try:
         import vmacheck.counterexamples.real_kernels.random_sequences  # noqa: F401
     except ImportError:

@@ -21,7 +21,7 @@ from vmacheck.counterexamples.reports.coverage import branches_data, branches_te
 
 
 def coverage_command(options: argparse.Namespace) -> int:
-    """Go through the scope, and list what it left out. 3 if a bound cut it, for then there may be programs beyond."""
+    """Go through the scope, and list branches never taken. 3 if a bound cut it, since programs beyond may take them."""
     scope, limits = Scope.of(vars(options)), Limits(options.depth, options.max_states)
     with ProgressLine() as progress:
         branches = branches_of(options.kernel, scope, limits, progress.of(options.kernel))

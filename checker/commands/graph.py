@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck graph: the states of a kernel in a scope and what every call does in each, for other tools to draw."""
+"""vmacheck graph: the states of a kernel in a scope, and the effect of every call in each, for other tools to draw."""
 
 import argparse
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck init: a job file to begin with."""
+"""vmacheck init: a job file to start from."""
 
 import argparse
 from pathlib import Path
@@ -42,7 +42,7 @@ reason = "both were written before they touched"
 
 
 def init_command(options: argparse.Namespace) -> int:
-    """vmacheck init: write the file. Raises OutputError if there is one."""
+    """vmacheck init: write the file. Raises OutputError if it exists."""
     path = Path(options.file)
     if path.exists():
         raise OutputError(f"{path} is there already")

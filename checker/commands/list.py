@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck list: kernels, properties, operations, claims, or the functions of a kernel, a line each."""
+"""vmacheck list: kernels, properties, operations, claims, or the functions of a kernel, one line each."""
 
 import argparse
 from typing import Any, Literal, TypedDict
@@ -63,7 +63,7 @@ ListData = ListKernelsData | ListPropertiesData | ListOperationsData | ListClaim
 
 
 def list_command(options: argparse.Namespace) -> int:
-    """vmacheck list: a line each."""
+    """vmacheck list: one line each."""
     if (options.what == "functions") != (options.kernel is not None):
         fail("list functions takes a KERNEL" if options.kernel is None else f"list {options.what} takes no KERNEL")
     rows = functions_of(options.kernel) if options.kernel is not None else rows_of(options.what)
@@ -77,7 +77,7 @@ def list_command(options: argparse.Namespace) -> int:
 
 
 def list_data(what: str, rows: Rows) -> ListData:
-    """The answer as JSON has it."""
+    """The answer as JSON data."""
     named: list[NamedData] = [{"name": name, "what": words} for name, words in rows]
     if what == "kernels":
         return {"schema": SCHEMA, "kernels": named}
@@ -107,7 +107,7 @@ def rows_of(what: str) -> Rows:
 
 
 def functions_of(kernel: str) -> Rows:
-    """The functions of a kernel with their parameters, in the order of its files, and what each does."""
+    """The functions of a kernel with their parameters, in the order of its files, and a sentence on each."""
     rows = []
     for function in program_of(kernel, {}).functions.values():
         rows.append((f"{function.name}({', '.join(function.parameters)})", function.what))

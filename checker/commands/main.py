@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: which commands there are, and how each ends."""
+"""The command line: its commands, and how each ends."""
 
 import argparse
 import os

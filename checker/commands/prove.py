@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck prove and vmacheck minimise: what Z3 is asked. with_z3.py asks it, and is imported only then."""
+"""vmacheck prove and vmacheck minimise, the questions to Z3; with_z3.py asks them, and is imported only then."""
 
 import argparse
 from typing import Any
@@ -17,7 +17,7 @@ from vmacheck.checker.commands.support.options import (
 )
 from vmacheck.checker.kernels.scope import DEFAULT_OPERATIONS, DEFAULT_PAGES, Scope
 
-PROVE_PAGES = 4  # of the scope that stands for no size; nothing is limited to it
+PROVE_PAGES = 4  # of the scope, where any size is meant: a placeholder, not a bound
 
 
 def prove_command(options: argparse.Namespace) -> int:

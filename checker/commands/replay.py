@@ -22,7 +22,7 @@ from vmacheck.model.calls.operations import Call, TraceError
 
 
 def traces_in(name: str) -> Iterator[list[Call]]:
-    """The traces of a file, a line each. Raises KernelError, and TraceError with the line."""
+    """The traces of a file, one per line. Raises KernelError, and TraceError with the line."""
     for number, line in enumerate(read(name).splitlines(), 1):
         if line.split("#")[0].strip():
             try:

@@ -35,7 +35,7 @@ from vmacheck.properties import PROPERTIES
 
 
 class Found(NamedTuple):
-    """A counterexample of a result: on which kernel, what it shows, in how many pages (None: as many as it needs)."""
+    """A counterexample in a result: its kernel, what it shows, and its pages (None: as many as it needs)."""
 
     kernel: str
     shows: str
@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 
 def counterexamples_in(data: Any, around: Found) -> Iterator[Found]:
-    """Each counterexample of a result that was written as JSON. around: what is known where the data is."""
+    """Each counterexample of a result in JSON. around: what the objects around the data say."""
     if isinstance(data, list):
         for value in data:
             yield from counterexamples_in(value, around)
@@ -66,7 +66,7 @@ def counterexamples_in(data: Any, around: Found) -> Iterator[Found]:
 
 
 def _known_at(data: Mapping[str, Any], around: Found) -> Found:
-    """What an object of a result says of the counterexamples in it."""
+    """The kernel, property and pages that a JSON object gives for the counterexamples inside it."""
     kernel, name, scope, kernels = (data.get(word) for word in ("kernel", "property", "scope", "kernels"))
     if isinstance(kernels, list) and kernels:
         kernel = kernels[0]
@@ -80,7 +80,7 @@ def _known_at(data: Mapping[str, Any], around: Found) -> Found:
 
 
 def chosen(options: argparse.Namespace) -> Program:
-    """The trace that the options name, carried out by the model. Raises KernelError and TraceError."""
+    """The trace that the options name, run by the model. Raises KernelError and TraceError."""
     if (options.trace is None) == (options.source is None):
         raise KernelError("give a TRACE, or --from a result")
     if options.source is None:
@@ -129,7 +129,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
 
 
 def outcome_text(options: argparse.Namespace, status: int, said: str) -> str:
-    """What was said, and then in one line how it ended, on which kernel."""
+    """The program's output, and then one line: how it ended, on which kernel."""
     lines, last = said.splitlines(), OUTCOMES[status]
     if lines and options.style == "program" and status in (0, 1):
         last = lines.pop()  # which also says if there were differences

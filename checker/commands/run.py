@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck run: carry out a trace, every step drawn."""
+"""vmacheck run: run a trace, every step drawn."""
 
 import argparse
 import sys
@@ -34,7 +34,7 @@ from vmacheck.model.kernels import every_kernel
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """vmacheck run: carry out a trace and draw every step."""
+    """vmacheck run: run a trace and draw every step."""
     if options.trace == "-" and sys.stdin is None:
         fail("there is no standard input")
     if options.trace.partition("+")[0] in (AUTO, *every_kernel()):
@@ -70,7 +70,7 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def calls_of(kernel: str, text: str) -> tuple[str, Sequence[Any]]:
-    """The kind of world that a trace of a kernel is about, and its calls. Raises TraceError, and UnknownName."""
+    """The kind of world of a trace on a kernel, and its calls. Raises TraceError, and UnknownName."""
     worlds = tree_of(kernel).worlds
     if PROCESSES in worlds and is_of_processes(text):
         return PROCESSES, parse_trace(text, processes=True)

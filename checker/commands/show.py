@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck show: a function of a kernel, as a patch over it would have to replace it."""
+"""vmacheck show: a function of a kernel, in the form in which a patch would replace it."""
 
 import argparse
 import ast
@@ -41,7 +41,7 @@ def show_command(options: argparse.Namespace) -> int:
 
 
 def show_data(kernel: str, program: Program, function: Function) -> ShowData:
-    """A function as JSON has it."""
+    """A function as JSON data."""
     text = Path(function.file).read_text(encoding="utf-8")
     return {
         "schema": SCHEMA,
@@ -67,7 +67,7 @@ def _source(text: str, function: Function) -> str:
 
 
 def function_lines(data: ShowData) -> list[str]:
-    """A function in text: a patch file can begin with what this prints."""
+    """A function as text, from which a patch file can start."""
     lines = [f"# {data['file']}:{data['line']}"]
     for word, names in (("calls", data["calls"]), ("called by", data["called_by"])):
         if names:

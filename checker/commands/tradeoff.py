@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck tradeoff: what sharing costs and saves."""
+"""vmacheck tradeoff: costs and savings of sharing."""
 
 import argparse
 from pathlib import Path

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Functions in the model's Python to LLVM assembly, straight from their syntax trees.
 
-The subset knows integers and structs only, so there is nothing to infer but which parameters are structs: those
-whose fields are used, or that are handed on as one. Every number is 64 bits wide in a register, and as wide as its
+The subset knows integers and structs only, so the only inference is which parameters are structs: those whose
+fields are used, or that are handed on as one. Every number is 64 bits wide in a register, and as wide as its
 array says in memory; a state is an array of 32-bit numbers (flat.py says where each field is).
 
-The search loop (expand.py) is compiled by the same rules, and two more: a parameter annotated with i64, i32 or u16
+The search loop (loops.py) is compiled by the same rules, and two more: a parameter annotated with i64, i32 or u16
 is an array of those, which name[index] reads and writes, and at(array, index) is the array from index on.
 """
 
@@ -38,20 +38,20 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 # functions that gain nothing from being part of their callers, and cost time to build as such
 APART = ("carry_out", "canonicalise", "state_hits", "step_hits", "pack", "without_known")
-SMALL = 400  # nodes of the syntax tree; what is smaller is better off inside
+SMALL = 400  # nodes of the syntax tree; smaller functions are better inlined
 PREFIX = "f."  # so that LLVM takes no function for one of the C library
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
 
 def check_fields(program: Program, layout: Layout, call_fields: Sequence[str]) -> None:
-    """Raise LinkError if the program uses a field that there is not, a struct as a number, or a number as a struct."""
+    """Raise LinkError for an unknown field, a struct used as a number, or a number used as a struct."""
     assembly(Flat(layout, call_fields), list(program.functions.values()), program.constants, ())
 
 
 def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, int], entries: Collection[str]) -> str:
     """The assembly of a module with the functions, of which only the entries can be called from outside.
 
-    Raises LinkError for what only shows here, such as the value of a function that returns none.
+    Raises LinkError for faults that only show here, such as using the value of a function that returns nothing.
     """
     known = signatures(flat, functions)
     texts = ['!0 = !{!"branch_weights", i32 1000, i32 1}', "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"]
@@ -281,7 +281,7 @@ class _Emitter:
         return self.value(f"xor i64 {value}, -1") if isinstance(node.op, ast.Invert) else value
 
     def boolean(self, node: ast.BoolOp) -> str:
-        """`and`, `or`: the first operand that decides, else the last; what comes after it is not evaluated."""
+        """`and`, `or`: the first operand that decides, else the last; later ones are not evaluated."""
         result, end = f"bool.{next(self.temporaries)}", self.label()
         for operand in node.values[:-1]:
             value = self.number(operand)
@@ -296,7 +296,7 @@ class _Emitter:
         return self.value(f"load i64, ptr %v.{result}")
 
     def comparison(self, node: ast.Compare) -> str:
-        """An i1. Of a chain, what comes after a false comparison is not evaluated."""
+        """An i1. In a chain, nothing after a false comparison is evaluated."""
         left, right = self.number(node.left), self.number(node.comparators[0])
         truth = self.value(f"icmp {COMPARISONS[type(node.ops[0])]} i64 {left}, {right}")
         if len(node.ops) == 1:
@@ -380,7 +380,7 @@ class _Emitter:
         return self.value(line)
 
     def more(self, state: ast.expr) -> str:
-        """One more round of a loop: 1, or 0 and the kernel stops when there have been too many."""
+        """One more round of a loop: 1, or after too many rounds 0, and the kernel stops."""
         if not isinstance(state, ast.Name) or self.signature.arrays[state.id] != "state":
             raise self.error(state, "the first parameter of a function with a loop has to be the state")
         pointer = self.array(state)
@@ -392,7 +392,7 @@ class _Emitter:
         return self.value(f"zext i1 {good} to i64")
 
     def checked(self, state: ast.expr, value: str) -> str:
-        """The value, if a field has room for it; else the kernel stops."""
+        """The value, if it fits into a field; else the kernel stops."""
         if not isinstance(state, ast.Name) or self.signature.arrays[state.id] != "state":
             raise self.error(state, "only fields of the state can be assigned to")
         narrow = self.value(f"trunc i64 {value} to i32")
@@ -401,7 +401,7 @@ class _Emitter:
         return value
 
     def stop_unless(self, good: str, state: str) -> str:
-        """Stop the kernel unless `good`, an i1, is true; control goes on. The block that it then comes from."""
+        """Stop the kernel unless `good`, an i1, is true; control goes on. Returns the block it then comes from."""
         bad, end = self.label(), self.label()
         self.emit(f"br i1 {good}, label %{end}, label %{bad}, !prof !0")
         self.start(bad)
@@ -426,7 +426,7 @@ class _Emitter:
         return f"%p.{node.id}", "i32" if width in STRUCTS else width
 
     def place(self, node: ast.expr) -> tuple[str, str, str]:
-        """Where a field or an element is, how wide, and which field it is."""
+        """The address of a field or an element, its width, and which field it is."""
         if isinstance(node, ast.Subscript):
             base, width = self.named_array(node.value)
             return self.offset(base, self.number(node.slice), width), width, ""
@@ -450,7 +450,7 @@ class _Emitter:
         return node.value.attr
 
     def struct(self, node: ast.Subscript) -> str:
-        """Where state.array[slot] starts. A slot that does not exist stops the kernel, and another is used instead."""
+        """The address of state.array[slot]. A slot outside the array stops the kernel, and another is used instead."""
         assert isinstance(node.value, ast.Attribute)
         array = self.flat.arrays[self.array_name(node)]
         state, _ = self.named_array(node.value.value)
@@ -462,7 +462,7 @@ class _Emitter:
         return self.offset(state, self.value(f"add i64 {offset}, {self.flat.bases[array.name]}"), "i32")
 
     def guarded(self, slot: str, first: int, last: int, state: str) -> str:
-        """The slot if it is first..last; else the kernel stops, and first is used in its place."""
+        """The slot if it is in first..last; else first, and the kernel stops."""
         here = self.label()
         self.emit(f"br label %{here}")
         self.start(here)

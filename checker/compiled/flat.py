@@ -7,7 +7,7 @@ from vmacheck.checker.program.layout import Array, Field, Layout, Place
 
 
 class Flat:
-    """Where each number of a state, and of a call, is kept in a flat array. What a key is made of comes first."""
+    """The index of each number of a state, and of a call, in a flat array. The fields of the key come first."""
 
     def __init__(self, layout: Layout, call_fields: Sequence[str]) -> None:
         self.layout = layout
@@ -32,7 +32,7 @@ class Flat:
         self.numbers.update({name: place for place, name in enumerate(self.call_fields)})
 
     def index(self, place: Place) -> int:
-        """Where a field is."""
+        """The index of a field."""
         if not place.array:
             return self.numbers[place.field.name]
         array = self.arrays[place.array]
@@ -51,13 +51,13 @@ class Flat:
 
     @property
     def key_words(self) -> int:
-        """How many 64-bit words a key takes."""
+        """The size of a key, in 64-bit words."""
         return max(word for _, word, _ in self.places()) + 1
 
     def pack_text(self) -> str:
-        """pack(s, key): write the key of s. 0, or the number (from 1) of a field that the scope has no room for.
+        """pack(s, key): write the key of s. Returns 0, or the number (from 1) of a field whose value is out of bounds.
 
-        Minus the number if it is beyond a limit of the search.
+        Minus the number if the value is beyond a limit of the search.
         """
         lines = ["def pack(s: i32, key: i64):", "    beyond = 0"]
         current = -1
@@ -105,5 +105,5 @@ def _runs(field: Field) -> Iterator[tuple[int, int, int]]:
 
 
 def field_metadata(name: str, number: int) -> str:
-    """What tells LLVM that a field is never where another is."""
+    """Metadata by which LLVM knows that fields do not overlap."""
     return f'!{number} = !{{!{number + 1}, !{number + 1}, i64 0}}\n!{number + 1} = !{{!"{name}", !1, i64 0}}'

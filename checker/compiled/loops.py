@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The inner loops of the compiled search, in the model's Python with arrays (codegen.py). Compiled with each kernel.
 
-A search goes on in rounds. Of a round, `generate` tries all calls in some states, block by block, and writes down
-the keys that are not in the table; `claim` finds out which of them are the first of their kind; `number` makes those
-states; `judge` looks at the claims about them. Blocks, and regions of the table, are for different workers: nobody
-writes what another reads. Since candidates keep the order of states and calls, what is found does not depend on who
-did what. rounds.py puts it together.
+A search goes on in rounds. In a round, `generate` tries all calls in some states, block by block, and writes down
+the keys that are not in the table; `claim` picks the first of each that are equal; `number` makes those states;
+`judge` looks at the claims about them. Blocks, and regions of the table, are for different workers: nobody writes
+what another reads. Since candidates keep the order of states and calls, the result does not depend on how work is
+shared out. search/rounds.py puts it together.
 
 The functions and numbers that come from the kernel's side are declared here by name only.
 """
@@ -52,8 +52,8 @@ CALLS = 2
 MAX_STATES = 3
 TABLE_MASK = 4  # slots of the table, a power of two, less one
 REGION_MASK = 5  # slots of a region, a power of two, less one
-INDEX_MASK = 6  # the bits of a slot of the table that say which row; there are others up to bit 31 ...
-MARK_MASK = 7  # ... and those are the same bits of the hash
+INDEX_MASK = 6  # the bits of a slot of the table that say which row; the others, up to bit 31 ...
+MARK_MASK = 7  # ... are the same bits of the hash
 STOPPED_AT = 8  # the position that led to more than MAX_STATES states
 PROGRESS_SIZE = 9
 
@@ -62,12 +62,12 @@ START = 0  # the states to expand: from here ...
 END = 1  # ... up to here
 BASE = 2  # the row for the first candidate
 FOUND = 3  # candidates found
-AT = 4  # the first position (state << 16 | call) that was not tried any more
-FIELD = 5  # the field that a value did not fit into, from 1
+AT = 4  # the first position (state << 16 | call) that was not tried
+FIELD = 5  # the number, from 1, of the field that a value did not fit into
 BEYOND_AT = 6  # the first position that led beyond a limit of the search, or -1
 TRIED = 7  # calls tried
-WRONG_AT = 8  # the position, or of judge's the row, where something went wrong
-BLOCK_SIZE = 16  # no two blocks in a line of the processor's cache
+WRONG_AT = 8  # the position, or for judge the row, where something went wrong
+BLOCK_SIZE = 16  # numbers; no two blocks share a line of the processor's cache
 
 # why a function returned
 DONE = 0
@@ -76,7 +76,7 @@ BROKEN = 2
 FULL = 3
 MAX_STATES_HIT = 4
 
-SEEN = 62  # the slot of `hits` with the claims that a worker has seen hit; before it, where each was
+SEEN = 62  # the slot of `hits` with the claims that a worker has seen hit; the slots before it say where
 HITS_SIZE = 63
 
 
@@ -147,7 +147,7 @@ def is_marked(entry, h, progress: i64):
 
 
 def slot_of(key: i64, h, keys: i64, table: i32, progress: i64):
-    """The slot of the table that a key is in, or is to go to; -1 if its region is full of others."""
+    """The slot of the table for a key, in use or free; -1 if its region is full of others."""
     first = home_of(h, progress)
     slot = first
     while table[slot] != 0:
@@ -170,7 +170,7 @@ def row_of(key: i64, keys: i64, table: i32, progress: i64):
 
 
 def rehash(keys: i64, table: i32, progress: i64):
-    """Enter all rows into an empty table. DONE, or FULL if a region is too small for that."""
+    """Enter all rows into an empty table. Returns DONE, or FULL if a region is too small."""
     for row in range(progress[COUNT]):
         h = hash_of(at(keys, row * KEY_WORDS))
         slot = slot_of(at(keys, row * KEY_WORDS), h, keys, table, progress)
@@ -190,7 +190,7 @@ def hash_rows(keys: i64, first, last, hashes: i64):
 
 
 def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
-    """Make `after` the state after the call, and count what happened. False if the call stopped the kernel."""
+    """Make `after` the state after the call, and count what happened. Returns false if the call stopped the kernel."""
     copy_state(after, before)
     after[AT_EVENTS] = 0
     after[AT_OOPS] = 0
@@ -215,7 +215,7 @@ def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
 
 
 def start_from(before: i32):
-    """Make a state ready for calls. False if that went wrong."""
+    """Make a state ready for calls. Returns false if that went wrong."""
     before[AT_OOPS] = 0
     before[AT_FUEL] = FUEL
     begin(before)
@@ -223,7 +223,7 @@ def start_from(before: i32):
 
 
 def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events: i64):
-    """Carry out one call, and write the key of the state after it. What pack returns."""
+    """Run one call, and write the key of the state after it. Returns what pack does."""
     start_from(before)
     carry_out(before, call, after, results, events)
     after[AT_FUEL] = FUEL
@@ -235,7 +235,7 @@ def try_call(before: i32, call: i32, after: i32, key: i64, results: i64, events:
 
 
 def first_state(after: i32, keys: i64, progress: i64):
-    """Make the first state the row 0; it is in `after`. 0, the number of the field that has no room, or -1."""
+    """Enter the first state, which is in `after`, as row 0. Returns 0, the number of a field out of bounds, or -1."""
     after[AT_FUEL] = FUEL
     canonicalise(after)
     progress[COUNT] = 1
@@ -256,7 +256,7 @@ def note_hits(bits, where, hits: i64):
 
 
 def is_news(key: i64, h, cache: i64):
-    """Is the key not in the cache? Then it is now; the cache is a worker's, and of the keys that it met last."""
+    """Is the key missing from the cache? Then it is added. The cache is a worker's, of the keys it met last."""
     if same_key(at(cache, (h & CACHE_MASK) * KEY_WORDS), key):
         return False
     copy_key(at(cache, (h & CACHE_MASK) * KEY_WORDS), key)
@@ -275,9 +275,9 @@ def meet(
     cache: i64,
     block: i64,
 ):
-    """Make the state `after`, which a call leads to, the candidate in this row if it may be new.
+    """Make `after`, the state after a call, the candidate in this row if it may be new.
 
-    1 if so, 0 if not, -1 if there is no room for it.
+    Returns 1 if so, 0 if not, -1 if its key does not fit.
     """
     field = pack(after, at(keys, row * KEY_WORDS))
     if field > 0:
@@ -299,7 +299,7 @@ def meet(
 
 
 def without_known(first, last, keys: i64, positions: i64, hashes: i64, table: i32, progress: i64):
-    """Of the candidates first..last-1 keep those that are not in the table, in order; where they end now."""
+    """Keep those of the candidates first..last-1 that are not in the table, in order. Returns their new end."""
     count = progress[COUNT]
     for c in range(first, last):
         entry = table[home_of(hashes[c - count], progress)]
@@ -335,8 +335,8 @@ def generate(
 ):
     """Try every call in the states of a block. Candidates for new states go to the rows from block[BASE] on.
 
-    positions and hashes say more about each candidate; their index is its row less COUNT. before, after,
-    calls, cache, results, events and hits are the worker's own.
+    positions and hashes say more about each candidate, at its row less COUNT. before, after, calls, cache,
+    results, events and hits are the worker's own.
     """
     found = block[BASE]
     for i in range(block[START], block[END]):
@@ -379,7 +379,7 @@ def generate(
 def claim(keys: i64, hashes: i64, slots: i32, table: i32, progress: i64, blocks: i64, many, first, last):
     """Enter the round's candidates for the slots first..last-1 of the table, as the rows that they are in.
 
-    Of equal ones only the first is entered; slots[] of the others is -1. FULL if a region has no slot left.
+    Of equal ones only the first is entered; slots[] of the others is -1. Returns FULL if a region has no slot left.
     """
     count = progress[COUNT]
     for b in range(many):
@@ -411,7 +411,7 @@ def number(
 ):
     """Make the candidates that were entered into the table the rows from COUNT on, in order.
 
-    MAX_STATES_HIT if there are too many, and where that was in STOPPED_AT.
+    Returns MAX_STATES_HIT if there are too many, with the position in STOPPED_AT.
     """
     count = progress[COUNT]
     row = count
@@ -464,7 +464,7 @@ def tally(
     start,
     end,
 ):
-    """Count what calls do from the position start up to end, as generate did. How many calls that were."""
+    """Count what calls do from position start up to end, as generate did. Returns the number of calls."""
     tried = 0
     for i in range(start >> 16, (end >> 16) + 1):
         first = start & 65535 if i == start >> 16 else 0

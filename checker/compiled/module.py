@@ -15,7 +15,7 @@ from vmacheck.checker.program.layout import FUEL
 from vmacheck.checker.program.link import AST_LOCK, Function
 from vmacheck.checker.program.system import EVENT_BITS, LARGEST_RESULT, MAX_ERRNO, MAX_RESULTS, OOPS, Claim, System
 
-CACHE_WORDS = 1 << 14  # of the keys that a worker met last: what a processor keeps close
+CACHE_WORDS = 1 << 14  # of the keys that a worker met last; fits into a processor's cache
 
 
 # ---- the module ----------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def _measures_text(names: Sequence[str]) -> str:
 
 
 def module_assembly(system: System, flat: Flat, recording: bool = False) -> str:
-    """The search over a system, as LLVM assembly; and what records all transitions. Raises LinkError."""
+    """The search over a system as LLVM assembly; if recording, with record.py's functions. Raises LinkError."""
     numbers = {**system.program.constants, "OOPS": OOPS, "FUEL": FUEL, "KEY_WORDS": flat.key_words}
     numbers |= {"MAX_RESULTS": MAX_RESULTS, "MAX_ERRNO": MAX_ERRNO, "LARGEST_RESULT": LARGEST_RESULT}
     numbers |= {
@@ -79,7 +79,7 @@ def module_assembly(system: System, flat: Flat, recording: bool = False) -> str:
 
 
 def cache_rows(flat: Flat) -> int:
-    """How many keys a worker's cache holds, a power of two."""
+    """The number of keys in a worker's cache, a power of two."""
     return 1 << (CACHE_WORDS // flat.key_words).bit_length() - 1
 
 
@@ -93,7 +93,7 @@ def _entries(recording: bool) -> dict[str, int]:
 
 @lru_cache(maxsize=16)
 def assembly_of(system: System, recording: bool = False) -> str:
-    """The search over a system as LLVM assembly: all that its outcome depends on, but for limits. Raises LinkError."""
+    """The search over a system as LLVM assembly: all that its outcome depends on, except limits. Raises LinkError."""
     with AST_LOCK:
         return module_assembly(system, Flat(system.layout, system.call_fields), recording)
 
@@ -104,7 +104,7 @@ def load(system: System, recording: bool = False) -> native.Library:
 
 
 def load_soon(system: System) -> native.Soon:
-    """The machine code of a system's search as it can be had at once. Raises LinkError."""
+    """Machine code for the search: unoptimised at once, optimised later. Raises LinkError."""
     return native.Soon(assembly_of(system), _entries(False))
 
 
@@ -119,7 +119,7 @@ class Stepper:
         self.events = np.zeros(1 << EVENT_BITS, np.int64)
 
     def step(self, call: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-        """Carry out a call. Its result, and the key fields of the state after it, renamed."""
+        """Run a call. Returns its result, and the key fields of the state after it, renamed."""
         numbers, key = np.array([*call, 0], np.int32), np.zeros(self.flat.key_words, np.int64)
         self.before, self.after = self.after, self.before
         arrays = (self.before, numbers, self.after, key, self.results, self.events)

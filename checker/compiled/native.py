@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""LLVM: assembly to machine code, kept on disk.
+"""LLVM: assembly to machine code, stored on disk.
 
-A build is kept under the hash of everything that it is made from: the assembly, which is made from the text of every
+A build is stored under the hash of everything that it is made from: the assembly, which is made from the text of every
 linked function and every bound of the scope; the processor; and LLVM's version. So a changed function is never
-answered from an old build. What is damaged is built again.
+answered from an old build. A damaged build is made again.
 
-What is wanted at once is built without optimisation first, and the real build is made meanwhile, by a process that can
-be stopped when the search is over before. With VMACHECK_OPTIMISE=0 nothing is optimised: most searches of tests are
-shorter than the optimiser's work for them.
+A build that is wanted at once is unoptimised first. Another process makes the optimised one meanwhile, and is stopped
+if the search ends earlier. With VMACHECK_OPTIMISE=0 nothing is optimised: most searches of tests are shorter than the
+optimiser's work for them.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ import llvmlite.binding as llvm
 
 from vmacheck.checker.files.kept import keep, kept
 
-BUILDS = "builds"  # where they are kept
+BUILDS = "builds"  # the store's kind for them
 BEST = 3  # the level of optimisation
 PATIENCE = 0.3  # seconds that a search may take before a better build of it is begun
 
@@ -55,7 +55,7 @@ class Library:
 
 
 def load(assembly: str, entries: Mapping[str, int]) -> Library:
-    """The machine code of a module; entries names its functions that can be called, with their number of arguments."""
+    """The machine code of a module; entries: the functions that can be called, with their number of arguments."""
     level = best_level()
     name = _name(assembly, level)
     library = _kept(name, entries)
@@ -70,7 +70,7 @@ def best_level() -> int:
 
 
 class Soon:
-    """A module's machine code: what there is at once, and the best when it is ready."""
+    """A module's machine code, which starts unoptimised and is swapped for the optimised build."""
 
     def __init__(self, assembly: str, entries: Mapping[str, int]) -> None:
         self._assembly, self._entries, self._name = assembly, entries, _name(assembly, best_level())
@@ -87,7 +87,7 @@ class Soon:
         self.library = best or _loaded[quick]
 
     def improve(self) -> None:
-        """Have the best build made if that is worth it by now, and use it once it is there."""
+        """Start the best build if that is worth it by now, and use it once it is there."""
         if self._child is None:
             if not self.is_best and not self._is_begun and time.monotonic() - self._begin >= PATIENCE:
                 self._is_begun = True
@@ -115,7 +115,7 @@ class Soon:
         return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def close(self) -> None:
-        """Stop what is under way."""
+        """Stop a build that is under way."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()
@@ -124,7 +124,7 @@ class Soon:
 
 
 def _kept(name: str, entries: Mapping[str, int]) -> Library | None:
-    """The build with this name, if it was made before."""
+    """The stored build with this name, or None."""
     if name not in _loaded:
         code = kept(BUILDS, name)
         if code is None:

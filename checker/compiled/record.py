@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""After a search: every transition, and numbers that measure each state. Compiled with the kernel, like expand.py."""
+"""After a search: every transition, and numbers that measure each state. Compiled with the kernel, like loops.py."""
 
 from typing import Any, TypeAlias
 
@@ -29,7 +29,7 @@ KEY_WORDS: int
 CALL_SIZE: int
 RESULT: int
 
-# what a transition leads to, where that is no state that was found
+# where a transition leads, if not to a state that was found
 STOPPED = -1  # the kernel stopped before: no call follows
 BEYOND_REACH = -2  # beyond a bound of the search
 UNTRIED = -3  # the search ended before the state was expanded
@@ -50,9 +50,9 @@ def record(
     start,
     end,
 ):
-    """For each of the states start..end-1 and each call: the state that follows, what is returned, and the events.
+    """Record for each of the states start..end-1 and each call: the state that follows, the result, and the events.
 
-    The arrays have a row a state. results and events are the counters of a search.
+    The arrays have one row per state. results and events are the counters of a search.
     """
     count = progress[COUNT]
     for i in range(start, end):
@@ -79,7 +79,7 @@ def record(
 
 
 def measure(before: i32, keys: i64, progress: i64, values: i64, number):
-    """The number-th measure of every state. 0, or 1 if it went wrong."""
+    """Write the number-th measure of every state to values. Returns 0, or 1 if it went wrong."""
     for i in range(progress[COUNT]):
         unpack(at(keys, i * KEY_WORDS), before)
         before[AT_OOPS] = 0

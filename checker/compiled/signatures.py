@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which parameters of functions are structs, found from how they are used and from what is passed for them."""
+"""Signatures of functions: which parameters are structs, found from their use and from what is passed for them."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ ROOTS = {"begin": ("state",), "step": ("state", "call"), "canonicalise": ("state
 
 @dataclass
 class Signature:
-    """What a function takes and gives back. arrays: for each parameter what it is an array of, "" for a number."""
+    """A function's parameters and result. arrays: for each parameter what it is an array of, "" for a number."""
 
     function: Function
     arrays: dict[str, str]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that are written whole, and the store of what is kept between runs.
+"""Files that are written whole, and the store of builds and answers between runs.
 
 Read written.py first, then kept.py.
 May import nothing of vmacheck.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the types of JSON answers are made of. docs/schema.json is generated from those types.
+"""Parts of the types of JSON answers. docs/schema.json is generated from those types.
 
 Each stands next to the function that makes the answer, as a TypedDict. Its docstring is the description.
 """

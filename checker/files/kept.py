@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is kept between runs: builds and answers, in one folder, under names that say what they were made from.
+"""The store of builds and answers between runs: one folder, with names that say what each was made from.
 
-A file begins with the hash of its name and its content, so one that is damaged, or that was put in another's place, is
-as none. The folder keeps to a limit: what was not used for longest goes first. Where nothing can be kept, nothing is.
+A file begins with the hash of its name and its content, so a damaged or misplaced one counts as missing. The folder
+keeps to a limit: the least recently used goes first. Where the folder cannot be written, nothing is stored.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from pathlib import Path
 from vmacheck.checker.files.errors import InputError
 
 FOLDER, LIMIT = "VMACHECK_CACHE", "VMACHECK_CACHE_MB"  # the environment's variables
-MEGABYTES = 1024  # that are kept at most, unless the environment says otherwise
+MEGABYTES = 1024  # stored at most, unless the environment says otherwise
 KINDS = ("builds", "answers")
 
 
 def cache_folder() -> Path:
-    """Where things are kept: $VMACHECK_CACHE, else vmacheck in the user's cache folder.
+    """The folder of the store: $VMACHECK_CACHE, else vmacheck in the user's cache folder.
 
-    A user without a home has none: it is a path where nothing can be written.
+    For a user without a home it is a path where nothing can be written.
     """
     if chosen := os.environ.get(FOLDER):
         return Path(chosen)
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def limit() -> int:
-    """The most bytes that are kept: $VMACHECK_CACHE_MB, else MEGABYTES. Raises InputError."""
+    """The most bytes to store: $VMACHECK_CACHE_MB, else MEGABYTES. Raises InputError."""
     text = os.environ.get(LIMIT) or str(MEGABYTES)
     if not (text.isascii() and text.isdigit()):
         raise InputError(f"{LIMIT} is '{text}', which is no number of megabytes")
@@ -40,7 +40,7 @@ def limit() -> int:
 
 
 def kept(kind: str, name: str) -> bytes | None:
-    """What is kept under a name, or None if there is nothing, or it is not whole."""
+    """The content stored under a name; None if it is missing or damaged."""
     path = cache_folder() / kind / name
     try:
         digest, _, content = path.read_bytes().partition(b"\n")
@@ -54,7 +54,7 @@ def kept(kind: str, name: str) -> bytes | None:
 
 
 def keep(kind: str, name: str, content: bytes) -> None:
-    """Keep something, in one step, whoever else does the same; and see that the folder is within its limit."""
+    """Store content in one step, whoever else does the same, and keep the folder within its limit."""
     most, folder = limit(), cache_folder()
     try:
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def _digest(name: str, content: bytes) -> bytes:
 
 
 def _shrink(folder: Path, most: int, newest: Path) -> None:
-    """Remove what was not used for longest, until all that is kept has so many bytes at most; the newest stays."""
+    """Remove the least recently used files until at most `most` bytes are stored; the newest stays."""
     found = []
     for kind in KINDS:
         with contextlib.suppress(OSError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that commands write: known to be writable before the work, and written whole, or not at all."""
+"""Files that commands write: checked to be writable before the work, and written whole or not at all."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vmacheck.checker.files.errors import InputError
 
-FOLDERS_OF_STREAMS = ("/dev/", "/proc/")  # what is there is written to as it is: nothing can take its place
+FOLDERS_OF_STREAMS = ("/dev/", "/proc/")  # files there are written in place: nothing can replace them
 
 
 class OutputError(InputError):
@@ -20,7 +20,7 @@ class OutputError(InputError):
 def check_outputs(files: Mapping[str, str], folders: Mapping[str, str], inputs: Iterable[Path] = ()) -> None:
     """Raise OutputError, before any work, for what cannot be written; by option, the files and the folders.
 
-    Two of them must not be the same, and none one of the inputs. A folder that is not there is made.
+    They must differ from each other and from the inputs. A missing folder is made.
     """
     taken = {path.resolve(): f"it is {path}, which is read" for path in inputs}
     for option, name in files.items():
@@ -43,7 +43,7 @@ def check_outputs(files: Mapping[str, str], folders: Mapping[str, str], inputs: 
 
 
 def _why_not(path: Path) -> str | None:
-    """Why the file cannot be written, or None. It is tried, for there is more that forbids it than permissions."""
+    """The reason why the file cannot be written, or None. It is tried, for more than permissions can forbid it."""
     try:
         if path.is_dir():
             return "that is a folder"
@@ -76,9 +76,9 @@ def _beside(path: Path) -> Path:
 
 
 def write_at_once(path: Path, text: str) -> None:
-    """Write a file in one step: whenever this is stopped, the old or the new one is there, whole. Raises OSError.
+    """Write a file in one step: if this is interrupted, the old or the new one is there, whole. Raises OSError.
 
-    A link stays one, and a file keeps its permissions. Lines end as the text has them.
+    A link stays a link, and a file keeps its permissions. Lines end as the text has them.
     """
     data = text.encode()
     if _is_stream(path):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the answer to a job depends on, as one hash, and answers kept under it.
+"""The inputs that the answer to a job depends on, as one hash, and answers stored under it.
 
-An answer depends on the linked functions that the job can come to, on their constants, on the properties, on the words
-of the job, and on the checker itself with the packages that it calculates with. Line numbers and comments do not count,
-but for what an answer about branches has of them.
+An answer depends on the linked functions that the job can reach, on their constants, on the properties, on the words of
+the job, and on the checker itself with the packages that it calculates with. Line numbers and comments count only for
+answers about branches, which show them.
 """
 
 import ast
@@ -28,13 +28,13 @@ from vmacheck.properties import COST_FILE, CURRENT_PROCESSES_FILE, FILES, PROCES
 LINKED = {path for tree in TREES for path in (*tree.base, *tree.patches_at.glob("*.py"))}
 LINKED |= set((HERE / "worlds").glob("*.py"))
 LINKED |= {*FILES, *CURRENT_PROCESSES_FILE.parent.glob("*.py"), COST_FILE, THREADS_FILE, PROCESSES_FILE}
-ANSWERS = "answers"  # where they are kept
+ANSWERS = "answers"  # the store's kind for them
 FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
 
 
 class Hasher:
-    """A hash of texts, each of them apart."""
+    """A hash of texts, with their boundaries."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -52,7 +52,7 @@ class Hasher:
 
 @cache
 def of_the_checker() -> str:
-    """A hash of the checker: its files, the model's tables, and the packages; not of the functions that are linked."""
+    """A hash of the checker: its files, the model's tables, and the packages, but without the linked functions."""
     root = HERE.parent
     hasher = Hasher()
     hasher.add(platform.python_version(), *(f"{name} {metadata.version(name)}" for name in TOOLS))
@@ -63,7 +63,7 @@ def of_the_checker() -> str:
 
 
 def digest(job: Job) -> str:
-    """The hash of what the job's answer depends on. Raises JobError for a kernel that cannot be had."""
+    """The hash of the inputs that the job's answer depends on. Raises JobError for a kernel that cannot be linked."""
     hasher = Hasher()
     hasher.add(of_the_checker(), *job.command())
     try:
@@ -79,7 +79,7 @@ def digest(job: Job) -> str:
 
 
 def branches_digest(job: Job, key: str, words: Sequence[str]) -> str:
-    """The hash of what an answer about branches depends on, by that of the job: it names lines, and shows them."""
+    """The hash for an answer about branches, from that of the job: it depends on lines and their text as well."""
     hasher = Hasher()
     hasher.add(key, *words)
     for path in [*sorted(LINKED), *(path for kernel in job.kernels for path in split_name(kernel)[2])]:
@@ -107,11 +107,11 @@ def _add(hasher: Hasher, program: Program, roots: list[str]) -> None:
     hasher.add(*(f"{name}={value}" for name, value in sorted(program.constants.items())))
 
 
-# ---- answers that are kept -----------------------------------------------------------------------
+# ---- stored answers ------------------------------------------------------------------------------
 
 
 def kept_answer(key: str) -> dict[str, Any] | None:
-    """The answer that was kept for these inputs, or None if there is none or it is not whole."""
+    """The answer stored for these inputs; None if it is missing or damaged."""
     content = kept(ANSWERS, f"{key}.json")
     if content is None:
         return None
@@ -120,5 +120,5 @@ def kept_answer(key: str) -> dict[str, Any] | None:
 
 
 def keep_answer(key: str, answer: dict[str, Any]) -> None:
-    """Keep an answer. Where nothing can be kept, nothing is."""
+    """Store an answer, if the folder can be written."""
     keep(ANSWERS, f"{key}.json", json.dumps(answer).encode())

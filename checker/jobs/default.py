@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The default jobs (default.toml): the 2.6 kernels, and the verdicts that are expected in the default scope."""
+"""The default jobs (default.toml): the 2.6 kernels, and the verdicts expected in the default scope."""
 
 from collections.abc import Sequence
 from functools import cache

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The job file, vmacheck.toml: what to check, and what is expected of it.
+"""The job file, vmacheck.toml: jobs, and the answers expected of them.
 
     include = ["other.toml"]              # job files whose jobs come first; paths are relative to the file
-    [defaults]                            # keys of a scope, for every job that can have them and does not
+    [defaults]                            # keys of a scope, for every job that can have them and leaves them out
     [job.NAME]                            # one of: kernel, compare, claims, prove (with kernel), equivalent
-    [job.NAME.expect]                     # what is expected where it is not the best there is
+    [job.NAME.expect]                     # expectations, where they are not the best possible
 
 Errors name the file and the line.
 """
@@ -77,16 +77,16 @@ FLAGS = ("noreserve", "every_step")
 LISTS = ("prot", "ops", "properties")
 NAMES = ("kernel", "prove", "what", "compare", "equivalent", "properties")
 ONE_LINE = ("what", "reason")  # texts that can be written on several lines, and are shown on one
-DIRECTIONS = range(0x202A, 0x202F), range(0x2066, 0x206A)  # characters that turn around how others are shown
+DIRECTIONS = range(0x202A, 0x202F), range(0x2066, 0x206A)  # characters that reverse how others are shown
 
 
 class JobError(InputError):
-    """Something is wrong with a job file; the message names the file and the line."""
+    """An invalid job file; the message names the file and the line."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of a property, a claim, or a job: the verdict, and what is pinned of its counterexamples."""
+    """The expectation of a property, a claim, or a job: the verdict, and the pinned figures of its counterexamples."""
 
     verdict: str
     lengths: Mapping[str, int] = field(default_factory=dict)
@@ -95,10 +95,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Job:
-    """A job: what it is about, the values of its keys with the defaults, and where it stands.
+    """A job: its subject, the values of its keys with the defaults, and its place in the file.
 
-    expected: by property or claim; of other jobs, by "". A name that is missing is expected to hold. what: the same in
-    words, for reports.
+    expected: by property or claim; of other jobs, by "". A missing name is expected to hold. what: the job in words,
+    for reports.
     """
 
     name: str
@@ -123,12 +123,12 @@ class Job:
 
     @property
     def world(self) -> World:
-        """The kind of world that it is about."""
+        """The kind of world of the job."""
         return WORLDS[self._world]
 
     @property
     def _world(self) -> str:
-        """The word for it, of keys that need not make a scope."""
+        """The word for the kind of world, from keys that need not make a valid scope."""
         if self.values.get("threads"):
             return THREADS
         if self.values.get("processes", 1) != 1:
@@ -136,7 +136,7 @@ class Job:
         return PAGES if self.values.get("segments") is None else SEGMENTS
 
     def files(self) -> list[Path]:
-        """The files that it is read from, and that it reads."""
+        """The files that the job is read from, and those that it reads."""
         words = [*self.values.get("properties", ())]
         patches = [path for kernel in self.kernels for path in split_name(kernel)[2]]
         return [self.path, *patches, *user_properties.paths_of(words)]
@@ -152,11 +152,11 @@ class Job:
         return self.world.property_names(self.scope())
 
     def builder(self) -> Callable[..., Any]:
-        """What makes a system of a kernel in its scope."""
+        """The function that makes a system of a kernel in the job's scope."""
         return self.world.build
 
     def command(self) -> list[str]:
-        """The words after vmacheck that do the same, but for how it is carried out and printed."""
+        """The words after vmacheck that do the same, except for options of running and printing."""
         words = {
             "kernel": lambda: ["check", self.values["kernel"]],
             "compare": lambda: ["compare", *self.values["compare"]],
@@ -167,7 +167,7 @@ class Job:
         for key, value in self.values.items():
             option = f"--{key.replace('_', '-')}"
             if key == "properties":
-                for name in dict.fromkeys(value):  # a file's name may begin as an option does
+                for name in dict.fromkeys(value):  # a file's name may begin like an option
                     words += [f"-p{name}"] if name.startswith("-") else ["-p", name]
             elif key in SCOPE_KEYS and value is not False:
                 words += [option] if value is True else [option, ",".join(value) if key in LISTS else str(value)]
@@ -183,7 +183,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            text = path.read_bytes().decode()  # with its line ends as they are
+            text = path.read_bytes().decode()  # with its line ends unchanged
             self.data = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
@@ -197,25 +197,25 @@ class _File:
         self.lines = lines_of(text)
 
     def line(self, *place: str) -> int:
-        """The line of the innermost of these names that has one."""
+        """The line number of the innermost of these names that has one."""
         for length in range(len(place), 0, -1):
             if place[:length] in self.lines:
                 return self.lines[place[:length]]
         return 1
 
     def fail(self, why: str, *place: str) -> JobError:
-        """The error that says so, with the line."""
+        """The error for this reason, with the line."""
         job = f"job '{place[1]}': " if place[:1] == ("job",) and len(place) > 1 else ""
         return JobError(f"{self.path}:{self.line(*place)}: {job}{why}")
 
     def table(self, value: Any, what: str, *place: str) -> dict[str, Any]:
-        """The value, which has to be a table."""
+        """The value, which must be a table."""
         if not isinstance(value, dict):
             raise self.fail(f"{what} is not a table", *place)
         return value
 
     def check_known(self, name: str, known: Collection[str], *place: str) -> None:
-        """Raise JobError if there is no key of that name."""
+        """Raise JobError for an unknown key."""
         if name not in known:
             raise self.fail(f"unknown key '{name}'; {_instead(name, known)}", *place, name)
 
@@ -301,19 +301,19 @@ def _one_line(text: str | None) -> str | None:
 
 
 def _from_here(folder: Path, names: Any) -> Any:
-    """Names of kernels, with their files' paths from where the job file is, and the kernel that auto is."""
+    """Names of kernels, with paths of files relative to the job file, and auto resolved."""
     if isinstance(names, list):
         return [*(_from_here(folder, name) for name in names[:2]), *names[2:]]
     base, patches, paths = split_name(names)
     if folder == Path() or not paths:
         return resolved(names)
     found = [str(folder / path) for path in paths]
-    # of a path with a plus sign the folder has to be seen to be one
+    # a path with a plus sign needs a folder that shows it to be a path
     return "+".join([base, *patches, *(f"./{path}" if "+" in path and path[0] != "/" else path for path in found)])
 
 
 def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
-    """Raise JobError if the value is none that the key can have."""
+    """Raise JobError if the key cannot have the value."""
 
     def strings(count: int | None = None) -> bool:
         good = isinstance(value, list) and value and all(isinstance(word, str) and word for word in value)
@@ -341,7 +341,7 @@ def _check_value(file: _File, key: str, value: Any, *place: str) -> None:
 
 
 def is_unprintable(text: str) -> bool:
-    """Has the text a character that ends a line, steers a terminal, or that XML has no place for?"""
+    """Has the text a character that ends a line, controls a terminal, or is not allowed in XML?"""
     is_hidden = any(unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or one in "\ufffe\uffff" for one in text)
     return is_hidden or any(ord(one) in turning for one in text for turning in DIRECTIONS)
 
@@ -362,7 +362,7 @@ def memory_of(text: str) -> int:
 
 
 def _check_names(file: _File, job: Job) -> None:
-    """Raise JobError for names that there are not, and for a scope that cannot be."""
+    """Raise JobError for unknown names, and for an invalid scope."""
     place = ("job", job.name)
     try:
         for kernel in job.kernels:
@@ -396,7 +396,7 @@ def _check_names(file: _File, job: Job) -> None:
 
 
 def claim_verdicts() -> dict[str, str]:
-    """What is expected of each claim, unless a job says otherwise."""
+    """The verdict expected of each claim, unless a job says otherwise."""
     from vmacheck.checker.claims.linux import CURRENT_CLAIMS  # noqa: PLC0415
     from vmacheck.checker.claims.linux_2_6 import CLAIMS  # noqa: PLC0415  (slow to import)
 
@@ -413,7 +413,7 @@ def _seed_claims() -> list[str]:
 
 
 def names_of(job: Job) -> list[str]:
-    """What the job gives a verdict on: properties, claims, or itself, as ""."""
+    """The names that the job gives verdicts on: properties, claims, or "" for itself."""
     if job.kind == "kernel":
         return [user_properties.split(word)[1] for word in job.properties()]
     if job.kind == "claims":
@@ -422,7 +422,7 @@ def names_of(job: Job) -> list[str]:
 
 
 def best(job: Job, name: str) -> str:
-    """What is expected where the job says nothing."""
+    """The verdict expected where the job names none."""
     return claim_verdicts()[name] if job.kind == "claims" else WANTED[job.kind][0]
 
 

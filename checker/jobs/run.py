@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Jobs carried out, each in a process of its own, and their answers held against what is expected of them."""
+"""Jobs run, each in a process of its own, and their answers compared with what is expected."""
 
 import contextlib
 import json
@@ -29,18 +29,18 @@ NOT_DECIDED: dict[str, Surprise] = {
     "open": "incomplete",
     "vacuous": "vacuous",
 }
-USUAL_MEMORY = 1 << 30  # bytes that a job without a limit is taken to need, in deciding how many run at once
+USUAL_MEMORY = 1 << 30  # bytes assumed for a job without a limit, in deciding how many run at once
 USAGE = 2
 GRACE = 3.0  # seconds that a process has to end when it is asked to
-FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which branches are looked for, in the first so many states
+FEW_PAGES, FEW_PAGES_IN_THREADS = 3, 2  # in which branches are looked for, within a number of states
 FEW_STATES = 3000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on one property or claim, or on the whole job, with what it is beside what was expected.
+    """The verdict on one property or claim, or on the whole job, compared with the expected one.
 
-    programs: counterexamples or witnesses as JSON has them, by what they show, such as "length" or "a_worse".
+    programs: counterexamples or witnesses as JSON data, by what they show, such as "length" or "a_worse".
     """
 
     name: str
@@ -53,20 +53,20 @@ class Outcome:
 
     @property
     def found(self) -> str:
-        """The verdict with what is pinned, in words."""
+        """The verdict with its pinned figures, in words."""
         return in_words(self.verdict, self.lengths)
 
     @property
     def wanted(self) -> str:
-        """What was expected, in words."""
+        """The expected verdict, in words."""
         return in_words(self.expected.verdict, self.expected.lengths)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a job. error: why there is no answer. cached: it was kept from a run with the same inputs.
+    """The outcome of a job. error: why it has no answer. cached: stored by a run with the same inputs.
 
-    branches: what `vmacheck coverage` says of the job's kernel, if it was asked.
+    branches: the answer of `vmacheck coverage` about the job's kernel, if it was asked.
     """
 
     job: Job
@@ -79,13 +79,13 @@ class Report:
 
     @property
     def surprises(self) -> list[str]:
-        """What is not as expected, a word each."""
+        """Outcomes that are not as expected, a word each."""
         found = [outcome.surprise for outcome in self.outcomes if outcome.surprise != AS_EXPECTED]
         return [*found, *(["drifted"] if self.drift else []), *(["error"] if self.error else [])]
 
     @property
     def states(self) -> int | None:
-        """How many states the search found, or pairs of states."""
+        """The number of states that the search found, or of pairs of states."""
         return states_in(self.job, self.answer)
 
 
@@ -94,18 +94,18 @@ def in_words(verdict: str, lengths: Mapping[str, int]) -> str:
     return " ".join([verdict, *(str(length) for length in lengths.values())])
 
 
-# ---- what an answer says -------------------------------------------------------------------------
+# ---- contents of answers -------------------------------------------------------------------------
 
 
 def states_in(job: Job, answer: Mapping[str, Any]) -> int | None:
-    """How many states an answer is about, if it says so."""
+    """The number of states that an answer is about, if it says so."""
     if job.kind == "kernel" and answer:
         return int(answer["coverage"][0]["states"])
     return int(answer["pairs"]) if "pairs" in answer else None
 
 
 def _found(job: Job, answer: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any], str | None]]:
-    """By name: verdict, programs, and the reason that is given."""
+    """By name: the verdict, the programs, and the reason given."""
     if job.kind == "kernel":
         return {
             one["property"]: (
@@ -135,7 +135,7 @@ def deciding(claim: Mapping[str, Any]) -> Any:
 
 
 def surprise_of(verdict: str, lengths: Mapping[str, int], expected: Expectation) -> Surprise:
-    """What a verdict is beside the one expected."""
+    """A word that compares a verdict with the expected one."""
     if verdict == expected.verdict:
         same = all(lengths.get(side) == length for side, length in expected.lengths.items())
         return AS_EXPECTED if same else "drifted"
@@ -147,7 +147,7 @@ def surprise_of(verdict: str, lengths: Mapping[str, int], expected: Expectation)
 
 
 def judged(job: Job, answer: Mapping[str, Any], cached: bool) -> Report:
-    """An answer, held against what is expected."""
+    """The report on an answer, compared with what is expected."""
     outcomes, found = [], _found(job, answer)
     for name in names_of(job):
         verdict, programs, reason = found[name]
@@ -160,7 +160,7 @@ def judged(job: Job, answer: Mapping[str, Any], cached: bool) -> Report:
     return Report(job, answer, outcomes, drift, cached)
 
 
-# ---- carrying jobs out ---------------------------------------------------------------------------
+# ---- running jobs --------------------------------------------------------------------------------
 
 
 class Budget:
@@ -171,20 +171,20 @@ class Budget:
         self.changed = threading.Condition()
 
     def take(self, needed: int) -> None:
-        """Wait, and take it."""
+        """Wait for `needed` bytes, and take them."""
         with self.changed:
             self.changed.wait_for(lambda: needed <= self.free or not self.running)
             self.free, self.running = self.free - needed, self.running + 1
 
     def give_back(self, needed: int) -> None:
-        """Give back what was taken."""
+        """Give back `needed` bytes."""
         with self.changed:
             self.free, self.running = self.free + needed, self.running - 1
             self.changed.notify_all()
 
 
 def available_memory() -> int:
-    """Bytes of memory that processes can have now."""
+    """Memory available to processes now, in bytes."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) << 10
@@ -192,7 +192,7 @@ def available_memory() -> int:
 
 
 class Runner:
-    """Carries out jobs, so many at a time as there are processors and memory, and keeps their answers.
+    """A runner of jobs, as many at a time as processors and memory allow, that stores their answers.
 
     branches: also ask which branches of a checked kernel are never taken, in an address space of a few pages.
     """
@@ -204,7 +204,7 @@ class Runner:
         self.ended, self.lock = False, threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> list[Report]:
-        """The reports, in the order of the jobs. Raises JobError for one that cannot be carried out."""
+        """The reports, in the order of the jobs. Raises JobError for a job that cannot be run."""
         keys = [digest(job) for job in jobs]
         missing = sum(self._kept(key) is None for key in keys)
         at_once = max(1, min(self.processors, missing))
@@ -217,7 +217,7 @@ class Runner:
                 self._end()
 
     def _end(self) -> None:
-        """Begin nothing more, and end what is under way: each job's process, and those that it has begun."""
+        """Start nothing more, and end each running job's process, with those that it has started."""
         with self.lock:
             self.ended, children = True, list(self.children)
         deadline = time.monotonic() + GRACE
@@ -250,9 +250,9 @@ class Runner:
     def _answer(
         self, job: Job, words: Sequence[str], key: str, needed: int, again: Callable[[], str]
     ) -> tuple[dict[str, Any] | str, bool]:
-        """The answer of a command as JSON has it, or why there is none; and whether it is one that was kept.
+        """The answer of a command as JSON data, or the reason for having none; and whether it was stored before.
 
-        again: the key anew. An answer is kept if its inputs are those that the key was made of when it is there.
+        again: recomputes the key. The answer is stored only if the inputs did not change while the job ran.
         """
         kept = self._kept(key)
         if kept is not None:
@@ -270,7 +270,7 @@ class Runner:
         return answer, False
 
     def _carried_out(self, job: Job, words: Sequence[str]) -> dict[str, Any] | str:
-        """The answer of a command in a process of its own, or why there is none. Raises JobError for bad input."""
+        """Run a command in its own process: its answer, or the reason for none. Raises JobError for bad input."""
         command = [sys.executable, "-P", "-m", "vmacheck", *words, "--format", "json"]
         with self.lock:
             if self.ended:
@@ -301,18 +301,18 @@ class Runner:
 
 
 def _send(child: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Send a signal to a process and those that it has begun, unless they are all gone."""
+    """Send a signal to a process and those that it has started, unless all are gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
 
 
 def is_final(job: Job, answer: Mapping[str, Any]) -> bool:
-    """Would the same inputs give it again? What Z3 had too little time for may be decided the next time."""
+    """Would the same inputs give it again? A question that Z3 had too little time for may be decided next time."""
     return job.kind not in ("prove", "equivalent") or answer["verdict"] != "incomplete"
 
 
 def coverage_command(job: Job) -> list[str] | None:
-    """The command that says which branches of the job's kernel are never taken; None if that is not known of it."""
+    """The command that lists the branches of the job's kernel that are never taken; None if it cannot be asked."""
     if job.kind != "kernel" or not job.world.has_coverage:
         return None
     few = FEW_PAGES_IN_THREADS if job.values.get("threads") else FEW_PAGES

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where in a text in TOML its tables and keys are, which tomllib does not tell."""
+"""Line numbers of the tables and keys of a TOML text, which tomllib does not give."""
 
 import re
 import tomllib
@@ -9,16 +9,16 @@ QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
 NAME = rf"((?:{QUOTED}|[\w-]|\s*\.\s*)+?)"
 HEADER = re.compile(rf"\s*\[\s*{NAME}\s*\]\s*(#.*)?$")
 KEY = re.compile(rf"\s*{NAME}\s*=")
-THREE = ('"""', "'''")  # quotes of a text that may have several lines
+THREE = ('"""', "'''")  # quotes of a multi-line text
 ENDS = {'"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""+'), "'''": re.compile(r"(?:[^']|'(?!''))*'''+")}
 PART = re.compile(rf"({'|'.join(THREE)})|{QUOTED}|#.*")
 
 
 def lines_of(text: str) -> dict[tuple[str, ...], int]:
-    """The line of each table and key that stands at the beginning of a line, by its path."""
+    """The line number of each table and key that begins a line, by its path."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
-    inside = ""  # the quotes that end the text of several lines that a line begins in
+    inside = ""  # the quotes that end the multi-line text that a line begins in
     for number, line in enumerate(text.split("\n"), 1):
         begins_inside, inside = bool(inside), _left_open(line, inside)
         if begins_inside:
@@ -33,7 +33,7 @@ def lines_of(text: str) -> dict[tuple[str, ...], int]:
 
 
 def _left_open(line: str, inside: str) -> str:
-    """The quotes of a text that goes on behind the line; inside: of the one that the line begins in."""
+    """The quotes of a text that continues after the line; inside: of the one that the line begins in."""
     at = 0
     while True:
         if inside:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Expectations written anew: what was found goes into the job files, and everything else in them stays as it is."""
+"""Updates of expectations: outcomes are written into the job files, and everything else in them stays as it is."""
 
 import re
 import tomllib
@@ -14,15 +14,15 @@ from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.jobs.job_file import JobError, best, read_jobs
 from vmacheck.checker.jobs.run import AS_EXPECTED, Outcome, Report
 
-NOT_DECIDED = "incomplete"  # what is not decided is nothing to expect
-Found = tuple[Report, Sequence[Outcome | None]]  # what there is to write of a job
-KINDS: tuple[Callable[[], Any], ...] = (tomlkit.table, tomlkit.inline_table)  # of what a job has no table of yet
+NOT_DECIDED = "incomplete"  # an open question is never expected
+Found = tuple[Report, Sequence[Outcome | None]]  # the outcomes of a job to write
+KINDS: tuple[Callable[[], Any], ...] = (tomlkit.table, tomlkit.inline_table)  # of a table that a job lacks so far
 
 
 def update(reports: Sequence[Report]) -> tuple[list[str], list[str]]:
-    """Write what was found as what is expected: a line for each change, and for each thing that is left as it is.
+    """Write outcomes as expectations. Returns a line for each change, and for each thing left as it is.
 
-    Left is what is not decided, and jobs without an answer. Raises JobError, OSError.
+    Open questions, and jobs without an answer, are left. Raises JobError, OSError.
     """
     written = {report.job.name: _written(report) for report in reports}
     changes: list[str] = []
@@ -37,7 +37,7 @@ def update(reports: Sequence[Report]) -> tuple[list[str], list[str]]:
 
 
 def _written(report: Report) -> list[Outcome | None]:
-    """What there is to write of a job: outcomes, and None for its number of states, which counts if it is decided."""
+    """The outcomes of a job to write, and None for its number of states, which counts if the job is decided."""
     found: list[Outcome | None] = [one for one in report.outcomes if one.surprise not in (AS_EXPECTED, NOT_DECIDED)]
     is_decided = all(one.surprise != NOT_DECIDED for one in report.outcomes)
     return [*found, *([None] if report.drift and is_decided else [])]
@@ -63,7 +63,7 @@ def _lines(report: Report, written: Sequence[Outcome | None]) -> list[str]:
 
 
 def _check_unchanged(path: Path, reports: Sequence[Report]) -> None:
-    """Raise JobError if the jobs are not those in the file any more, which somebody may have edited meanwhile."""
+    """Raise JobError if the jobs in the file changed: somebody may have edited it meanwhile."""
     now = {job.name: job for job in read_jobs(path)}
     for report in reports:
         job, name = report.job, report.job.name
@@ -73,7 +73,7 @@ def _check_unchanged(path: Path, reports: Sequence[Report]) -> None:
 
 
 def _rewritten(path: Path, text: str, reports: Sequence[Found]) -> str:
-    """The text with what was found in it. Raises JobError for a text that is written so that this cannot be done."""
+    """The text with the outcomes written in. Raises JobError for a text whose form does not allow it."""
     wanted = tomllib.loads(text)
     _put_all(wanted, reports, dict)
     _drop_best(wanted, reports)
@@ -81,7 +81,7 @@ def _rewritten(path: Path, text: str, reports: Sequence[Found]) -> str:
         document: Any = tomlkit.parse(text)
         try:
             _put_all(document, reports, kind)
-        except (ValueError, TypeError, KeyError):  # a table in an inline table, or in one that is spread over the file
+        except (ValueError, TypeError, KeyError):  # a table in an inline table, or in one spread over the file
             continue
         new = tomlkit.dumps(document)
         if "\r\n" in text:
@@ -92,7 +92,7 @@ def _rewritten(path: Path, text: str, reports: Sequence[Found]) -> str:
 
 
 def _means(text: str, reports: Sequence[Found]) -> Any:
-    """What a text says, without the expectations of these jobs that go without saying."""
+    """The meaning of a text, without the expectations of these jobs that are the default."""
     try:
         data = tomllib.loads(text)
         _drop_best(data, reports)
@@ -125,7 +125,7 @@ def _put_all(
 
 
 def _expect(job: Any, report: Report, outcome: Outcome, kind: Callable[[], Any]) -> None:
-    """Change what the job expects of the outcome. A reason stays only with the verdict that it was given for."""
+    """Change the job's expectation of the outcome. A reason stays only with the verdict that it was given for."""
     is_best = outcome.verdict == best(report.job, outcome.name) and not outcome.lengths
     if outcome.name and "expect" not in job:
         if is_best:
@@ -147,7 +147,7 @@ def _expect(job: Any, report: Report, outcome: Outcome, kind: Callable[[], Any])
 
 
 def _put(table: Any, key: str, value: Any) -> None:
-    """Set a key; a new one comes before the blank lines and comments at the end, which are about what follows."""
+    """Set a key; a new one goes before the blank lines and comments at the end, which are about what follows."""
     body = table.value.body if isinstance(table, Table) and key not in table else []
     start = len(body)
     while start and body[start - 1][0] is None:
@@ -159,7 +159,7 @@ def _put(table: Any, key: str, value: Any) -> None:
 
 
 def _ends_in_comment(item: Any) -> bool:
-    """Would what is written behind the item go with it?"""
+    """Would text written after the item become part of it?"""
     if not isinstance(item, Table) or isinstance(item, InlineTable):
         return False
     return any(key is None and part.as_string().strip() for key, part in item.value.body)

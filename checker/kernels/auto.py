@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernel name auto: the model of the running kernel, by its release, its configuration, and what it shows.
 
-Where no model is of the running kernel, it is the nearest; for kernels before the first that is modelled, and where
-there is no Linux, the newest.
+A running kernel without a model gets the nearest one. Kernels before the first that is modelled, and systems other
+than Linux, get the newest.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ AUTO = "auto"
 CONFIG = Path("/proc/config.gz")
 OVERCOMMIT = Path("/proc/sys/vm/overcommit_memory")
 SMAPS = Path("/proc/self/smaps")
-# options without which a kernel refuses calls that the model carries out
+# options without which a kernel refuses calls that the model runs
 NEEDED = {
     "CONFIG_KSM": "madvise MERGEABLE",
     "CONFIG_TRANSPARENT_HUGEPAGE": "madvise HUGEPAGE",
@@ -42,10 +42,10 @@ CHAINS = (2, 6, 34)  # the first release with anon_vma chains
 
 @dataclass(frozen=True)
 class Real:
-    """What is known of a real kernel; None is not known.
+    """Facts about a real kernel; None means unknown.
 
     has_fix: does mremap hand over an anon_vma (the fix of January 2026)? has_maybe_guard: is there VM_MAYBE_GUARD?
-    config: what of CONFIG_ options is set, if that can be read. never_overcommits: then NORESERVE is ignored.
+    config: the CONFIG_ options that are set, if readable. never_overcommits: then NORESERVE is ignored.
     """
 
     release: str
@@ -57,7 +57,7 @@ class Real:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The model kernel of a real one: why, and what it has otherwise, if it is only the nearest."""
+    """The model kernel for a real one: the reason, and the differences if it is only the nearest."""
 
     kernel: str
     real: str
@@ -65,13 +65,13 @@ class Chosen:
     but: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """Which, why, and if it is only the nearest."""
+        """Lines for the user: the model, the reason, and whether it is only the nearest."""
         said = [f"model kernel: {self.kernel}, for Linux {self.real}: {self.why}"]
         return said + ([f"only the nearest that there is: {'; '.join(self.but)}"] if self.but else [])
 
 
 def version_of(release: str) -> tuple[int, int, int]:
-    """6, 18, 44 of 6.18.44-something. Raises KernelError."""
+    """The numbers 6, 18, 44 of 6.18.44-something. Raises KernelError."""
     match = RELEASE.match(release)
     if match is None:
         raise KernelError(f"'{release}' is no release of Linux: name the model kernel")
@@ -82,7 +82,7 @@ def version_of(release: str) -> tuple[int, int, int]:
 
 
 def _has_fix() -> bool | None:
-    """Does struct vma_merge_struct have what the fix added? Its BTF says so."""
+    """Does struct vma_merge_struct have the member that the fix added? Read from BTF."""
     try:
         btf = Btf()
         btf.offset("vma_merge_struct", "vm_flags" if _is_there(btf, "vm_flags") else "flags")
@@ -100,7 +100,7 @@ def _is_there(btf: Btf, member: str) -> bool:
 
 
 def _has_maybe_guard() -> bool | None:
-    """Does a vma that guards were installed in say so in smaps? None if it cannot be tried."""
+    """Does smaps say so of a vma in which guards were installed? None if it cannot be tried."""
     try:
         with mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as mapping:
             mapping.madvise(MADV_GUARD_INSTALL)
@@ -115,7 +115,7 @@ def _has_maybe_guard() -> bool | None:
 
 
 def _vm_flags_at(address: int) -> list[str]:
-    """The VmFlags that smaps shows of the vma with this address. Raises OSError, and ValueError if there are none."""
+    """The VmFlags that smaps shows for the vma at this address. Raises OSError, and ValueError if they are missing."""
     is_it = False
     for line in SMAPS.read_text().splitlines():
         if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
@@ -144,7 +144,7 @@ def _never_overcommits() -> bool:
 
 
 def choose(real: Real) -> Chosen:
-    """The model kernel of a real one, or the nearest. Raises KernelError if the release says nothing."""
+    """The model kernel for a real one, or the nearest. Raises KernelError for a release without numbers."""
     version = version_of(real.release)
     kernel, why, but = _of_old(version) if version < (6, 12, 0) else _of_today(version[:2])(real, version[2])
     return Chosen(kernel, real.release, why, (*but, *_by_config(real)))
@@ -163,7 +163,7 @@ NEVER_COMPARED = "it was never compared with a real one"
 
 
 def _of_today(version: tuple[int, int]) -> Choice:
-    """What chooses for a release of 6.12 or later."""
+    """The choice for a release of 6.12 or later."""
     known: dict[tuple[int, int], Choice] = {
         (6, 12): lambda _real, _patch: ("linux-6.12", "the same release", []),
         (6, 13): _with_guards,
@@ -212,7 +212,7 @@ def _of_later(real: Real, _patch: int) -> tuple[str, str, list[str]]:
 
 
 def _by_config(real: Real) -> list[str]:
-    """What its configuration has otherwise."""
+    """The differences that the kernel's configuration makes."""
     but = []
     if real.config is not None:
         but += [
@@ -228,12 +228,12 @@ def _by_config(real: Real) -> list[str]:
 
 @cache
 def running() -> Real:
-    """What is known of the running kernel."""
+    """Facts about the running kernel."""
     return Real(platform.release(), _has_fix(), _has_maybe_guard(), _config(), _never_overcommits())
 
 
 def chosen_for_auto() -> Chosen:
-    """The model of the running kernel; of one that is older than all current kernels, or no Linux, the newest."""
+    """The model of the running kernel; the newest, if it is older than all current kernels or not Linux."""
     real, system = running(), platform.system()
     if system != "Linux":
         return Chosen(NEWEST, f"none, but {system or 'another system'}", "the newest model", ("this is not Linux",))
@@ -250,5 +250,5 @@ def resolved(name: str) -> str:
 
 
 def said_of(name: str) -> list[str]:
-    """What is to be said of a kernel's name: if it is auto, which model that is, and why."""
+    """Lines about a kernel's name: if it is auto, which model that is, and why."""
     return chosen_for_auto().lines() if name.partition("+")[0] == AUTO else []

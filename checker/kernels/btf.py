@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the running kernel keeps what in its structs: its BTF, as far as that takes."""
+"""Offsets of members in the running kernel's structs, read from the part of its BTF that this takes."""
 
 import struct
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ BTF = Path("/sys/kernel/btf/vmlinux")
 MAGIC = 0xEB9F
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FUNC, FUNC_PROTO, VAR, DATASEC = 1, 2, 3, 4, 5, 6, 12, 13, 14, 15
 DECL_TAG, ENUM64 = 17, 19
-# bytes behind the head of a type of each kind: so many, and so many for each of its parts
+# bytes after the head of a type of each kind: fixed, and for each of its parts
 BYTES = {INT: (4, 0), ARRAY: (12, 0), VAR: (4, 0), DECL_TAG: (4, 0)}
 BYTES_EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
 
 
 class KernelError(InputError):
-    """A real kernel, or what it takes to ask one, that is not to be had; the message says what."""
+    """A real kernel, or a means to ask one, is missing; the message says which."""
 
 
 class Type(NamedTuple):
-    """A type: its name, kind, the type that it is of, and its members: name, type, offset in bits."""
+    """A type: its name, kind, the type that it refers to, and its members: name, type, offset in bits."""
 
     name: str
     kind: int
@@ -31,7 +31,7 @@ class Type(NamedTuple):
 
 
 class Btf:
-    """The types of the running kernel. Raises KernelError if they are not to be had."""
+    """The types of the running kernel. Raises KernelError if they cannot be read."""
 
     def __init__(self, path: Path = BTF) -> None:
         try:
@@ -73,7 +73,7 @@ class Btf:
         return Type(self._text(name), kind, of, tuple(members))
 
     def offset(self, name: str, member: str) -> int:
-        """Where in a struct a member is, in bytes. Raises KernelError."""
+        """The offset of a member in a struct, in bytes. Raises KernelError."""
         number = self.named.get((name, STRUCT))
         found = None if number is None else self._bits(number, member)
         if found is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels compared: what can be compared, and the graphs of the kernels in a scope."""
+"""Comparison of kernels: the criteria, and the graphs of the kernels in a scope."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -34,7 +34,7 @@ def _calls_find_vma_prev(graph: Graph, states: Any, _tried: Any) -> Any:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something to compare kernels by: the measure, and what the worse one does, with {} for the other."""
+    """A criterion to compare kernels by: the measure, and what the worse one does, with {} for the other."""
 
     measure: Measure
     what: str
@@ -60,7 +60,7 @@ MEASURES = (*(by.measure.state for by in BY.values() if by.measure.state is not 
 
 @dataclass(frozen=True)
 class Compared:
-    """Two kernels and what the comparison of them found."""
+    """Two kernels and the outcome of their comparison."""
 
     a: System
     b: System
@@ -76,7 +76,7 @@ def graph_of(kernel: str, scope: Scope, limits: Limits, progress: Callable[[str]
 
 
 class Graphs:
-    """Graphs by kernel, scope and limits, made once each; of many, those that were used last are kept."""
+    """Graphs by kernel, scope and limits, made once each; only the most recently used are kept."""
 
     KEPT = 10
 
@@ -85,7 +85,7 @@ class Graphs:
         self._found: dict[tuple[str, Scope, Limits], Future[Graph]] = {}
 
     def of(self, kernel: str, scope: Scope, limits: Limits, _progress: object = None) -> Graph:
-        """The graph of a kernel in a scope; another thread may be about to make it."""
+        """The graph of a kernel in a scope; waits for another thread that is making it."""
         with self._lock:
             known = self._found.pop((kernel, scope, limits), None)
             future = known or Future()
@@ -113,8 +113,8 @@ def compare_kernels(
 ) -> Compared:
     """Walk both kernels in lockstep; calls with the numbers in last_only end a program.
 
-    graphs gives the graph of a kernel, as graph_of does; can_a_be_worse is all that is asked, if set. Raises
-    UnknownName, LinkError, ScopeError and OutOfBounds.
+    graphs gives the graph of a kernel, as graph_of does; can_a_be_worse: ask only that. Raises UnknownName, LinkError,
+    ScopeError and OutOfBounds.
     """
     if by == "layout" and scope.pages > LARGEST_BITMAP:
         raise ScopeError(f"--by layout goes up to {LARGEST_BITMAP} pages, and --pages is {scope.pages}")

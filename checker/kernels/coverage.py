@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which branches of a kernel's functions the programs of a scope go through: its functions, run with counters in them.
+"""Branches of a kernel's functions that the programs of a scope take, counted by counters in the functions.
 
-An arm is what is counted: each side of an if, also where no else is written, and of a conditional expression; the body
-of a loop; each operand of `and` and `or` that can decide the whole.
+Each arm is counted: each side of an if, even without a written else, and of a conditional expression; the body of a
+loop; each operand of `and` and `or` that can decide the whole.
 """
 
 import ast
@@ -37,10 +37,10 @@ NEVER = {
 
 @dataclass(frozen=True)
 class Arm:
-    """Something that a function can do, and how often it was done; of kind enter, the call of the function itself.
+    """A way through part of a function, and how often it was taken; of kind enter, the call of the function itself.
 
-    what says what it is that is never done if times is 0. inside: the number of the arm without which there is no
-    coming here, or None for those of kind enter.
+    what: words for what is never done if times is 0. inside: the number of the arm that leads here, or None for kind
+    enter.
     """
 
     file: str
@@ -74,7 +74,7 @@ class Branches:
         return tuple(arm for arm in self.arms if arm.inside is not None)
 
     def unreached(self) -> list[tuple[Arm, int]]:
-        """The arms that were never reached but for those inside others of them, and how many are inside of each."""
+        """The outermost arms that were never reached, and how many more are inside each."""
         within: dict[int, int] = {}
         for number, arm in enumerate(self.arms):
             outermost, parent = number, arm.inside
@@ -97,14 +97,14 @@ def branches_of(kernel: str, scope: Scope, limits: Limits | None = None, report:
 
 
 def unpruned(kernel: str, scope: Scope) -> System:
-    """The kernel as a system, with the functions whole that a search leaves out, or takes parts out of."""
+    """The kernel as a system, including the functions and branches that a search leaves out."""
     if scope.segments is not None:
         raise ScopeError("coverage is about pages; give --pages")
     system = world_of(scope).build(kernel, scope)
     constants = dict(system.program.constants)
     for path in split_name(kernel)[2]:
         for name in read(path, path.read_text(encoding="utf-8"), constants)[1]:
-            constants.pop(name, None)  # a patch's own, which it defines once more
+            constants.pop(name, None)  # a patch's own, which linking defines again
     whole = program_of(kernel, constants, under=threads.MODEL if scope.threads else ())
     program = Program({**system.program.functions, **whole.functions}, system.program.constants)
     return replace(system, program=program)
@@ -126,7 +126,7 @@ class Counter:
         return compile(ast.Module([node], []), function.file, "exec")
 
     def functions(self) -> dict[str, Any]:
-        """What the counters call."""
+        """The functions that the counters call."""
         times = self.times
 
         def reach(arm: int, value: Any = None) -> Any:
@@ -147,7 +147,7 @@ class Counter:
 
 
 class _Counted(ast.NodeTransformer):
-    """Puts counters into a function."""
+    """A transformer that puts counters into a function."""
 
     def __init__(self, function: Function, arms: list[Arm]) -> None:
         self.of, self.arms = function, arms
@@ -167,7 +167,7 @@ class _Counted(ast.NodeTransformer):
         return len(self.arms) - 1
 
     def _block(self, body: list[ast.stmt], arm: int) -> list[ast.stmt]:
-        """Statements that one comes to through an arm. What follows an if that one leaves by is inside its else."""
+        """The statements that an arm leads to. Those after an if that leaves the block are inside its else."""
         before, self.inside = self.inside, arm
         counter = ast.Expr(_call("__reach__", arm))
         counted: list[ast.stmt] = [ast.copy_location(counter, body[0] if body else self.of.node)]
@@ -221,7 +221,7 @@ class _Counted(ast.NodeTransformer):
     def _condition(self, node: ast.expr, yes: int | None, no: int | None, is_test: bool = True) -> ast.expr:
         """The operands that decide. yes, no: the arms that the condition leads to, if it is true and if it is not.
 
-        Of a test, that none of its operands decides is one of those arms.
+        In a test, "no operand decides" is one of those arms.
         """
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             node.operand = self._condition(node.operand, no, yes, is_test)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels and properties by name: BASE[+PATCH...], and what a kernel of one tree does not know."""
+"""Kernels and properties by name: BASE[+PATCH...], and checks of what the tree of a kernel knows."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from vmacheck.properties import PROPERTIES
 
 
 class UnknownName(InputError):
-    """There is no kernel, patch or property of that name."""
+    """Unknown name of a kernel, patch or property."""
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
-    """The error that says so, with what it may have been meant to be."""
+    """The error for an unknown name, with the name that may have been meant."""
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
     return UnknownName(f"unknown {what} '{name}'; {hint}")
@@ -49,7 +49,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
 
 
 def _file_names(words: list[str]) -> list[str]:
-    """Words between plus signs as names, where a plus sign belongs to a path if only then the path ends in .py."""
+    """Words between plus signs as names; a plus sign belongs to a path if the path ends in .py only with it."""
     names: list[str] = []
     for word in words:
         if names and not names[-1].endswith(".py") and "/" in names[-1]:
@@ -60,7 +60,7 @@ def _file_names(words: list[str]) -> list[str]:
 
 
 def check_is_claim(name: str) -> None:
-    """Raise UnknownName unless it is a property of what is always true."""
+    """Raise UnknownName unless it is an "always" property."""
     if name not in PROPERTIES:
         raise unknown("property", name, list(PROPERTIES))
     if PROPERTIES[name].kind == "sometimes":
@@ -68,7 +68,7 @@ def check_is_claim(name: str) -> None:
 
 
 def tree_of(name: str) -> Tree:
-    """The tree that the kernel is of. Raises UnknownName."""
+    """The tree of the kernel. Raises UnknownName."""
     return kernels.tree_of(split_name(name)[0])
 
 
@@ -79,13 +79,13 @@ def check_is_of(tree: Tree, what: str, name: str) -> None:
 
 
 def check_max_map_count(name: str, max_map_count: int) -> None:
-    """Raise ScopeError if the limit on vmas is not the usual one, and the kernel's cannot be chosen."""
+    """Raise ScopeError if the limit on vmas is not the usual one, but fixed for this kernel."""
     if max_map_count != MAX_MAP_COUNT and not tree_of(name).has_max_map_count:
         raise ScopeError(f"--max-map-count is about {kernels.LINUX_2_6.word}, and {name} is none")
 
 
 def check_known(name: str, scope: Scope, calls: Iterable[Call]) -> None:
-    """Raise ScopeError or TraceError for an operation, or something in a call, that the kernel's tree does not know."""
+    """Raise ScopeError or TraceError for an operation, or a part of a call, unknown to the kernel's tree."""
     tree = tree_of(name)
     knowing = ", ".join(kernels.LINUX.kernels)
     for word in scope.operations:

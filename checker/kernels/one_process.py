@@ -29,7 +29,7 @@ def build(
     calls: Sequence[Call] | None = None,
     measures: Sequence[str] = (),
 ) -> System:
-    """The kernel as a system to search, with the calls of the scope, or with others; measures are properties/cost.py's.
+    """The kernel as a system to search, with the scope's calls or with others; measures: names in properties/cost.py.
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
@@ -67,7 +67,7 @@ def build(
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:
-    """The same kernel, to step through calls without renaming: with room for an anon_vma of its own at each."""
+    """The same kernel, to step through calls without renaming: with room for a new anon_vma at each."""
     known = system.program.constants
     pages, max_map_count, more = known["TASK_SIZE"], known["MAX_MAP_COUNT"], len(calls)
     everything = [name for name in OPERATIONS if name != "mremap"]

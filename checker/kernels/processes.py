@@ -25,7 +25,7 @@ EVERY = {**KNOWN, **{name: prop for name, prop in PROPERTIES.items() if name == 
 
 
 def property_names() -> list[str]:
-    """The claims that a check looks at by default: all but the sometimes ones."""
+    """The claims that a check looks at by default: all but the "sometimes" ones."""
     return [name for name, prop in KNOWN.items() if prop.kind != "sometimes"]
 
 

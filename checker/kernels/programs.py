@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel's name stands for: its functions, linked, with the properties, the claims and the goals of a search."""
+"""A kernel's functions, by its name, linked; with the properties, the claims and the goals of a search."""
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ def _check_that_patches_add_up(name: str, patches: list[str], tree: Tree) -> Non
 
 
 def check_bounds_are_not_named(name: str) -> None:
-    """Raise UnknownName if a user's file names how many slots there are: for any size, there is no such number."""
+    """Raise UnknownName if a user's file names the number of slots: a proof for any size has no such number."""
     _, _, paths = split_name(name)
     for path in paths:
         for function in read(path, path.read_text(encoding="utf-8"), {})[0].values():
@@ -67,7 +67,7 @@ def check_bounds_are_not_named(name: str) -> None:
 
 @cache
 def property_names() -> list[str]:
-    """The claims that a check looks at by default: all but the sometimes ones."""
+    """The claims that a check looks at by default: all but the "sometimes" ones."""
     return [name for name, prop in PROPERTIES.items() if prop.kind != "sometimes"]
 
 
@@ -92,19 +92,19 @@ def claims_for(names: Sequence[str], known: Mapping[str, Property] = PROPERTIES)
 
 
 def program_with_claims(name: str) -> Program:
-    """A kernel and the properties, linked, where the bounds of a scope do not matter. Raises as program_of does."""
+    """A kernel and the properties, linked, for uses without the bounds of a scope. Raises as program_of does."""
     return with_properties(name, program_of(name, {}))
 
 
 def with_properties(name: str, program: Program, more: Sequence[Path] = (), over: Sequence[Path] = ()) -> Program:
-    """The program of a kernel with the properties, as they are for that kernel; more, and over them, are more files."""
+    """The program of a kernel with the properties for that kernel; more files are added, and files linked over them."""
     tree, (base, patches, _) = tree_of(name), split_name(name)
     replacing = [*map(file_of, tree.properties_over), *rules_of((*tree.kernels[base].patches, *patches))]
     return linked_with(program, [*FILES, *map(file_of, tree.properties), *more], [*replacing, *over])
 
 
 def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
-    """What has to happen in a search of this scope: each merge case that it has room for, and that the kernel has."""
+    """The events that a search of this scope must see: each merge case that fits into it, and that the kernel has."""
     never = every_kernel()[split_name(kernel)[0]].never
     return tuple(
         Goal(goal.name, goal.event)
@@ -119,13 +119,13 @@ def goals_for(kernel: str, scope: Scope) -> tuple[Goal, ...]:
 
 
 def absent_numbers(calls: Iterable[Call]) -> list[str]:
-    """The names of the numbers of calls that are not among these."""
+    """The names of the call numbers that these calls do not use."""
     present = {call.nr for call in calls}
     return [name for name, nr in vars(unistd).items() if name.startswith("NR_") and nr not in present]
 
 
 @cache
 def shown_path(file: str) -> str:
-    """The name of a file as a reader knows it: of ours, from the root of the repository."""
+    """The name of a file for readers: of ours, relative to the root of the repository."""
     path, root = Path(file), kernels.HERE.parent
     return str(path.relative_to(root)) if path.is_relative_to(root) and path.is_absolute() else file

@@ -66,16 +66,16 @@ class SearchScopeData(ScopeData):
 
 
 class ScopeError(InputError):
-    """A scope that cannot be; the message says which option, and why."""
+    """An invalid scope; the message says which option, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """The bounds of a check. pages are those of the address space; max_map_count is the kernel's limit on vmas.
 
-    highest_pgoff: mremap that grows what it moved makes pages of ever higher offsets; those beyond are not followed.
-    threads: how many faults can be under way at a time, in steps; 0: no call is in steps. every_step: in every one.
-    segments: instead of so many pages, any number of them, in so many vmas and holes; pages then says nothing.
+    highest_pgoff: mremap that grows a moved vma makes pages of ever higher offsets; those beyond are not followed.
+    threads: the most faults under way at a time, in steps; 0: no call is in steps. every_step: join no steps.
+    segments: any number of pages, in up to this many vmas and holes; pages is then ignored.
     """
 
     pages: int = DEFAULT_PAGES
@@ -121,16 +121,16 @@ class Scope:
 
     @property
     def world(self) -> str:
-        """The kind of world that it is of (world.py)."""
+        """The kind of world of the scope (world.py)."""
         one_process = PAGES if self.segments is None else SEGMENTS
         return THREADS if self.threads else PROCESSES if self.processes > 1 else one_process
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> "Scope":
-        """The scope that the words of a command, a job or a test choose; those that are missing or None are the usual.
+        """The scope that the words of a command, a job or a test choose; missing ones and None mean the default.
 
         The words are those of the command line: pages, prot and ops (lists, or texts with commas), noreserve,
-        max_map_count, max_pgoff, segments, threads, every_step, processes; others do not count. Raises ScopeError.
+        max_map_count, max_pgoff, segments, threads, every_step, processes; others are ignored. Raises ScopeError.
         """
         given = {name: value for name, value in words.items() if value is not None}
         if "segments" in given and "pages" in given:
@@ -190,7 +190,7 @@ class Scope:
         return calls
 
     def as_data(self) -> ScopeData:
-        """The scope as JSON has it."""
+        """The scope as JSON data."""
         segments: _SegmentsData = {"segments": self.segments} if self.segments else {}
         processes: _ProcessesData = {"processes": 2} if self.processes > 1 else {}
         threads: _ThreadsData = {"threads": self.threads, "every_step": self.every_step} if self.threads else {}
@@ -236,7 +236,7 @@ def _check_words(option: str, what: str, words: tuple[str, ...], known: Collecti
 
 
 def in_order(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The words in the order of the table that knows them, so that how a scope was written does not matter."""
+    """The words in the order of the table of known words, so that a scope does not depend on how it was written."""
     order = list(known)
     return tuple(sorted(words, key=lambda word: order.index(word) if word in order else len(order)))
 

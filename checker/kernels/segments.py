@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Searches over address spaces of every size: kernels linked with model/segments.py, and what they find in pages."""
+"""Searches over address spaces of every size: kernels linked with model/worlds/segments.py; findings in pages."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from vmacheck.model.worlds.segments import LONG
 
 Program = tuple[Call, ...]
 MODEL = HERE / "worlds" / "segments.py"
-ABOUT_SEVERAL_PAGES = ("two_written_vmas_become_one",)  # what happens sometimes to more written pages than one
+ABOUT_SEVERAL_PAGES = ("two_written_vmas_become_one",)  # "sometimes" claims about more written pages than one
 KEPT = "of the pages that were written, one is kept"
 NOT_IN_PAGES = "what the search found in segments was not found in pages"
 FEW_PAGES = 4
@@ -40,7 +40,7 @@ FEW_STATES = 100_000
 
 
 def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
-    """The kernel as a system whose states are so many segments. Raises UnknownName, and ScopeError."""
+    """The kernel as a system whose states are segments. Raises UnknownName, and ScopeError."""
     check_known(name, scope, ())
     for path in (*split_name(name)[2], *user_properties.paths_of(properties)):
         raise ScopeError(f"--segments: whether pages are alike to {path} is not known; give --pages")
@@ -50,17 +50,17 @@ def build(name: str, scope: Scope, properties: Sequence[str]) -> System:
 
 
 def counts_pages(name: str) -> bool:
-    """Are pages not alike to the kernel?"""
+    """Does the kernel tell pages apart?"""
     base, patches, _ = split_name(name)
     return bool(set(COUNTING_PAGES) & {*every_kernel()[base].patches, *patches})
 
 
 def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
-    """The same, unchecked: pages have to be alike to the kernel. One is kept only if a property looks at pages."""
+    """The same, unchecked: the kernel must not tell pages apart. One is kept only if a property looks at pages."""
     assert scope.segments is not None
     claims = claims_for(properties)
     keeps_page = looks_at_pages(program_with_claims(name), claims) or reads_what_is_written(scope)
-    # below, above and in between of each segment; the hole above all; if there is one, the kept page, and above it
+    # below, above and inside each segment; the hole above all; the kept page, if any, and above it
     pages = LONG * (scope.segments + 1) + (LONG + 1 if keeps_page else 0)
     operations = scope.checked(segment_calls(pages, scope.protections, scope.operations, scope.noreserve, keeps_page))
     check_max_map_count(name, scope.max_map_count)
@@ -83,7 +83,7 @@ def in_segments(name: str, scope: Scope, properties: Sequence[str]) -> System:
 
 
 def reads_what_is_written(scope: Scope) -> bool:
-    """Is it only a page that is there already that can be read?"""
+    """Can only a page that is already there be read?"""
     readable = any(set("RX") & set(protection) for protection in scope.protections)
     return {"read", "write"} <= set(scope.operations) and not readable
 
@@ -99,11 +99,11 @@ def looks_at_pages(program: Linked, claims: Sequence[Claim]) -> bool:
 
 
 def in_pages(checked: Checked, scope: Scope) -> Checked:
-    """What a search over segments says, with programs in pages.
+    """The verdicts of a search over segments, with programs in pages.
 
-    A vma that grew together of two may have been taken for one of one page, so what the search found may take more
-    calls in pages; if no program is found there, the question is open. So is whether something happens sometimes that
-    takes several written pages, of which the search keeps one: that is looked for in a few pages, too.
+    The search may take a vma merged from two for one of a single page, so a finding may need more calls in pages; if no
+    program is found there, the question is open. So is a "sometimes" claim about several written pages, since the
+    search keeps one: it is looked for in a few pages, too.
     """
     system, search = checked.system, checked.search
     sometimes = [claim.name for claim in system.claims if claim.sometimes]
@@ -139,7 +139,7 @@ def in_pages(checked: Checked, scope: Scope) -> Checked:
 def shown_in_pages(
     name: str, checked: Checked, scope: Scope, few: tuple[System, Hit] | None
 ) -> tuple[System, Program] | None:
-    """A program in pages for what the search hit: as short as its own, if there is one."""
+    """A program in pages for the search's hit: as short as its own, if possible."""
     own = checked.search.hits[name].calls
     if few is None or len(few[1].calls) > len(own):
         calls, pages = program_in_pages(checked.system, own)
@@ -151,9 +151,9 @@ def shown_in_pages(
 
 
 def in_few_pages(name: str, scope: Scope, wanted: Mapping[str, int | None]) -> dict[str, tuple[System, Hit]]:
-    """First hits of the claims in as few pages as those of so many calls take, or any if that is None.
+    """First hits of the claims, in the fewest pages where one has at most the wanted number of calls (None: any).
 
-    Where there is none of so few calls in a few pages, or the search is too large, there may be a longer one, or none.
+    If no hit in a few pages is so short, or the search is too large, the hit may be longer, or missing.
     """
     shown: dict[str, tuple[System, Hit]] = {}
     for pages in range(1, min(scope.segments or 0, FEW_PAGES) + 1):
@@ -193,29 +193,29 @@ def hits(system: System, claim: Claim, calls: Sequence[Call]) -> bool:
 
 @dataclass
 class Move:
-    """A call on segments: where things start before it, and after it, and where it could tell pages apart."""
+    """A call on segments: where pieces start before it and after it, and where it could tell pages apart."""
 
     call: Call
     before: list[int]
     after: list[int]
-    single: set[int]  # starts of what is one page
+    single: set[int]  # starts of pieces of one page
     pieces: list[int]
 
     def least(self, needed: Sequence[int]) -> list[int]:
-        """The pages that each piece needs at least, so that what starts at self.after[i] has needed[i] of them."""
+        """The least pages of each piece, so that what starts at self.after[i] has needed[i] pages."""
         sizes = [1] * (len(self.pieces) - 1) + [0]
         for start, end, pages in zip(self.after, [*self.after[1:], None], needed, strict=True):
             self.enlarge(sizes, start, end, pages)
         return sizes
 
     def enlarge(self, sizes: list[int], start: int, end: int | None, pages: int) -> None:
-        """Make the pieces from start to end so many pages, if they are less: the last that may be more than one."""
+        """Make the pieces from start to end at least `pages` pages, by the last piece that may have more than one."""
         inside = [i for i, at in enumerate(self.pieces) if start <= at and (end is None or at < end)]
         free = [i for i in inside if self.pieces[i] not in self.single] or inside
         sizes[free[-1]] += max(0, pages - sum(sizes[i] for i in inside))
 
     def sums(self, sizes: Sequence[int], starts: Sequence[int]) -> list[int]:
-        """The pages of what starts at each of the starts."""
+        """The number of pages from each of the starts to the next."""
         ends = [*starts[1:], None]
         return [
             sum(size for at, size in zip(self.pieces, sizes, strict=True) if start <= at and (end is None or at < end))
@@ -224,7 +224,7 @@ class Move:
 
 
 def program_in_pages(system: System, calls: Sequence[Call]) -> tuple[Program, int]:
-    """A program of as many calls in an address space of as few pages as do, and how many those are."""
+    """A program of as many calls, in an address space of as few pages as possible, and the number of pages."""
     moves = moves_of(system, calls)
     needed = [1] * len(moves[-1].after[1:]) + [0] if moves else [1]
     least: list[list[int]] = []
@@ -242,7 +242,7 @@ def program_in_pages(system: System, calls: Sequence[Call]) -> tuple[Program, in
 
 
 def call_in_pages(move: Move, sizes: Sequence[int]) -> Call:
-    """The call, where the pieces have these sizes."""
+    """The call, with pieces of these sizes."""
 
     def address(place: int) -> int:
         return sum(size for at, size in zip(move.pieces, sizes, strict=True) if at < place)
@@ -254,7 +254,7 @@ def call_in_pages(move: Move, sizes: Sequence[int]) -> Call:
 
 
 def moves_of(system: System, calls: Sequence[Call]) -> list[Move]:
-    """The calls, with what they cut."""
+    """The calls as moves, with the pieces that they cut."""
     machine = Machine(system)
     before, after = machine.new(), machine.new()
     machine.key(after)
@@ -275,7 +275,7 @@ def moves_of(system: System, calls: Sequence[Call]) -> list[Move]:
 
 
 def starts_of(mm: Any, pages: int) -> list[int]:
-    """Where something starts: a vma, a hole, the kept page, or what is above it."""
+    """The starts of pieces: a vma, a hole, the kept page, or what is above it."""
     vmas = [mm.vma[number] for number in range(1, mm.map_count + 1)]
     starts = {0, *(vma.vm_start for vma in vmas), *(vma.vm_end for vma in vmas)}
     if mm.kept_start < pages and mm.page[mm.kept_start].mapcount != 0:

@@ -25,7 +25,7 @@ KERNELS = ("rmap39", "rmap40", "linux-2.6.8")  # that a check looks at by defaul
 MODEL = (HERE / "worlds" / "fork_2_6.py", HERE / "worlds" / "threads_2_6.py")
 SEEN = {"task", "node", "lock", "first", "last", "next", "prev", "link", "ptl", "other_ptl", "running", "reader"}
 SEEN |= {"forked", "other_count", "shared", "missed", "new_node", "node_names"}
-SET_BY_FAULTS = {"anon_vma_node", "life", "mapcount", "mapping", "index"}  # and no test under a lock goes by them
+SET_BY_FAULTS = {"anon_vma_node", "life", "mapcount", "mapping", "index"}  # and no test under a lock depends on them
 KNOWN = {"kernel_bug_is_never_hit": PROPERTIES["kernel_bug_is_never_hit"], **THREAD_PROPERTIES}
 
 
@@ -40,9 +40,9 @@ def property_names(scope: Scope) -> list[str]:
 def build(
     name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequence[Call] | None = None, more: int = 0
 ) -> System:
-    """The kernel as a system of threads; with room for so many more anon_vmas, and vmas on lists, than states need.
+    """The kernel as a system of threads, with room for `more` anon_vmas, and vmas on lists, beyond what states need.
 
-    calls: those to be carried out, instead of all of the scope.
+    calls: those to run, instead of all of the scope.
     Raises UnknownName, LinkError for a user's file, and ScopeError.
     """
     base, _, paths = split_name(name)
@@ -83,9 +83,9 @@ def build(
 
 
 def check_steps_are_left_alone(path: Path, program: Program) -> None:
-    """Raise ScopeError if a user's file has to do with what lets steps be one: locks, lists, steps.
+    """Raise ScopeError if a user's file touches what lets steps be joined: locks, lists, steps.
 
-    What a fault comes to must not look, itself or in what it calls, at anything else that faults change, or change it.
+    The functions that a fault reaches must neither look at nor change anything else that faults change.
     """
     steps = {name for file in MODEL for name in read(file, file.read_text(encoding="utf-8"), {})[0]}
     in_faults = {function.name for function in program.reachable(["start_fault", "small_step"])}
@@ -101,12 +101,12 @@ def check_steps_are_left_alone(path: Path, program: Program) -> None:
 
 
 def _fields(function: Function) -> Iterator[ast.Attribute]:
-    """Where the function uses a field."""
+    """The places where the function uses a field."""
     return (node for node in ast.walk(function.node) if isinstance(node, ast.Attribute))
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:
-    """The same kernel, to step through calls without renaming: what they free is not used again."""
+    """The same kernel, to step through calls without renaming: freed slots are not used again."""
     known = system.program.constants
     processes = 1 + next(field.high for field in system.layout.numbers if field.name == "forked")
     pages, threads = known["TASK_SIZE"], known["NR_THREADS"]

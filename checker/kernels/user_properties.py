@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Properties in a user's own file: FILE.py:NAME names one.
 
-The file is written as those of properties/ are, and read as text, so that none of it is run.
+The file is written like those of properties/, and read as text, so that none of it is run.
 """
 
 import ast
@@ -29,7 +29,7 @@ def paths_of(words: Iterable[str]) -> list[Path]:
 
 
 def named(word: str) -> tuple[str, dict[str, Property]]:
-    """The name of a property of the user's own, and all of its file. Raises LinkError if there is none of that name."""
+    """The name of a user's property, and all properties of its file. Raises LinkError for an unknown name."""
     path, name = split(word)
     assert path is not None
     found = own_properties(path)
@@ -74,7 +74,7 @@ def _decorator(path: Path, node: ast.FunctionDef, decorator: ast.expr) -> tuple[
 
 
 def linked(program: Program, path: Path) -> Program:
-    """The program with the file's functions beside its own. Raises LinkError with the line at fault."""
+    """The program with the file's functions added to its own. Raises LinkError with the line at fault."""
     functions, constants = read(path, read_text(path), program.constants, strict=True, decorated=True)
     for name, function in functions.items():
         if name in RESERVED or name.startswith("__"):

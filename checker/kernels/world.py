@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kinds of world that a scope can be of, a record each: what makes its systems, and what is asked of them.
+"""The kinds of world that a scope can have, one record each: how its systems are made, and what can be asked of them.
 
-Scope.world names the one that a scope is of, and System.world that of a system.
+Scope.world names that of a scope, and System.world that of a system.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,10 +28,10 @@ class World:
     """A kind of world.
 
     build(kernel, scope, properties) makes a system. property_names(scope): the claims that a check looks at by default.
-    known: the properties that it can be asked about. kernels: those that a check looks at if none is named; None: the
-    model of the running kernel. can_have(kernel): can such a system be made of this kernel? judged(checked, scope):
-    the verdicts as they are of programs in pages. has_graph, has_coverage: can its state graph be drawn in a report,
-    and can the branches that it takes be counted?
+    known: the properties that it can be asked about. kernels: those that a check looks at by default; None: the model
+    of the running kernel. can_have(kernel): can such a system be made of this kernel? judged(checked, scope): the
+    verdicts about programs in pages. has_graph, has_coverage: can its state graph be drawn in a report, and can the
+    branches that it takes be counted?
     """
 
     build: Callable[..., System]
@@ -81,5 +81,5 @@ WORLDS: Mapping[str, World] = {
 
 
 def world_of(scope: Scope) -> World:
-    """The world that the scope is of."""
+    """The world of the scope."""
     return WORLDS[scope.world]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is put into functions so that a wrong patch is found out: loops end, and numbers fit into their fields."""
+"""Guards put into functions, so that a wrong patch is found out: loops end, and numbers fit into their fields."""
 
 import ast
 import copy

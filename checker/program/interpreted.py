@@ -21,7 +21,7 @@ class Oops(Exception):
 
 
 class NullSlot:
-    """What lies behind NULL and beside an array: any use of it stops the kernel."""
+    """A slot behind NULL or outside an array: any use of it stops the kernel."""
 
     def __getattr__(self, name: str) -> Any:
         raise Oops(f"{name} of NULL or of a slot that does not exist")
@@ -68,9 +68,9 @@ def _new_slots(array: Array, struct: type) -> Slots:
 
 
 class Machine:
-    """A system that can be stepped: makes states, carries out calls on them, and knows their keys.
+    """A system that can be stepped: makes states, runs calls on them, and knows their keys.
 
-    code makes code of a function, if it is not to be as it was written.
+    code(function) compiles a function, if not as it was written.
     """
 
     def __init__(self, system: System, code: Callable[[Function], CodeType] | None = None) -> None:
@@ -94,7 +94,7 @@ class Machine:
         return self._state()
 
     def step(self, before: Any, call: Any, after: Any) -> int:
-        """Make after the state after call in before; not renamed yet. The result, or OOPS."""
+        """Run call on before, and leave the new state in after, not renamed yet. Returns the result, or OOPS."""
         before.oops = 0
         self.evaluate("begin", before)
         after.assign(before)
@@ -120,7 +120,7 @@ class Machine:
         return self.fields(state)
 
     def evaluate(self, name: str, *structs: Any) -> Any:
-        """What a function outside of calls says: begin, canonicalise, or a claim. Raises Broken."""
+        """The value of a function outside of calls: begin, canonicalise, or a claim. Raises Broken."""
         for struct in structs:
             if hasattr(struct, "fuel"):
                 struct.fuel = FUEL

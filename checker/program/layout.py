@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from vmacheck.checker.files.errors import InputError
 
-# Fields that every state has beside the model's own. `bug` is part of the key: the call before stopped the kernel.
+# Fields that every state has besides the model's own. `bug` is part of the key: the call before stopped the kernel.
 # The others live inside a call: what it did, whether it stopped the kernel, and how many more rounds its loops get.
 MACHINE_FIELDS: tuple[tuple[Any, ...], ...] = (("bug", 1), ("events", None), ("oops", None), ("fuel", None))
 FUEL = 10_000
@@ -17,7 +17,7 @@ FUEL = 10_000
 class Field:
     """A number in a struct. Its values are 0..high, or any set of the bits in mask; scratch fields are unbounded.
 
-    limit names the bound of the search that high is, if values beyond it are possible but are not followed.
+    limit names the search bound that high is, if larger values are possible but not followed.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Layout:
 
     @classmethod
     def of(cls, entries: Sequence[tuple[Any, ...]]) -> "Layout":
-        """The layout that a model describes; model/state.py says how."""
+        """The layout that a model describes; model/states/linux_2_6.py says how."""
         numbers, arrays = [], []
         for entry in (*entries, *MACHINE_FIELDS):
             if len(entry) == 2:
@@ -111,7 +111,7 @@ class Layout:
 
 
 class Broken(InputError):
-    """A property, begin or canonicalise went wrong, where there is no call that could stop the kernel."""
+    """A property, begin or canonicalise went wrong, outside of any call that could stop the kernel."""
 
     def __init__(self) -> None:
         super().__init__(

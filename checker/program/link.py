@@ -29,7 +29,7 @@ class LinkError(InputError):
 
 @dataclass(frozen=True)
 class Function:
-    """One function as it was written, and where. Not trusted: from a patch of a user's, so that it may not end."""
+    """One function as it was written, and where. Not trusted: from a user's patch, so it may loop forever."""
 
     node: ast.FunctionDef
     file: str
@@ -76,7 +76,7 @@ class Program:
         return {**dict.fromkeys(self.constants), **{name: f.node for name, f in self.functions.items()}}
 
     def reachable(self, roots: Iterable[str]) -> list[Function]:
-        """The functions that the roots can come to, callees before callers. LinkError if they call in a circle."""
+        """The functions that the roots can reach, callees before callers. LinkError if they call in a circle."""
         done: dict[str, Function] = {}
         path: list[str] = []
 
@@ -95,7 +95,7 @@ class Program:
         return list(done.values())
 
     def check(self) -> None:
-        """Raise LinkError for the first function that leaves the subset. What is built in is known to keep to it."""
+        """Raise LinkError for the first function that leaves the subset. Built-in ones are known to keep to it."""
         if all(function.trusted for function in self.functions.values()):
             return
         self.check_all()
@@ -123,7 +123,7 @@ def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
 
 
 def linked_with(program: Program, files: Iterable[Path], over: Iterable[Path] = ()) -> Program:
-    """The program with more functions and constants beside its own; none may have the name of another. Not checked.
+    """The program with more functions and constants besides its own, all names distinct. Not checked.
 
     over: files with functions in place of those of the same name in the others. Raises LinkError.
     """
@@ -165,7 +165,7 @@ def linked_over(program: Program, path: Path) -> Program:
 
 
 def read_text(path: Path) -> str:
-    """What is in a user's file. Raises LinkError."""
+    """The text of a user's file. Raises LinkError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a scope does not call for is taken out of a program before it is compiled: it costs nothing."""
+"""Removal of what a scope does not call for from a program, before it is compiled."""
 
 import ast
 import copy
@@ -13,7 +13,7 @@ from vmacheck.checker.program.link import Program
 def without_kinds(program: Program, kind: str, absent: Collection[str]) -> Program:
     """The program for calls whose `kind` field is never one of the constants that `absent` names.
 
-    Comparisons of the field with them are decided, and what hangs on them is left out.
+    Comparisons of the field with them are decided, and branches that cannot be taken are left out.
     """
     names = frozenset(absent)
     functions = {

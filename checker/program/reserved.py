@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The names that the search loops have, and that a model, a patch or a property cannot have for its own.
+"""Names of the search loops, reserved: no model, patch or property may define them.
 
 tests/compiled/test_codegen.py holds them against compiled/loops.py and compiled/record.py, which define them.
 """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Python that models, properties and patches are written in, and the check that they keep to it.
 
-It is what means the same to the interpreter, to the compiler and to a symbolic run, and what reads like the C:
-functions of numbers and structs; if, while, for over range; assignments to locals and to fields; integer arithmetic,
-bit operations and comparisons; calls to other such functions.
+It means the same to the interpreter, to the compiler and to a symbolic run, and reads like the C: functions of numbers
+and structs; if, while, for over range; assignments to locals and to fields; integer arithmetic, bit operations and
+comparisons; calls to other such functions.
 """
 
 import ast
@@ -86,13 +86,13 @@ WORDS = {
     ast.Delete: "deletions",
 }
 
-LARGEST = (1 << 31) - 1  # of the numbers that may be written; those calculated with have 64 bits, fields have 32
+LARGEST = (1 << 31) - 1  # literal; calculations have 64 bits, fields have 32
 Fault = tuple[int, str]
 Known = Mapping[str, ast.FunctionDef | None]
 
 
 def faults(function: ast.FunctionDef, known: Known) -> list[Fault]:
-    """Where function leaves the subset: (line, reason) each, in order of lines.
+    """The places where function leaves the subset: (line, reason) each, in order of lines.
 
     known maps the global names that may be used to their functions, or to None for a constant.
     """
@@ -178,7 +178,7 @@ def _always_returns(statements: list[ast.stmt]) -> bool:
 
 
 def _node(node: ast.AST, local: set[str], known: Known) -> Iterator[str]:
-    """What is wrong with this node alone."""
+    """The faults of this node alone."""
     if isinstance(node, ast.Constant):
         if isinstance(node.value, int) and node.value > LARGEST:
             yield f"{node.value} is larger than {LARGEST}"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is checked: a linked program with the shape of its states and its calls, and the claims about it.
+"""A system to check: a linked program with the shape of its states and its calls, and the claims about it.
 
-A system's program has three functions: begin(state) sets what a state is to have besides its key fields when calls
-start from it; step(state, call) -> result changes the state in place; after canonicalise(state), two states are the
-same if their key fields are. Nothing here knows what the states are about.
+A system's program has three functions: begin(state) sets the fields outside the key, before calls start from the state;
+step(state, call) -> result changes the state in place; after canonicalise(state), two states are the same if their key
+fields are. Nothing here knows what the states are about.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program
 
-# A call's result is -MAX_ERRNO..LARGEST_RESULT; any other stops the kernel, and OOPS stands for that.
+# A call's result is -MAX_ERRNO..LARGEST_RESULT; any other stops the kernel, written OOPS.
 MAX_ERRNO = 199
 LARGEST_RESULT = 1 << 30
 OOPS = -200
@@ -38,7 +38,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Goal:
-    """Something that a search in this scope must see happen for its verdicts to mean anything: an event bit."""
+    """An event, by its bit, that a search in this scope must see happen for its verdicts to mean anything."""
 
     name: str
     event: int
@@ -46,7 +46,7 @@ class Goal:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class System:
-    """A program to search, named for the report. It is itself only, whatever another has in it."""
+    """A program to search, named for the report. Equal to itself only."""
 
     name: str
     program: Program
@@ -57,8 +57,8 @@ class System:
     goals: tuple[Goal, ...] = ()
     result_text: Callable[[Any, int], int | str] = field(default=lambda _call, result: result)
     measures: tuple[str, ...] = ()  # functions of the program that give a number to each state
-    world: str = ""  # what kind of world its states are of, for those who show them
-    beyond: tuple[str, ...] = ()  # limits of the layout that the scope ends at, so that a search closes within them
+    world: str = ""  # the kind of world of its states, for those who show them
+    beyond: tuple[str, ...] = ()  # limits of the layout that bound the scope, so that a search closes within them
 
     @property
     def call_fields(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Searches over programs in an address space of any size, by rows of cells (checker/rows.py).
+"""Searches over programs in an address space of any size, by rows of cells (rows.py).
 
-Each call from each row is carried out by the kernel's own functions, with sizes for unknowns; Z3 decides each branch
-for all sizes at once, and where it cannot, both ways are followed.
+The kernel's own functions run each call from each row, with unknown sizes; Z3 decides each branch for all sizes at
+once, and where it cannot, both ways are followed.
 """
 
 import ast
@@ -34,7 +34,7 @@ FOLLOWED_IN_UNITS = (*FOLLOWED, "mlock", "move")
 
 
 def templates(scope: Scope) -> list[Call]:
-    """The calls of a scope, but for where: addresses and lengths are 0."""
+    """The calls of a scope without their places: addresses and lengths are 0."""
     calls = all_calls(1, scope.protections, scope.operations, scope.noreserve)
     return list(dict.fromkeys(call._replace(addr=0, len=0, new_addr=0, new_len=0) for call in calls))
 
@@ -45,7 +45,7 @@ def is_about_a_page(call: Call) -> bool:
 
 
 class _AnyPages(Pages):
-    """Pages of which nothing is kept: each may or may not be there."""
+    """Pages of which nothing is kept: each may be there or not."""
 
     def __getitem__(self, address: Any) -> Any:
         page = self._new()
@@ -57,12 +57,12 @@ class _AnyPages(Pages):
         pass
 
     def between(self, _first: Any, _end: Any) -> Iterator[Any]:
-        """What is done to each page on its own is done to none that is kept."""
+        """No addresses: a change to each page on its own changes none that is kept."""
         return iter(())
 
 
 class _Memo(Paths):
-    """Paths that remember what is so for all sizes."""
+    """Paths that remember the formulas that are the same for all sizes."""
 
     def __init__(self, solver: Solver, always: Solver) -> None:
         super().__init__(solver)
@@ -70,7 +70,7 @@ class _Memo(Paths):
         self._memo: dict[Formula, bool | None] = {}
 
     def always(self, formula: Formula) -> bool | None:
-        """True or False if the formula is that for all sizes, None if it depends."""
+        """True or False if the formula has that value for all sizes, None if it depends."""
         if isinstance(formula, bool):
             return formula
         if formula not in self._memo:
@@ -89,7 +89,7 @@ class _Memo(Paths):
 
 @dataclass(frozen=True)
 class Step:
-    """A call on a row: the template, the range's cells in the row as cut for it, and where it moves to."""
+    """A call on a row: the template, the range's cells in the row as cut for it, and the cell that it moves to."""
 
     template: Call
     first: int
@@ -101,7 +101,7 @@ class Step:
         return replace(self, first=parts[self.first][0], end=parts[self.end][0], to=parts[self.to][0])
 
     def on(self, borders: Sequence[Any]) -> Call:
-        """The call, where the cells begin at these addresses."""
+        """The call, with cells that begin at these addresses."""
         call = self.template._replace(addr=borders[self.first])
         if not is_about_a_page(call):
             call = call._replace(len=borders[self.end] - borders[self.first])
@@ -111,7 +111,7 @@ class Step:
 
 
 class After(NamedTuple):
-    """What comes of a call: the row, the sizes for which it does, and for which of them the violation is there."""
+    """The outcome of a call: the row, the sizes that lead to it, and those of them with the violation."""
 
     row: Row
     conditions: tuple[Formula, ...]
@@ -120,9 +120,9 @@ class After(NamedTuple):
 
 @dataclass(frozen=True)
 class Violation:
-    """What is looked for: a property that is false of the one kernel, or a first kernel that is worse than a second.
+    """A violation to look for: a property that is false of the one kernel, or a first kernel worse than a second.
 
-    worse is what `vmacheck compare --by` calls it: vmas, layout or result.
+    worse is a word of `vmacheck compare --by`: vmas, layout or result.
     """
 
     kernels: tuple[str, ...]
@@ -164,7 +164,7 @@ class Kernels:
         self._machines: dict[tuple[int, int], SymbolicMachine] = {}
 
     def machine(self, side: int, vmas: int) -> SymbolicMachine:
-        """A machine for states of up to so many vmas, and a few more during a call."""
+        """A machine for states of up to `vmas` vmas, and a few more during a call."""
         vmas = (vmas + 3) // 4 * 4
         if (side, vmas) not in self._machines:
             pages = Pages if self.keep_pages else _AnyPages
@@ -180,7 +180,7 @@ class Kernels:
         return self._machines[side, vmas]
 
     def successors(self, row: Row, place: Place, step: Step) -> Iterator[After]:
-        """What can come of a call, one a path. Nothing follows where kernels part: where their results differ.
+        """The outcomes of a call, one per path. Nothing follows where the kernels' results differ.
 
         Raises Unsupported.
         """
@@ -210,7 +210,7 @@ class Kernels:
     def _is_violated(
         self, machines: Sequence[SymbolicMachine], outcomes: Any, call: Call, cells: Sequence[bool]
     ) -> Formula:
-        """For which sizes, of those on this path, the violation is there."""
+        """The sizes, of those on this path, for which the violation is there."""
         (before, after, result), machine = outcomes[0], machines[0]
         if not self.claim:
             pairs = [(one[2], one[1]) for one in outcomes]
@@ -225,14 +225,14 @@ class Kernels:
 
 
 def sizes() -> Iterator[Formula]:
-    """What is known of the names of sizes, and of the others that a question has."""
+    """Facts about the names of sizes, and about the other unknowns of a question."""
     yield from (at_most(0, unknown(name)) for name in ("lead", "trail", "page", "mapcount"))
     yield at_most(unknown("mapcount"), 1)
     yield from (at_most(1, unknown(f"gap{cell}")) for cell in range(1, MAX_CELLS))
 
 
 def looks_at_pages(program: Program, claim: str, users_files: Collection[str]) -> bool:
-    """Does the claim, or a user's function, look at what is on pages? The kernel's own ask whether one is there."""
+    """Does the claim, or a user's function, look at fields of pages? The kernel's own only ask whether one is there."""
     functions = program.reachable([claim])
     own = [function for function in program.functions.values() if function.file in users_files]
     nodes = (node for function in [*functions, *own] for node in ast.walk(function.node))
@@ -242,7 +242,7 @@ def looks_at_pages(program: Program, claim: str, users_files: Collection[str]) -
 
 
 def _puts_guards(function: Function) -> bool:
-    """Does it leave a marker on a page, that a fault can come to later?"""
+    """Does it leave a marker on a page, for a later fault to meet?"""
     stores = (node for node in ast.walk(function.node) if isinstance(node, ast.Assign))
     marks = [
         node for node in stores if any(isinstance(to, ast.Attribute) and to.attr == "guard" for to in node.targets)

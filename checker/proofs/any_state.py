@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Any state, and any call: unknown numbers for all that a kernel's functions look at, and what is known of them.
+"""Any state, and any call: unknown numbers for all that a kernel's functions look at, and the facts about them.
 
-A state is well formed here if it is what the numbers of its fields can be: the vmas follow each other, each is on the
-list of its anon_vma, and an anon_vma is alive exactly if it has a vma. That calls keep to it is proved with the rest.
+A state is well formed here if its fields are within bounds, the vmas follow each other, each is on the list of its
+anon_vma, and an anon_vma is alive exactly if it has a vma. Proofs include that calls keep states well formed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +40,7 @@ from vmacheck.model.states import linux_2_6 as state
 from vmacheck.properties import PROPERTIES
 
 VMA_FIELDS = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "anon_vma", "anon_vma_node", "was")
-SPARE_VMAS = 3  # a call can have so many vmas more than there were, for a while
+SPARE_VMAS = 3  # vmas that a call can add for a while
 TASK_SIZE = unknown("TASK_SIZE")
 PAGE = unknown("page")  # any page
 PLAIN_FLAGS = (PROTECTIONS["RW"] | mm.VM_ACCOUNT, PROTECTIONS["R"])
@@ -48,7 +48,7 @@ PLAIN_FLAGS = (PROTECTIONS["RW"] | mm.VM_ACCOUNT, PROTECTIONS["R"])
 
 @dataclass(frozen=True)
 class Numbers:
-    """A state in numbers: those of its vmas, of the pages that matter, and of the anon_vmas, by field."""
+    """A state in numbers: the fields of its vmas, of the pages that matter, and of the anon_vmas."""
 
     pages: int
     brk: int
@@ -58,7 +58,7 @@ class Numbers:
 
 
 class KernelMachine(SymbolicMachine):
-    """A symbolic machine of a kernel. kind: its tree, as proofs see it."""
+    """A symbolic machine of a kernel. kind: the kernel's tree, as proofs see it."""
 
     def __init__(self, kind: Kind, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -66,7 +66,7 @@ class KernelMachine(SymbolicMachine):
 
 
 def any_state(machine: KernelMachine, vmas: int, pages: list[Any], locked: bool) -> tuple[Any, list[Formula]]:
-    """Any well-formed state of so many vmas, and what is known of it. Pages can be looked at at the given addresses.
+    """Any well-formed state of `vmas` vmas, and the facts about it. Pages can be looked at at the given addresses.
 
     locked: may memory be locked, other than on fault?
     """
@@ -106,7 +106,7 @@ def _any_vma(before: Any, number: int, last_end: Any, vm_flags: int) -> list[For
 
 
 def _any_anon_vmas(before: Any, vmas: int) -> list[Formula]:
-    """Alive with a vma, and unused without; the one that only a page can still refer to may have been freed."""
+    """Make anon_vmas alive with a vma, and unused without; one that only a page still refers to may have been freed."""
     known = []
     for number in range(1, vmas + 1):
         life = unknown(f"life{number}")
@@ -119,7 +119,7 @@ def _any_anon_vmas(before: Any, vmas: int) -> list[Formula]:
 
 
 def any_page(page: Any, address: Any, name: str, vmas: int, kind: Kind) -> list[Formula]:
-    """Whatever a page can be, in unknowns that end with the name; and what is known of them and of its address."""
+    """Make the page any page, with unknowns whose names end so. Returns the facts about them and its address."""
     for field in kind.page_fields:
         setattr(page, field, unknown(f"{field}{name}"))
     return [
@@ -131,10 +131,10 @@ def any_page(page: Any, address: Any, name: str, vmas: int, kind: Kind) -> list[
 
 
 class Start:
-    """Any state of so many vmas, and any call of a kind: where a question begins.
+    """The start of a question: any state of a number of vmas, and any call of a kind.
 
-    A page that a claim may look at is in the state, and the one that the call is about, which may be the same: befores
-    has a state for either case.
+    The state has a page that a claim may look at, and the page of the call, which may be the same: befores has a state
+    for either case.
     """
 
     def __init__(self, machine: KernelMachine, operation: str, vmas: int, locked: bool) -> None:
@@ -152,7 +152,7 @@ class Start:
             self.known = [*self.known, *known]
 
     def solver(self, milliseconds: int, within: "Within") -> Solver:
-        """A solver that assumes what is known, and what they are to keep to."""
+        """A solver that assumes the known facts, and the limits of `within`."""
         solver = Solver(milliseconds)
         for formula in (*self.known, *within.formulas(self)):
             solver.add(formula)
@@ -164,7 +164,7 @@ class Start:
 
 
 def any_call(operation: str, kind: Kind) -> tuple[Call, list[Formula]]:
-    """Any call of a kind that fits into the address space, and what is known of it."""
+    """Any call of a kind that fits into the address space, and the facts about it."""
     nr, form = kind.operations[operation].nr, kind.operations[operation].form
     addr = unknown("addr")
     call = Call(nr, addr)
@@ -216,9 +216,9 @@ def numbers_of(before: Any, model: Model, kind: Kind) -> Numbers:
 
 
 def plainest(solver: Solver, before: Any, call: Call) -> Model | bool:
-    """Numbers that make the state and the call as plain as the solver's assumptions let them be; see Solver.find.
+    """Numbers that make the state and the call as plain as the solver's assumptions allow; see Solver.find.
 
-    No file, no policy, anonymous offsets, R and RW: each wish is granted if those before it leave it possible.
+    No file, no policy, anonymous offsets, R and RW: each wish is granted if the earlier ones leave it possible.
     """
     for wish in _wishes(before, call):
         if isinstance(solver.find(wish), Model):
@@ -247,14 +247,14 @@ def _wishes(before: Any, call: Call) -> Iterator[Formula]:
 
 
 class Within(NamedTuple):
-    """What a state and a call are to keep to: at most so many pages, at most so long a call, and plain; None: any."""
+    """Limits of a state and a call: the most pages, the longest call in pages, and whether plain; None: any."""
 
     pages: int | None = None
     length: int | None = None
     plain: bool = False
 
     def formulas(self, start: Start) -> Iterator[Formula]:
-        """The same as formulas."""
+        """The limits as formulas."""
         if self.pages is not None:
             yield at_most(TASK_SIZE, self.pages)
         if self.length is not None:
@@ -264,7 +264,7 @@ class Within(NamedTuple):
 
 
 def is_any_state(one: Any, kind: Kind) -> Formula:
-    """Is it one of the states that any_state stands for, as far as the claims of STRUCTURE do not say so?"""
+    """Is it one of the states of any_state, in all that the claims of STRUCTURE leave open?"""
     parts = [at_most(0, one.brk), at_most(one.brk, TASK_SIZE), equal(one.leaked, 0)]
     for number in range(1, one.map_count + 1):
         vma = one.vma[number]
@@ -276,7 +276,7 @@ def is_any_state(one: Any, kind: Kind) -> Formula:
 
 
 def _is_accounted(flags: Any) -> Formula:
-    """What may be written is accounted, unless that is waived; then nothing is."""
+    """Writable memory is accounted, unless accounting is waived; then none is."""
     waived, accounted = (
         negation(formula_of((flags & VM_NORESERVE) == 0)),
         negation(formula_of((flags & mm.VM_ACCOUNT) == 0)),
@@ -290,7 +290,7 @@ def _is_accounted(flags: Any) -> Formula:
 
 
 def is_any_page(page: Any, kind: Kind) -> Formula:
-    """Is the page one that any_page stands for?"""
+    """Is the page one of those of any_page?"""
     absent = both([equal(page.mapcount, 0), equal(page.mapping, 0), equal(page.index, 0)])
     guard = []
     if "guard" in kind.page_fields:
@@ -299,7 +299,7 @@ def is_any_page(page: Any, kind: Kind) -> Formula:
 
 
 def is_plain(before: Any, call: Call) -> Formula:
-    """Is it what mmap and mprotect with R and RW alone make of anonymous memory?"""
+    """Can mmap and mprotect with R and RW alone make it of anonymous memory?"""
     parts = [formula_of(call.flags == 0)]
     for number in range(1, before.map_count + 1):
         vma = before.vma[number]
@@ -320,7 +320,7 @@ def machine_with(
     anon_vmas: int | None = None,
     **more: Any,
 ) -> KernelMachine:
-    """A machine with room for so many vmas, and for the anon_vmas that they, and as many pages, can name."""
+    """A machine with room for `slots` vmas, and for the anon_vmas that they, and as many pages, can name."""
     bounds = kind.bounds(slots, max_map_count, 0)
     names = bounds.constants() | {"TASK_SIZE": TASK_SIZE}
     names |= {} if anon_vmas is None else {"NR_ANON_VMAS": anon_vmas}
@@ -330,7 +330,7 @@ def machine_with(
 def machine_for(
     program: Program, kind: Kind, operation: str, vmas: int, roots: Sequence[str], max_map_count: int
 ) -> KernelMachine:
-    """A machine for a call of a kind from states of so many vmas, in which Start's unknowns have room."""
+    """A machine for a call of a kind from states of `vmas` vmas, with room for Start's unknowns."""
     program = without_kinds(program, "nr", absent_numbers([any_call(operation, kind)[0]]))
 
     def other(page: Any, address: Any, name: str) -> list[Formula]:
@@ -340,7 +340,7 @@ def machine_for(
 
 
 def said_of(evaluator: Evaluator, name: str, before: Any, call: Call, result: Any, after: Any) -> Formula:
-    """That a claim is true of the state after a call, or of the call; of one that stopped the kernel, all is true."""
+    """The formula of a claim about the state after a call, or about the call; True if the call stopped the kernel."""
     if not PROPERTIES[name].on_step:
         return evaluator.formula(name, after)
     return result is OOPS or evaluator.formula(name, before, CallRecord(call, result), after)
@@ -363,7 +363,7 @@ def smallest(solver: Solver, before: Any, call: Call, formula: Formula) -> Model
 
 
 class Shown(Protocol):
-    """What an answer shows: a state before a call, and the call."""
+    """A state before a call, and the call, as an answer shows them."""
 
     @property
     def before(self) -> Numbers: ...  # noqa: D102
@@ -377,7 +377,7 @@ Answered = TypeVar("Answered")
 def fewest(
     answer: Answered, ask: Callable[[Within], Answered], shown: Callable[[Answered], Shown | None], within: Within
 ) -> Answered:
-    """An answer that shows something, in as few pages and then by as short a call as any does."""
+    """An answer that shows something, in the fewest pages and then by the shortest call."""
     best = shown(answer)
     while best is not None and best.before.pages > 1:
         smaller = ask(within._replace(pages=best.before.pages - 1))

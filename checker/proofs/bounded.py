@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All programs of up to so many calls, in an address space of any size: breadth-first over rows of cells."""
+"""All programs of up to N calls, in an address space of any size: breadth-first over rows of cells."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ from vmacheck.checker.symbolic.values import (
 )
 from vmacheck.model.calls.operations import Call
 
-WAYS = 200  # ways to a row that are tried before it is given up that a program comes to it
+WAYS = 200  # ways to a row that are tried before giving up that a program reaches it
 
 
 class Via(NamedTuple):
-    """How a row was come to: by which call, from which row, for which sizes, and which borders were kept."""
+    """A way to a row: the row before, the call, the sizes that lead here, and the borders that were kept."""
 
     row: Row
     step: Step
@@ -40,10 +40,10 @@ class Via(NamedTuple):
 
 @dataclass
 class Found:
-    """What a search found: how many rows each number of calls first leads to, and a program that ends in a violation.
+    """The outcome of a search: the rows first reached by each number of calls, and a program that ends in a violation.
 
-    open: why it is not known that there is none, if it is not: Z3 gave no answer, or rows, which can stand for more
-    than programs come to, have the violation and no program was found that does.
+    open: the reason, when the search could not rule out a violation: Z3 gave no answer, or rows, which can stand for
+    more than reachable states, have the violation and no program was found that does.
     """
 
     levels: list[int] = field(default_factory=list)
@@ -58,7 +58,7 @@ Report = Callable[[Found], None]
 def search(
     kernel: str, claim: str, scope: Scope, depth: int, milliseconds: int, report: Report = lambda _: None
 ) -> Found:
-    """All programs of up to `depth` calls, of the scope's kinds and protections."""
+    """Search all programs of up to `depth` calls, of the scope's kinds and protections."""
     start_afresh()
     one = _Search(Violation((kernel,), claim, max_map_count=scope.max_map_count), scope, milliseconds, report)
     try:
@@ -117,7 +117,7 @@ class _Search:
         self.ways[plain].append(Via(row, step, place, after.conditions, kept))
 
     def _is_real(self, row: Row, step: Step, place: Place, after: After) -> bool:
-        """Is there a program that comes to the violation? Then it is the one that was found."""
+        """Does a program reach the violation? Then it is entered in self.found."""
         last = Via(row, step, place, (*after.conditions, after.wrong), ())
         for number, path in enumerate(islice(self._paths(last), WAYS + 1)):
             program = concrete(path, self.milliseconds) if number < WAYS else None
@@ -131,7 +131,7 @@ class _Search:
         return False
 
     def _paths(self, last: Via) -> Iterator[list[Via]]:
-        """The ways from the empty row that end so."""
+        """The ways from the empty row that end with `last`."""
         if not self.depth[last.row]:
             yield [last]
         for via in self.ways[last.row]:
@@ -140,10 +140,10 @@ class _Search:
 
 
 def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | bool | None:
-    """The program with the lowest addresses, first those that come last. False if there are no such sizes, None if that
-    is not known."""
+    """The program with the lowest addresses, the last one minimised first. False if no sizes allow it, None if
+    unknown."""
     solver, size, count = Solver(milliseconds), unknown("TASK_SIZE"), 0
-    inner: list[Any] = []  # where the row's cells meet
+    inner: list[Any] = []  # addresses at which the row's cells meet
     calls = []
     for number, via in enumerate(path):
         if not inner:
@@ -173,7 +173,7 @@ def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | bool 
 
 
 def _add_sizes(solver: Solver, via: Via, borders: Sequence[Any], number: int) -> None:
-    """That the cells between the borders have the sizes that the way takes."""
+    """Assume that the cells between the borders have the sizes of the way."""
     cells, names = via.place.cells, dict[str, Any]()
     for cell, unit in enumerate(cells):
         low, high = borders[cell], borders[cell + 1]

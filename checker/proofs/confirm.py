@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What Z3 found, tried out: a state in numbers, run with the interpreted run, and searched for."""
+"""Findings of Z3 tried out: a state in numbers, run by the interpreted run, and searched for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ MAX_STATES_SEARCHED = 3_000_000
 
 @dataclass(frozen=True)
 class Tried:
-    """A call carried out in a state: the states before and after, the result (OOPS: the kernel stopped)."""
+    """A call run in a state: the states before and after, the result (OOPS: the kernel stopped)."""
 
     before: Any
     after: Any
@@ -37,7 +37,7 @@ class Tried:
 
 
 def system_for(kernel: str, pages: int, max_map_count: int, claims: Sequence[str]) -> System:
-    """The kernel with room for any state of so many pages."""
+    """The kernel with room for any state of `pages` pages."""
     kind = kind_of(kernel)
     bounds = kind.bounds(pages, max_map_count, LARGEST_RESULT, more_anon_vmas=4)
     program = with_properties(kernel, program_of(kernel, bounds.constants()))
@@ -69,7 +69,7 @@ def load(machine: Machine, numbers: Numbers) -> Any:
 
 
 def try_out(kernel: str, numbers: Numbers, call: Call, max_map_count: int, claims: Sequence[str]) -> Tried:
-    """Carry out the call in the state, and ask the claims before and after."""
+    """Run the call in the state, and ask the claims before and after."""
     machine = Machine(system_for(kernel, numbers.pages, max_map_count, claims))
     before, after = load(machine, numbers), machine.new()
     result = machine.step(before, call, after)
@@ -92,14 +92,14 @@ def _said(machine: Machine, name: str, *arguments: Any) -> bool:
         return False
 
 
-# ---- can programs come to it? --------------------------------------------------------------------
+# ---- is it reachable? ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Whether a search came to a state. calls: a shortest program that does; None: it is not among the states found.
+    """The outcome of a search for a state. calls: a shortest program that reaches it; None: not among the states found.
 
-    scope is None if there was no search, because the state has too many pages.
+    scope is None if the state has too many pages to search for.
     """
 
     scope: Scope | None
@@ -142,7 +142,7 @@ def _protections(numbers: Numbers) -> tuple[str, ...]:
 
 
 def _is_the_state(one: Any, numbers: Numbers, page_fields: Sequence[str]) -> Function:
-    """A claim that is true of this state only, whatever else is on the pages that were not looked at."""
+    """A claim that is true of this state only, whatever the pages that were not looked at."""
     tests = [f"mm.map_count == {one.map_count}", f"mm.brk == {one.brk}", "mm.bug == 0"]
     for vma in range(1, one.map_count + 1):
         for name in VMA_FIELDS:

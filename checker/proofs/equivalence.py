@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Do two kernels' versions of one function do the same, wherever calls come to it?
+"""Do two kernels' versions of one function do the same, wherever calls reach it?
 
-Each path of one kernel's calls is followed, from any well-formed state of so many vmas. Where it comes to the function,
-both versions are run on the same arguments and the same state, and what they return and leave behind is compared. If
-they agree there, the paths go on as one.
+Each path of one kernel's calls is followed, from any well-formed state of up to N vmas. Where it reaches the function,
+both versions run on the same arguments and the same state, and their results and final states are compared. If they
+agree, the paths go on as one.
 """
 
 import time
@@ -48,7 +48,7 @@ from vmacheck.model.calls.operations import Call
 
 @dataclass(frozen=True)
 class Question:
-    """Do a's and b's versions of a function differ in a call of this kind, from a state of so many vmas?"""
+    """Do a's and b's versions of a function differ in a call of this kind, from a state of `vmas` vmas?"""
 
     a: str
     b: str
@@ -64,8 +64,8 @@ class Question:
 class Difference:
     """A state and a call in which the function was called so that the two versions differ.
 
-    arguments are by name; a and b are what each returned (None: it stopped the kernel) and the state it left. If that
-    is the same, left is what they left in a number that lives inside a call, and that is looked at later.
+    arguments are by name; a and b: the value each returned (None: it stopped the kernel) and the state it left. If
+    these are the same, left: the values left in a number that lives inside a call and is looked at later.
     """
 
     before: Numbers
@@ -79,7 +79,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question: the paths, how often the function was compared, a difference, or why it is open."""
+    """The outcome of a question: the number of paths and of comparisons, a difference, or why it is open."""
 
     paths: int
     compared: int
@@ -92,7 +92,7 @@ class Answer:
 class _Compared:
     """A comparison on a path: the states before the call and at the function, the arguments, the outcomes.
 
-    formula says when they differ; left: in which number that lives inside a call, if in nothing else.
+    formula: the condition for a difference; left: the number inside a call in which they differ, if in nothing else.
     """
 
     before: Any
@@ -134,7 +134,7 @@ class Equivalence:
         return machine_for(program, kind, question.operation, question.vmas, roots, question.max_map_count)
 
     def answer(self) -> Answer:
-        """Follow every path, and compare wherever it comes to the function."""
+        """Follow every path, and compare wherever it reaches the function."""
         count = 0
         try:
             for difference in self.paths.explore(self._code):
@@ -156,7 +156,7 @@ class Equivalence:
         return None
 
     def _both(self, *arguments: Any) -> Any:
-        """The function, in both versions, on the same arguments; goes on with the first if they agree."""
+        """Run both versions of the function on the same arguments; go on with the first if they agree."""
         mm = arguments[0] if hasattr(arguments[0], "page") else None
         entry, other = (self.a.copy(mm), self.a.copy(mm)) if mm is not None else (None, None)
         others = self.a.others, self.b.others
@@ -182,7 +182,7 @@ class Equivalence:
         return mine
 
     def _hide(self, mm: Any, other: Any, differs: Callable[..., Exception]) -> None:
-        """What differs in numbers that live inside a call makes a difference only if it is looked at."""
+        """Hide differing numbers that live inside a call: they make a difference only if they are looked at."""
         after = None
         for raw in self.a.scratch:
             a, b, name = getattr(mm, raw), getattr(other, raw), raw.removeprefix(RAW)
@@ -205,7 +205,7 @@ class Equivalence:
         return look
 
     def _run(self, function: Callable[..., Any], mm: Any, arguments: Sequence[Any]) -> Any:
-        """What the function returns, 0 if nothing; None if it stops the kernel."""
+        """The function's value, 0 if it returns nothing; None if it stops the kernel."""
         try:
             result = function(*arguments)
         except (Oops, IndexError):
@@ -249,12 +249,12 @@ def _same_result(a: Any, b: Any) -> Formula:
 
 
 def _same_state(a: Any, b: Any, page_fields: Sequence[str]) -> Formula:
-    """Are two states the same, vma for vma, the structs, which `was` tells apart, included?"""
+    """Are two states the same, vma for vma, including the identity of structs, which `was` records?"""
     if a is None:
         return True
     if a.map_count != b.map_count:
         return False
-    # the slots that are in no use now are compared as well: what lies there, later code may come to
+    # unused slots are compared as well: later code may reach their content
     slots = [vma for vma in range(1, len(a.vma)) if _is_slot(a.vma[vma])]
     pairs: list[tuple[Any, Any, Sequence[str]]] = [(a.vma[vma], b.vma[vma], VMA_FIELDS) for vma in slots]
     pairs += [(page, b.page[address], page_fields) for address, page in a.page.entries]
@@ -270,7 +270,7 @@ def _is_slot(slot: Any) -> bool:
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question; of the differences, with one in few pages and by a short call."""
+    """Answer a question, with a difference in few pages and by a short call if there are several."""
     start_afresh()
     answer = Equivalence(question).answer()
     return fewest(
@@ -286,8 +286,8 @@ EquivalentVerdict = Literal["equal", "different", "vacuous", "incomplete"]
 
 @dataclass
 class Verdict:
-    """equal: in every call of these kinds from any state of up to `vmas` vmas; different; vacuous: no call comes to the
-    function; incomplete: `reason` says why. compared: how often the function was compared."""
+    """equal: in every call of these kinds from any state of up to `vmas` vmas; different; vacuous: no call reaches the
+    function; incomplete: `reason` says why. compared: the number of comparisons of the function."""
 
     a: str
     b: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Proof by induction over calls: in any well-formed state of so many vmas, however large, a call keeps a claim.
+"""Proof by induction over calls: in any well-formed state of N vmas, however large, a call keeps a claim.
 
 One question is about one kind of call and one number of vmas: on each path that the kernel's functions can take, can
 the claims be true before and one of them false after?
@@ -34,19 +34,19 @@ from vmacheck.checker.symbolic.values import NOT_FOLLOWED, at_most, both, negati
 from vmacheck.model.calls.operations import Call
 from vmacheck.properties import REFERENCE
 
-# what makes a state well formed; anystate.py builds it in, so it has to be proved along with every claim
+# conditions of a well-formed state; any_state.py builds them in, so they must be proved along with every claim
 STRUCTURE = (
     "vmas_are_sorted_and_disjoint",
     "faulted_vmas_are_on_their_list",
     "anon_vmas_are_freed_with_their_last_vma",
 )
-# and what its fields can be, beside; no property says that
+# and bounds of its fields, besides, which no property states
 RANGES = "fields_are_in_range"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Can a call of this kind, from a state of so many vmas of which all of `assumed` is true, break one of `goals`?"""
+    """Can a call of this kind, from a state of `vmas` vmas with all of `assumed` true, break one of `goals`?"""
 
     kernel: str
     goals: tuple[str, ...]
@@ -56,7 +56,7 @@ class Question:
     max_map_count: int
     milliseconds: int
     locked: bool = False  # may memory be locked, other than on fault?
-    calls: tuple[str, ...] = ()  # vmas have the flags that these calls give; of any call, if there are none
+    calls: tuple[str, ...] = ()  # vmas have the flags that these calls give; if empty, those of any call
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question. gave_up says why it is open, if it is; failure is None if there is none."""
+    """The outcome of a question. gave_up: why it is open, if it is; failure is None if no claim fails."""
 
     paths: int
     checks: int
@@ -95,7 +95,7 @@ class Induction:
         self.solver = self.start.solver(question.milliseconds, within)
 
     def evaluator(self, pages: Sequence[Any], states: Sequence[Any]) -> Evaluator:
-        """What evaluates claims about these states, at these pages."""
+        """An evaluator of claims about these states, at these pages."""
         call = self.call
         breakpoints = [call.addr, call.addr + call.len]
         for one in states:
@@ -132,7 +132,7 @@ class Induction:
         return before, after, result
 
     def _judge(self, before: Any, after: Any, result: Any) -> Failure | None:
-        """The failure with the smallest address space on this path. None if there is none, or the solver gives up."""
+        """The failure with the smallest address space on this path. None if no claim fails, or the solver gives up."""
         evaluator = self.evaluator([PAGE], [before, after])
         said = {name: said_of(evaluator, name, before, self.call, result, after) for name in self.question.goals}
         said[RANGES] = is_any_state(after, self.kind)
@@ -146,7 +146,7 @@ class Induction:
 
 
 def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list[str]:
-    """Those of the claims about states that are not true of the empty address space, of any size."""
+    """The claims about states, of these, that are false of the empty address space of some size."""
     machine = machine_with(program_with_claims(kernel), kind_of(kernel), SPARE_VMAS, ["begin", "step"], 0)
     empty = machine.new()
     empty.page.add(PAGE)
@@ -158,7 +158,7 @@ def false_at_first(kernel: str, names: Sequence[str], milliseconds: int) -> list
 
 
 def ask(question: Question) -> Answer:
-    """Answer a question; of the failures, with a plain one, if there is one, in few pages and by a short call."""
+    """Answer a question; of several failures, choose a plain one if possible, in few pages and by a short call."""
     start_afresh()
     answer = Induction(question).answer()
     if answer.failure is None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The least program of so many calls that shows a violation, among all of any size.
+"""The least program of N calls that shows a violation, among address spaces of any size.
 
-Programs of the same number of calls are ordered by how many different pages their calls are about, then by the sum of
-their lengths, then by protections, then by addresses, call by call. In a row whose touched pages are units and whose
-gaps are of any size, the first two are known; so it is enough to follow the rows that stay within what is asked.
+Programs of the same number of calls are ordered by the number of different pages of their calls, then by the sum of
+their lengths, then by protections, then by addresses, call by call. A row whose touched pages are units and whose gaps
+are of any size determines the first two; so it is enough to follow the rows within the limits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ RANK = {bits: number for number, bits in enumerate(PROTECTIONS.values())}
 
 
 def length_of(call: Call) -> int:
-    """How many pages a call is about, one that moves at both places."""
+    """The number of pages of a call; of one that moves, at both places."""
     return call.new_len + call.len if call.flags == FIXED else max(1, call.len)
 
 
 def pages_of(calls: Sequence[Call]) -> set[int]:
-    """The pages that calls are about."""
+    """The pages of calls."""
     pages: set[int] = set()
     for call in calls:
         pages |= set(range(call.addr, call.addr + max(1, call.len)))
@@ -37,7 +37,7 @@ def pages_of(calls: Sequence[Call]) -> set[int]:
 
 @dataclass(frozen=True, order=True)
 class Cost:
-    """What programs are ordered by, the most important first."""
+    """The order of programs, the most important part first."""
 
     calls: int
     pages: int
@@ -66,9 +66,9 @@ def _addresses(call: Call) -> tuple[int, ...]:
 
 @dataclass
 class Least:
-    """What was found: the least program, if there is one within the limits, and how many rows were looked at.
+    """The outcome: the least program within the limits, if any, and the number of rows searched.
 
-    open: why a lesser one may have been missed, if one may.
+    open: why a lesser program may have been missed, if it may.
     """
 
     program: tuple[Call, ...] | None
@@ -78,7 +78,7 @@ class Least:
 
 
 class _Level:
-    """The rows that programs of so many calls lead to, each with the least program that does, and for which sizes."""
+    """Rows reached by programs of one number of calls, each with the least such program and the sizes for it."""
 
     def __init__(self) -> None:
         self.rows: dict[Row, tuple[tuple[object, ...], tuple[Step, ...], Formula]] = {}
@@ -105,7 +105,7 @@ def _order(steps: Sequence[Step]) -> tuple[object, ...]:
 def least_program(
     violation: Violation, templates: Sequence[Call], calls: int, pages: int, length: int, milliseconds: int
 ) -> Least:
-    """The least program of so many calls about at most so many pages, of at most this length in all.
+    """The least program of `calls` calls about at most `pages` pages, of at most `length` pages in all.
 
     Raises Unsupported.
     """
@@ -140,7 +140,7 @@ def least_program(
 
 
 def _steps(row: Row, templates: Sequence[Call], new: int, longest: int) -> Iterator[tuple[Step, Place, int]]:
-    """Every call from a row, within so many new pages, of at most this length; with its length."""
+    """Every call from a row about at most `new` new pages, of at most `longest` pages; with its length in pages."""
     for template in templates:
         if template.flags == FIXED:
             for step, place in _moves(row, template, new, longest // 2):
@@ -161,7 +161,7 @@ def _moves(row: Row, template: Call, new: int, longest: int) -> Iterator[tuple[S
 
 
 def _concrete(row: Row, steps: Sequence[Step], condition: Formula, milliseconds: int) -> tuple[Call, ...] | None:
-    """The program with the smallest gaps, the lowest first, that meet the condition. None if there are none."""
+    """The program with the smallest gaps, the lowest first, that meet the condition. None if none do."""
     solver, at = Solver(milliseconds), rows.borders(row.cells)
     for formula in (*sizes(), condition):
         solver.add(formula)

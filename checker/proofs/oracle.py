@@ -12,7 +12,7 @@ from vmacheck.model.calls.operations import Call
 
 
 class Oracle:
-    """Runs programs on the kernels of a violation, in an address space of so many pages."""
+    """A runner of programs on the kernels of a violation, in an address space of a given number of pages."""
 
     def __init__(self, violation: Violation, pages: int) -> None:
         self.violation = violation
@@ -22,7 +22,7 @@ class Oracle:
         self._states = [(machine.new(), machine.new()) for machine in self.machines]
 
     def first_at(self, calls: Sequence[Call]) -> int | None:
-        """After how many of the calls the violation first is there; None if it never is.
+        """The number of calls after which the violation is first there; None if it never is.
 
         Kernels that return different results are not followed any further.
         """

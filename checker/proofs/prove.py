@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Is a property true of every state that programs can lead to, whatever the size of the address space?
+"""Is a property true of every reachable state, whatever the size of the address space?
 
-Proved by induction over calls: it is true of the empty address space, and no call breaks it in a state of up to so many
-vmas. Where that fails in a state that no program comes to, another property that rules the state out is proved along
-with it, as a lemma.
+Proved by induction over calls: it is true of the empty address space, and no call breaks it in a state of up to N vmas.
+If that fails in an unreachable state, another property that rules the state out is proved along with it, as a lemma.
 """
 
 import time
@@ -36,11 +35,11 @@ ProofVerdict = Literal["proved", "refuted", "unproved", "incomplete", "vacuous"]
 
 @dataclass
 class Proof:
-    """What came of it.
+    """The outcome of an attempt to prove a property.
 
-    proved; vacuous: proved, but of what never happens;
-    refuted: `program` leads from the empty address space to a state, or over a call, where it is false;
-    unproved: `failure` is a state from which a call breaks it (or a lemma), but no program is known to lead there;
+    proved; vacuous: proved, but never put to the test;
+    refuted: `program` leads from the empty address space to a state, or ends with a call, of which it is false;
+    unproved: `failure` is a state from which a call breaks it (or a lemma), but is not known to be reachable;
     incomplete: `reason` says what kept it from being decided.
     """
 
@@ -69,7 +68,7 @@ def prove(
     milliseconds: int,
     report: Report = lambda _: None,
 ) -> Proof:
-    """Prove the property, or say why not. Raises UnknownName, LinkError and ScopeError."""
+    """Prove the property, or give the reason why not. Raises UnknownName, LinkError and ScopeError."""
     begin = time.perf_counter()
     one_process.build(kernel, Scope(pages=PAGES_SEARCHED, operations=tuple(operations)), [name])
     proof = Proof(kernel, name, tuple(operations), vmas)
@@ -122,7 +121,7 @@ def _goals(proof: Proof) -> tuple[str, ...]:
 def _failure(
     proof: Proof, max_map_count: int, milliseconds: int, pool: ProcessPoolExecutor, report: Report
 ) -> Failure | None:
-    """The first failure, by number of vmas and then kind of call. None: there is none, or proof.reason says why not."""
+    """The first failure, by number of vmas and then kind of call. None: no failure, or open as proof.reason says."""
     goals = _goals(proof)
     proof.paths = proof.checks = 0
     locked = not kind_of(proof.kernel).leaves_out_locked(proof.operations)
@@ -159,12 +158,12 @@ def _candidates(proof: Proof, max_map_count: int) -> list[str]:
     try:
         checked = check(one_process.build(proof.kernel, scope, always), always, Limits())
     except (OutOfBounds, Broken):
-        return []  # the kernel leads to what are no states at all
+        return []  # the kernel reaches values out of bounds
     return [result.claim.name for result in checked.results if result.verdict in ("holds", "vacuous")]
 
 
 def _cross_check(proof: Proof, max_map_count: int) -> None:
-    """A proof, unless it is about what never happens. A search of a small scope has to agree with it."""
+    """Turn a vacuous proof into that verdict. A search of a small scope has to agree with a proof."""
     result = _small_check(proof, max_map_count)
     proof.verdict = "proved"
     if result.verdict == "vacuous":
@@ -178,7 +177,7 @@ def _cross_check(proof: Proof, max_map_count: int) -> None:
 
 
 def _small_scope(proof: Proof, max_map_count: int) -> Scope:
-    """Where a search is to agree with a proof, with NORESERVE where that is a flag of a vma."""
+    """The scope in which a search is to agree with a proof, with NORESERVE where that is a flag of a vma."""
     noreserve = tree_of(proof.kernel).waives_accounts and "mmap" in proof.operations
     return Scope(pages=PAGES_SEARCHED, operations=proof.operations, noreserve=noreserve, max_map_count=max_map_count)
 
@@ -190,7 +189,7 @@ def _small_check(proof: Proof, max_map_count: int) -> Result:
 
 
 def _settle(proof: Proof, failure: Failure, tried: Tried, max_map_count: int) -> None:
-    """Nothing rules the failing state out: can programs come to it, or to another where the property is false?"""
+    """Nothing rules the failing state out: is it reachable, or another state where the property is false?"""
     proof.failure, proof.tried = failure, tried
     proof.reached = reach(proof.kernel, failure.before, proof.operations, max_map_count)
     proof.verdict = "unproved"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""States of an address space of any size: a row of cells, of which some are one page large and the others any.
+"""States of an address space of any size: a row of cells, some of one page and the others of any size.
 
-What the kernel does depends on the order of addresses and on which of them are the same. So a state stands for all
+The kernel's work depends on the order of addresses and on which of them are the same. So a state stands for all
 those that differ in the sizes of their cells only, and a call for all those that begin and end at the same places of
-the row. The first cell and the last, where nothing is mapped, may be empty; no other cell is.
+the row. Only the first and the last cell may be empty: nothing is mapped there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from vmacheck.checker.symbolic.machine import SymbolicMachine
 from vmacheck.checker.symbolic.values import Linear, Unsupported, linear, unknown
 from vmacheck.model.common.mm import FREED, LIVE
 
-Offset = tuple[tuple[tuple[str, int], ...], int]  # a sum of sizes of cells, and pages
+Offset = tuple[tuple[tuple[str, int], ...], int]  # a sum of cell sizes, and a number of pages
 UNIT, ANY = True, False
 
 
@@ -35,7 +35,7 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """Cells, each a unit or not, and the state of each kernel on them. length: of all calls so far, summed up."""
+    """Cells, each a unit or not, and the state of each kernel on them. length: sum over all calls so far, in pages."""
 
     cells: tuple[bool, ...] = (ANY, ANY)
     sides: tuple[Side, ...] = (Side(),)
@@ -48,12 +48,12 @@ class Row:
 
     @property
     def touched(self) -> int:
-        """How many cells are units."""
+        """The number of cells that are units."""
         return sum(self.cells)
 
 
 class Place(NamedTuple):
-    """Where in a row a range lies: the row with its cells cut as needed, and the range's first and end cell in it.
+    """The place of a range in a row: the row with its cells cut as needed, and the range's first and end cell in it.
 
     parts[c] are the new cells that old cell c was cut into.
     """
@@ -106,7 +106,7 @@ def any_pages(cells: Sequence[bool]) -> Iterator[Place]:
 
 
 def unit_ranges(cells: Sequence[bool], new: int, longest: int) -> Iterator[Place]:
-    """Every range of at most so many pages, all units then, of which at most `new` were none before."""
+    """Every range of up to `longest` pages, all made units, at most `new` of them new."""
     for a in range(len(cells)):
         for b in range(a, len(cells)):
             choices = []
@@ -125,7 +125,7 @@ def unit_ranges(cells: Sequence[bool], new: int, longest: int) -> Iterator[Place
 def _pieces(
     cells: Sequence[bool], cell: int, is_first: bool, is_last: bool, new: int
 ) -> Iterator[tuple[tuple[bool, ...], int, int]]:
-    """The ways to cut a cell of which a range takes a part: the pieces, and where in them the range begins and ends."""
+    """The ways to cut a cell that a range takes a part of: the pieces, and where in them the range begins and ends."""
     if cells[cell]:
         yield (UNIT,), 0, 1
         return
@@ -157,7 +157,7 @@ def borders(cells: Sequence[bool]) -> list[Any]:
 
 
 def key(value: Any) -> Offset:
-    """A number as something that can be compared."""
+    """A key to compare numbers by."""
     return (value.terms, value.constant) if isinstance(value, Linear) else ((), value)
 
 
@@ -249,7 +249,7 @@ def store(state: Any, cells: Sequence[bool]) -> Side:
 
 
 def _check_kept(state: Any) -> None:
-    """Raise Unsupported if the state has something in it that a side does not keep."""
+    """Raise Unsupported if the state has values that a side does not keep."""
     vmas = [state.vma[number] for number in range(1, state.map_count + 1)]
     names = ("vm_flags", "vm_file", "vm_policy", "anon_vma", "anon_vma_node")
     kept = all(isinstance(getattr(vma, name), int) for vma in vmas for name in names)
@@ -268,9 +268,9 @@ def _exists(state: Any, anon_vma: int) -> bool:
 
 
 def simplest(row: Row, keep_pages: bool) -> tuple[Row, tuple[int, ...]]:
-    """The row with only the borders that a vma or a kept page has, and no units but kept pages; and those borders.
+    """The row with only the borders of vmas and kept pages, and no units but kept pages; and those borders.
 
-    More states than the row has come to stand for the same simpler one: it is an over-approximation.
+    The simpler row stands for more states than the row does: it is an over-approximation.
     """
     units = {cell for side in row.sides for cell, _, _ in side.pages} if keep_pages else set()
     kept = {cell for side in row.sides for first, end, _, _ in side.vmas for cell in (first, end)}

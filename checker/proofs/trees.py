@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a state consists of, and which calls there are, in the tree that a kernel is of.
+"""The parts of a state, and the calls, in the tree of a kernel.
 
-Where functions are compared, any state has any flags that calls give to a vma, those of calls that are not tried
-included; where it is what programs lead to that matters, those of the calls that are tried.
+Where functions are compared, vmas of any state have any flags that calls give, even calls that are not tried; where
+reachable states matter, only those of the calls that are tried.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -48,10 +48,10 @@ CURRENT_FOLLOWED = (
 class Kind(NamedTuple):
     """A tree, as proofs see it.
 
-    vm_flags: those that a vma can have; page_fields: what is known of a page; operations: the calls by their word;
-    followed: those that a proof can be about; advice: what the words for madvise stand for; layout: the fields of a
-    state within bounds; populates: does mprotect fault in what was locked, and becomes writable?
-    accounts: is what may be written known to be accounted, unless that is waived?
+    vm_flags: those that a vma can have; page_fields: the fields of a page; operations: the calls by their word;
+    followed: those that a proof can be about; advice: the numbers of the words for madvise; layout: the fields of a
+    state within bounds; populates: does mprotect fault in locked memory that becomes writable?
+    accounts: is writable memory known to be accounted, unless that is waived?
     """
 
     vm_flags: int
@@ -73,14 +73,14 @@ class Kind(NamedTuple):
         return self._replace(vm_flags=flags)
 
     def leaves_out_locked(self, operations: Collection[str]) -> bool:
-        """Is a state, before one of these calls, without memory that is locked other than on fault?
+        """Do these calls start from states without memory that is locked other than on fault?
 
-        Where none of them locks any, no program comes to it, and there is no end of what mprotect can fault in.
+        If none of them locks any, such memory is unreachable, and mprotect could fault in without end.
         """
         return self.populates and "mlock" not in operations
 
     def bounds(self, pages: int, max_map_count: int, max_pgoff: int, more_anon_vmas: int = 0) -> linux_2_6.Bounds:
-        """What any state of so many pages needs."""
+        """Bounds with room for any state of `pages` pages."""
         whole = linux_2_6.bounds(pages, list(OPERATIONS), (), max_map_count, max_pgoff, more_anon_vmas)
         return whole._replace(vm_flags=self.vm_flags)
 
@@ -109,5 +109,5 @@ KINDS = {LINUX_2_6.word: OF_2_6, LINUX.word: CURRENT}
 
 
 def kind_of(kernel: str) -> Kind:
-    """The tree that the kernel is of."""
+    """The tree of the kernel, as proofs see it."""
     return KINDS[tree_of(kernel).word]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""For which addresses does a program still show its violation? The weakest condition that was found, as inequalities.
+"""The weakest condition found, as inequalities, on addresses for which a program still shows its violation.
 
-Each end of each range is an unknown. At first they are in the very order that the program has them in; then each part
-of that is weakened as far as the violation is there for all numbers that are left, on every path.
+Each end of each range is an unknown. At first they have the very order of the program; then each part of the order is
+weakened as long as the violation is there for all numbers that it allows, on every path.
 """
 
 import random
@@ -37,7 +37,7 @@ from vmacheck.properties import PROPERTIES
 
 Part = tuple[tuple[Any, Any], Formula]  # two ends, and how they compare
 LARGEST = 1 << 32
-ATTEMPTS = 12  # orders in which to weaken; of the conditions that they lead to, the one that leaves most open is taken
+ATTEMPTS = 12  # orders in which to weaken; of the resulting conditions, the one that leaves most open is taken
 LETTERS = "abcdefghijklmnopqrsuvw"
 
 
@@ -51,7 +51,7 @@ class General:
 
 @dataclass(frozen=True)
 class _End:
-    """One unknown, with the number that the program has for it."""
+    """One unknown, with its number in the program."""
 
     name: str
     value: int
@@ -108,7 +108,7 @@ class Generaliser:
         return solver
 
     def always_shows(self, condition: Sequence[Formula]) -> bool:
-        """Is the violation there after the last call, whatever the numbers are that meet the condition?"""
+        """Is the violation there after the last call, for all numbers that meet the condition?"""
         solver = self._solver()
         for formula in condition:
             solver.add(formula)
@@ -133,7 +133,7 @@ class Generaliser:
         return before, call, result, after
 
     def _said(self, solver: Solver, before: Any, call: Call, result: Any, after: Any) -> Formula:
-        """That the claim is true; of states, at the pages that are there, or else at any page."""
+        """The formula that the claim is true; for a claim about states, at the mapped pages, or else at any page."""
         name = self.violation.property
         borders = [border for one in (before, after) for border in borders_of(one).values()]
         there = [address for address, page in after.page.entries if page.mapcount]
@@ -147,7 +147,7 @@ class Generaliser:
     def general(self, attempt: int) -> tuple[int, General] | None:
         """A condition that cannot be weakened, and how much it leaves open; each attempt weakens in another order.
 
-        None if not even the program's own order is enough, or cannot be followed.
+        None if even the program's own order is not enough, or cannot be followed.
         """
         parts = list(self._order())
         if not self.always_shows([formula for _, formula in parts]):
@@ -159,7 +159,7 @@ class Generaliser:
         return self._freedom(parts), self._in_words([formula for _, formula in parts])
 
     def _freedom(self, parts: Sequence[Part]) -> int:
-        """How many ways the condition leaves two ends to compare, summed up over all pairs."""
+        """The number of ways in which two ends can still compare, summed over all pairs."""
         solver = self._solver()
         for _, formula in parts:
             solver.add(formula)
@@ -167,7 +167,7 @@ class Generaliser:
         return sum(solver.possible(way) for x, y in pairs for way in (less(x, y), equal(x, y), less(y, x)))
 
     def _weakened(self, order: Sequence[Part]) -> list[Part] | None:
-        """The condition with each part weakened in turn, if that can be. None: no part can.
+        """The condition with each part weakened in turn, where possible. None: no part can be weakened.
 
         An order that follows from the other parts is left alone: without it the condition would be no weaker, but the
         others would then be needed.
@@ -192,8 +192,7 @@ class Generaliser:
         return solver.find(negation(formula)) is False
 
     def _order(self) -> Iterator[Part]:
-        """How the ends compare with each other, two by two. What is first is given up first: that two are the same, and
-        then how those compare that are far from each other."""
+        """The comparisons of the ends, two by two, in the order to give them up: equalities first, then far ends."""
         pairs = [(x, y) for i, x in enumerate(self.terms) for y in self.terms[i + 1 :]]
         for (x, value), (y, other) in sorted(pairs, key=lambda pair: -(abs(pair[0][1] - pair[1][1]) or LARGEST)):
             low, high = (x, y) if value <= other else (y, x)
@@ -233,7 +232,7 @@ class Generaliser:
         return left
 
     def _letters(self, condition: Sequence[Formula]) -> dict[str, str]:
-        """A letter for each unknown, the same for those that have to be equal, in the order that they have to be in."""
+        """A letter for each unknown, the same for those that must be equal, in the order that they must have."""
         groups = {end.name: {end.name} for end in self.ends}
         solver = self._solver()
         for formula in condition:
@@ -265,7 +264,7 @@ class Generaliser:
 
 
 class Attempt(NamedTuple):
-    """A violation and a program to generalise, and which order to weaken in."""
+    """A violation and a program to generalise, and the number of the order to weaken in."""
 
     violation: Violation
     calls: tuple[Call, ...]
@@ -302,7 +301,7 @@ def _letter(number: int) -> str:
 
 
 def _first(call: Call) -> str:
-    """The name of the unknown that a call's address is."""
+    """The name of the unknown for a call's address."""
     address: Any = call.addr
     return str(address.terms[0][0])
 
@@ -313,7 +312,7 @@ def _side(terms: Sequence[tuple[str, int]], constant: int) -> str:
 
 
 def _comparison(formula: Formula) -> tuple[str, str, str]:
-    """left, operator, right: what is added on either side, with positive numbers only."""
+    """left, operator, right: a comparison of sums, with positive numbers only."""
     left = [(name, c) for name, c in formula.parts if c > 0]
     right = [(name, -c) for name, c in formula.parts if c < 0]
     constant = formula.constant

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A search on disk, so that one that was killed goes on from where it was last written down.
+"""A search on disk, so that a killed one goes on from where it was last written down.
 
-States, once numbered, never change: what a checkpoint has of them is files that only grow. What else there is to know
-is in one small file, which is replaced in one step, and says how much of the others counts, and its digest.
+Numbered states never change: a checkpoint has them in files that only grow. Everything else is in one small file,
+replaced in one step. It says how much of the others counts, with the digest of that.
 """
 
 import fcntl
@@ -23,18 +23,17 @@ INTERVAL = 1.0  # seconds between two checkpoints of a search, at least
 
 
 class CheckpointError(InputError):
-    """A folder that is no checkpoint of this search; the message says which, and why."""
+    """The folder is no checkpoint of this search; the message says which, and why."""
 
 
 @dataclass
 class Position:
-    """Where a search is between two rounds, as plain data; the rows of its states are kept beside it.
+    """The position of a search between two rounds, as plain data; the rows of its states are stored next to it.
 
-    count: states found. level: the first state of the level that is expanded, the first of the next, and the first that
-    is not expanded yet. longest: calls of the longest programs that were tried. is_beyond: did a state lie beyond a
-    limit of the layout? targets: claims that are to be hit, by number; wanted: those not hit yet, as bits. hits: by
-    claim, the calls by number, and the states and transitions until then. results: kind of call, result, how often;
-    events: the mask, how often.
+    count: states found. level: the first state of the level being expanded, the first of the next, and the first
+    not expanded yet. longest: calls of the longest programs that were tried. is_beyond: did a state lie beyond a limit
+    of the layout? targets: claims to hit, by number; wanted: those not hit yet, as bits. hits: by claim, the calls by
+    number, and the states and transitions until then. results: kind of call, result, count; events: mask, count.
     """
 
     count: int
@@ -91,7 +90,7 @@ class Job:
 
 
 class Checkpoint:
-    """A folder for one search: files of rows, and search.json, which says of which search it is."""
+    """A folder for one search: files of rows, and search.json, which identifies the search."""
 
     def __init__(self, folder: Path, search: str) -> None:
         self.folder, self.search = folder, search
@@ -101,11 +100,11 @@ class Checkpoint:
         folder.mkdir(exist_ok=True)
 
     def is_due(self) -> bool:
-        """Is it time to write the search down again? That is to take a twentieth of the time at most."""
+        """Is it time to write the search down again? Writing takes a twentieth of the time at most."""
         return time.monotonic() - self.saved > max(INTERVAL, 20 * self.took)
 
     def load(self, arrays: dict[str, Grown]) -> Position | None:
-        """What was written last, the rows of the arrays into these; None if nothing was. Raises CheckpointError."""
+        """Load what was written last, the rows into these arrays; None if nothing was. Raises CheckpointError."""
         if not (self.folder / "search.json").exists():
             return None
         data = read(self.folder / "search.json")
@@ -131,7 +130,7 @@ class Checkpoint:
         self.sizes[path.name], self.digests[path.name] = size, made
 
     def save(self, position: Position, arrays: dict[str, Grown]) -> None:
-        """Append the rows that are new to the files, and replace what else there is to know."""
+        """Append the new rows to the files, and replace the small file."""
         begin, count = time.monotonic(), position.count
         for name, array in arrays.items():
             size, end = self.sizes.get(name, 0), count * array.row_bytes
@@ -173,7 +172,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def replace(path: Path, data: dict[str, Any]) -> None:
-    """Write a small file in one step: whenever this is stopped, the old or the new one is there, whole."""
+    """Write a small file in one step: if this is interrupted, the old or the new one is there, whole."""
     temporary = path.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as file:
         json.dump({"data": data, "digest": _digest(data)}, file)

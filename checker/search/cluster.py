@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The same search over the machines of a Ray cluster.
 
-Each shard has the states whose keys hash to it, and the table of them. A round goes to all: blocks of states to be
-expanded, to whoever is free; what they lead to, to the shards that it belongs to; what is new of that, back here, where
-it is numbered in the order that rounds.py keeps. Here are the keys of all states as well, without a table, so a shard
-that is lost is made anew, and the round begun again: nothing depends on who did what, or how often.
+Each shard has the states whose keys hash to it, and the table of them. In a round, free shards expand blocks of
+states; what these lead to goes to the shards that own it; the new states come back here, and are numbered in the order
+that rounds.py keeps. This process has the keys of all states as well, without a table, so a lost shard is made again
+and the round restarted: nothing depends on who did what, or how often.
 """
 
 import logging
@@ -24,11 +24,11 @@ from vmacheck.checker.search.outcome import Limits, Report, Search
 from vmacheck.checker.search.rounds import Explorer, Failure
 from vmacheck.checker.search.table import FIRST_TABLE
 
-ATTEMPTS = 20  # rounds begun again before the cluster is given up
+ATTEMPTS = 20  # rounds restarted before the cluster is given up
 
 
 def connect(address: str) -> None:
-    """Connect to a cluster: its address; auto: the one that this machine is of; local: one of this machine's own."""
+    """Connect to a cluster by its address; auto: the one this machine is part of; local: one on this machine alone."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -44,7 +44,7 @@ def connect(address: str) -> None:
 
 
 def processors() -> int:
-    """How many processors the cluster has."""
+    """The number of processors of the cluster."""
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return max(1, int(resources.get("CPU", 1)))
 
@@ -56,7 +56,7 @@ def explore(
     report: Report | None,
     means: Means,
 ) -> Search:
-    """Search as rounds.explore does, with as many shards as there are to be workers. Raises ClusterError besides."""
+    """Search as rounds.explore does, with one shard per worker. Raises ClusterError besides."""
     with ClusterExplorer(system, targets, limits, means, means.workers()) as explorer:
         explorer.run(report)
     return explorer.search
@@ -64,7 +64,7 @@ def explore(
 
 @dataclass
 class Notes:
-    """What expanding a block of states showed, besides what it leads to."""
+    """Results of expanding a block of states, besides the states it leads to."""
 
     failures: list[Failure]
     hits: dict[int, int]
@@ -75,7 +75,7 @@ class Notes:
 
 @dataclass
 class Entered:
-    """Of what came to a shard, the states that are new: positions and keys in order; and what claims say of them."""
+    """The new states among those sent to a shard: positions and keys in order; and what claims say of them."""
 
     positions: Any
     keys: Any
@@ -84,7 +84,7 @@ class Entered:
 
 
 class Shard:
-    """The states of a part of all keys, and hands to expand any."""
+    """A worker that owns the states of a part of all keys, and expands any."""
 
     def __init__(self, system: System, many: int, keys: Any) -> None:
         self.many = many
@@ -97,7 +97,7 @@ class Shard:
         return os.getpid()
 
     def _have(self, keys: Any) -> None:
-        """Have these states and no others."""
+        """Replace the shard's states with these."""
         self.mine.progress[loops.COUNT] = 0
         self.mine.make_room(len(keys) + 1)
         self.mine.keys.put(0, keys.tobytes())
@@ -106,7 +106,7 @@ class Shard:
         self.mine.table.make_for(len(keys))
 
     def expand(self, first: int, keys: Any, wanted: int) -> list[Any]:
-        """Try every call in these states, the first of which has the number `first`: notes, and a part a shard."""
+        """Try every call in these states, numbered from `first`. Returns notes, and one part per shard."""
         hands, offset = self.hands, first << 16
         (worker,) = hands.workers(1)
         hands.progress[loops.COUNT], hands.progress[loops.WANTED] = 0, wanted
@@ -129,7 +129,7 @@ class Shard:
         return [notes, *((positions[owners == part], rows[owners == part]) for part in range(self.many))]
 
     def enter(self, committed: int, wanted: int, *parts: tuple[Any, Any]) -> Entered:
-        """Of these keys, in order, have those that are new. What is beyond `committed` is of a round begun again."""
+        """Enter those of these keys, in order, that are new. States beyond `committed` are of a restarted round."""
         mine, (worker,) = self.mine, self.mine.workers(1)
         if mine.count != committed:
             self._have(mine.keys[:committed])
@@ -149,7 +149,7 @@ class Shard:
 
 
 def owners_of(hashes: Any, many: int) -> Any:
-    """Which shard each state belongs to, by the bits of its hash that the table uses last."""
+    """The shard that owns each state, by the bits of its hash that the table uses last."""
     return (hashes.view(np.uint64) >> np.uint64(48)) % np.uint64(many)
 
 
@@ -163,7 +163,7 @@ class ClusterExplorer(Explorer):
         self.shards: list[Any] = []
 
     def set_up(self) -> None:
-        """Have the states that there are with the shards that they belong to."""
+        """Send the states found so far to the shards that own them."""
         self.committed = [0] * self.many
         for part, keys in enumerate(self._parts(range(self.many))):
             self.committed[part] = len(keys)
@@ -181,7 +181,7 @@ class ClusterExplorer(Explorer):
         return super().blocks(start, end, max(crew, 2, self.many))
 
     def discover(self, crew: list[Worker], blocks: Any) -> tuple[list[Failure], dict[int, int], int]:
-        """Fill in the blocks, and enter the states that are new, wherever that is done."""
+        """Fill in the blocks, and enter the new states, on the shards."""
         for _ in range(ATTEMPTS):
             try:
                 notes, entered = self._ask(blocks)
@@ -203,7 +203,7 @@ class ClusterExplorer(Explorer):
         return [failure for one in said for failure in one.failures], earliest(one.hits for one in said), limit
 
     def _ask(self, blocks: Any) -> tuple[list[Notes], list[Entered]]:
-        """Have a round done by the shards."""
+        """Let the shards do a round."""
         wanted, asked = int(self.progress[loops.WANTED]), []
         for number, block in enumerate(blocks):
             start, end = int(block[loops.START]), int(block[loops.END])
@@ -216,7 +216,7 @@ class ClusterExplorer(Explorer):
         return ray.get([answer[0] for answer in asked]), ray.get(entered)
 
     def _revive(self) -> None:
-        """Make the shards that were lost anew."""
+        """Make lost shards again."""
         lost = []
         for part, shard in enumerate(self.shards):
             try:
@@ -227,7 +227,7 @@ class ClusterExplorer(Explorer):
             self.shards[part] = self.actor.remote(self.shared, self.many, keys)
 
     def _append(self, entered: list[Entered]) -> int:
-        """Number what is new. The position that led to more states than there may be, or NEVER."""
+        """Number the new states. Returns the position that led to too many states, or NEVER."""
         where = np.concatenate([one.positions for one in entered])
         keys = np.concatenate([one.keys for one in entered])
         order = np.argsort(where, kind="stable")

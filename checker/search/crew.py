@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who searches, and how: the means of a search, and what each of its workers has for itself."""
+"""The means of a search, and the private data of each of its workers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from vmacheck.checker.program.system import EVENT_BITS, MAX_RESULTS, System
 from vmacheck.checker.search.checkpoint import Checkpoint
 from vmacheck.checker.search.memory import apart
 
-NEVER = 1 << 62  # a position that no search comes to, and a claim that there is not
+NEVER = 1 << 62  # a position beyond any search; also stands for "no claim"
 
 
 class ClusterError(InputError):
-    """There is no such cluster, or it fails again and again."""
+    """The cluster cannot be reached, or fails again and again."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """How a search is carried out; what it finds does not depend on it.
+    """Ways to run a search; its findings do not depend on them.
 
-    workers() is asked before each round how many threads may work on it. hurry: begin with machine code that is not
-    optimised, rather than wait for what is. checkpoint: where to write the search down now and then, and go on from.
+    workers() gives, before each round, the number of threads for it. hurry: begin with unoptimised machine code, rather
+    than wait for the optimiser. checkpoint: where to write the search down now and then, and go on from.
     """
 
     workers: Callable[[], int] = lambda: 1
@@ -35,7 +35,7 @@ class Means:
 
 
 class Worker:
-    """What one worker has for itself: room for two states, the keys that it met last, and its counts."""
+    """Private data of one worker: room for two states, the keys that it met last, and its counts."""
 
     def __init__(self, system: System, flat: Flat) -> None:
         self.before, self.after = apart(np.int32, flat.size), apart(np.int32, flat.size)
@@ -53,13 +53,13 @@ class Worker:
 
 
 def forget_hits(crew: Iterable[Worker]) -> None:
-    """Have the crew take no claim for hit."""
+    """Clear the crew's records of hit claims."""
     for worker in crew:
         worker.hits[loops.SEEN] = 0
 
 
 def earliest(seen: Iterable[Mapping[int, int]]) -> dict[int, int]:
-    """Where each claim that somebody saw hit was hit first."""
+    """The first position at which each claim was seen hit."""
     first: dict[int, int] = {}
     for hits in seen:
         for claim, where in hits.items():

@@ -60,7 +60,7 @@ class Explorer:
         search.closed = not level and not stopped and search.stopped is None
 
     def _expand(self, i: int) -> bool:
-        """Try every call in state i. False if the search is to end here."""
+        """Try every call in state i. Returns False if the search ends here."""
         machine, before, after = self.machine, self.before, self.after
         machine.load(before, self.keys[i])
         if before.bug:

@@ -14,7 +14,7 @@ LINE = 128  # bytes that processors pass to each other together
 
 
 def apart(dtype: Any, *shape: int) -> Any:
-    """An array of zeros that shares no line with another: so that workers do not wait for each other."""
+    """An array of zeros that shares no cache line with another, so that workers do not wait for each other."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     room = np.zeros(size + 2 * LINE, np.uint8)
     start = -room.ctypes.data % LINE
@@ -22,7 +22,7 @@ def apart(dtype: Any, *shape: int) -> Any:
 
 
 class Grown:
-    """Rows of a number, or of several, zero at first. The kernel gives memory only to what is written to."""
+    """Rows of one number or several, zero at first. The kernel allocates memory only for rows written to."""
 
     def __init__(self, dtype: Any, *several: int) -> None:
         self.dtype, self.shape = np.dtype(dtype), several
@@ -31,7 +31,7 @@ class Grown:
         self._map: mmap.mmap | None = None
 
     def grow(self, rows: int) -> None:
-        """Make room for so many rows; those that there are stay, at another address."""
+        """Make room for `rows` rows. Existing rows are kept, at another address."""
         if rows <= self.rows:
             return
         size = max(1, rows * self.row_bytes)
@@ -43,7 +43,7 @@ class Grown:
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
 
     def clear(self, rows: int) -> None:
-        """So many rows of zeros instead of what there is; in large pages if there are any, for all will be used."""
+        """Replace the contents with `rows` zeroed rows, in huge pages if available (all of it will be touched)."""
         self._map, self.rows = None, 0
         self.grow(rows)
         if hasattr(mmap, "MADV_HUGEPAGE") and self._map is not None:
@@ -57,16 +57,16 @@ class Grown:
         return numbers.reshape((self.rows, *self.shape))[where].copy()
 
     def get(self, start: int, size: int) -> bytes:
-        """Some bytes of the rows."""
+        """`size` bytes of the rows, from byte `start` on."""
         return ctypes.string_at(self.address + start, size)
 
     def put(self, start: int, content: bytes) -> None:
-        """Write bytes of the rows."""
+        """Write bytes of the rows, from byte `start` on."""
         assert start + len(content) <= self.rows * self.row_bytes
         ctypes.memmove(self.address + start, content, len(content))
 
 
 def bytes_in(text: str) -> int | None:
-    """A size in bytes, as in 4G or 700M; None if it is none."""
+    """A size in bytes, from 4G or 700M; None for other text."""
     found = re.fullmatch(r"([0-9]{1,9})([KMGT])", text)
     return int(found[1]) << 10 * (1 + "KMGT".index(found[2])) if found else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a search is asked and what it found; the same for all runs."""
+"""The question to a search and its outcome; the same for all runs."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limits:
-    """Where to stop short of closure: calls per program, states, and bytes of memory. None: not at all."""
+    """Bounds that stop a search before closure: calls per program, states, and bytes of memory. None: no bound."""
 
     depth: int | None = None
     max_states: int | None = None
@@ -18,7 +18,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is: of the frontier's states, `expanded` were."""
+    """Progress of a search: `expanded` of the frontier's states are done."""
 
     states: int
     transitions: int
@@ -35,7 +35,7 @@ class Hit:
     """The first time that a claim was hit: in the state that `calls` lead to from the first state, or by the last call.
 
     First means: with the fewest calls, and among those the least in the order of System.calls. states and
-    transitions count what the search had been through without a hit.
+    transitions count what the search had seen before the hit.
     """
 
     calls: tuple[Any, ...]
@@ -45,7 +45,7 @@ class Hit:
 
 @dataclass
 class Coverage:
-    """What happened in a search: results by kind of call (0 for success), and events."""
+    """Counts of a search: results by kind of call (0 for success), and events."""
 
     results: dict[int, Counter[int]] = field(default_factory=dict)
     events: Counter[int] = field(default_factory=Counter)
@@ -56,8 +56,8 @@ class Search:
     """The outcome. levels[d] is the number of states first reached by d calls.
 
     closed: every state was reached and every call tried in it, so what was found holds for programs of any length.
-    stopped: which bound cut the search, if one did; one of the layout's limits cuts off what lies beyond it only. A
-    search that has nothing left to look for ends early, and is then neither.
+    stopped: the bound that cut the search, if any; one of the layout's limits cuts off only states beyond it. A search
+    with nothing left to look for ends early, and is then neither.
     """
 
     levels: list[int] = field(default_factory=list)

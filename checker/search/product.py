@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two systems in lockstep: every program run on both, to say whether one can be worse than the other.
 
-The states of the product are pairs. Where a call returns different results, that is noted, and the branch ends: what
-follows is no longer the same program in the same situation.
+The states of the product are pairs. Where a call returns different results, that is noted, and the branch ends: after
+it, the same program would no longer be in the same situation.
 """
 
 from collections.abc import Callable, Collection, Hashable
@@ -21,9 +21,9 @@ Worse = Callable[[Any, Any], Any]  # arrays of numbers of the first and of the s
 
 @dataclass(frozen=True)
 class Measure:
-    """What is compared: numbers of states, by the name of System.measures; or a number of each transition.
+    """A measure to compare: a number of each state, by its name in System.measures; or a number of each transition.
 
-    worse says where the first system's numbers are worse than the second's.
+    worse(a, b) tells where the first system's numbers are worse than the second's.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Divergence:
 
 @dataclass
 class Comparison:
-    """What was found.
+    """The outcome of a comparison.
 
     a_worse, b_worse: a shortest program, the least in the order of the calls, after which a is worse than b, or b than
-    a; None if there was none among the `pairs` of states. closed: then there is none at all, in programs of any length.
+    a; None if not found among the `pairs` of states. closed: then None holds for programs of any length.
     divergences counts the pairs and calls with different results; no call follows those.
     """
 
@@ -85,8 +85,8 @@ def compare(
 ) -> Comparison:
     """Walk both graphs in lockstep, breadth first. Both have the same calls.
 
-    Calls of the kinds in last_only are tried everywhere, but only as the last of a program. can_a_be_worse: that is all
-    that is asked, and the walk ends when it is known. depth: the most calls of a program, if the graphs are cut there.
+    Calls of the kinds in last_only are tried everywhere, but only as the last of a program. can_a_be_worse: ask only
+    that, and end the walk when it is known. depth: the most calls of a program, if the graphs are cut there.
     """
     assert not last_only or measure.name == "result"
     assert list(a.system.calls) == list(b.system.calls)
@@ -96,7 +96,7 @@ def compare(
 def most_above(a: Graph, b: Graph, name: str, depth: int | None = None) -> tuple[int, bool]:
     """The most by which a measure of a's states exceeds that of b's, over all programs with the same results so far.
 
-    And whether those are all programs there are.
+    Also whether those are all programs.
     """
     product = _Product(a, b, Measure(name, lambda _a, _b: np.False_), ())
     closed = product.run(can_a_be_worse=False, depth=depth).closed
@@ -111,7 +111,7 @@ class _Product:
         self.followed = np.array([call[0] not in last_only for call in a.system.calls])
         self.a, self.b, self.measure, self.found = a, b, measure, Comparison()
         self.width = len(b.to)
-        self.pairs = [np.zeros(1, np.int64)]  # a level each
+        self.pairs = [np.zeros(1, np.int64)]  # one array per level
         self.parents = [np.zeros(1, np.int64)]  # positions in the level before
         self.via = [np.zeros(1, np.int64)]
         self.seen = np.zeros(1, np.int64)
@@ -129,12 +129,12 @@ class _Product:
                 self.cut = True
                 break
             self._expand()
-        # what follows different results is not compared, unless results are what is compared
+        # pairs after different results are not compared, unless results are the measure
         found.closed = not self.cut and (not found.divergences or self.measure.name == "result")
         return found
 
     def _expand(self) -> None:
-        """Go one call further, some pairs at a time."""
+        """Go one call further, CHUNK pairs at a time."""
         border = self.pairs[-1]
         self.pairs.append(np.zeros(0, np.int64))
         self.parents.append(np.zeros(0, np.int64))
@@ -143,7 +143,7 @@ class _Product:
             self._expand_some(border[start : start + CHUNK], start)
 
     def _expand_some(self, border: Any, start: int) -> None:
-        """Go one call further from the pairs of the border that are at position start and behind."""
+        """Go one call further from the pairs of the border, the first of which is at position start."""
         states_a, states_b = border // self.width, border % self.width
         to_a, to_b = self.a.to[states_a], self.b.to[states_b]
         returned_a, returned_b = self.a.returned[states_a], self.b.returned[states_b]
@@ -226,7 +226,7 @@ class _Product:
 
 @dataclass(frozen=True)
 class Parting:
-    """A call in a state that both systems are in, which does the same for the caller and leads to different states.
+    """A call, in a state that both systems are in, with the same result for the caller but different states after it.
 
     calls: a shortest program that leads there, with the call. The packed keys of the state before, and of each after;
     the event bits of the call on each.
@@ -239,9 +239,9 @@ class Parting:
 
 
 def partings(a: Graph, b: Graph, depth: int | None, kind: Callable[[Parting], Hashable]) -> tuple[list[Parting], bool]:
-    """The first parting of each kind, programs in order, and whether those are all kinds that there are.
+    """The first parting of each kind, programs in order, and whether those are all kinds.
 
-    A kind of None is passed over. Systems that parted are followed on, as they may meet again.
+    Partings of kind None are skipped. Systems that parted are followed further, as they may meet again.
     """
     assert a.system.layout == b.system.layout
     product = _Partings(a, b, kind)

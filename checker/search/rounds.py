@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The compiled search: breadth-first, in rounds that several workers share; expand.py has the loops.
+"""The compiled search: breadth-first, in rounds that several workers share; compiled/loops.py has the loops.
 
 States are numbered in the order of a search by one worker: by the state that they were first reached from, then by
-the call. So hits, counts and counterexamples are the same whoever did what, and where a search is cut short, it is at
-the very call where one worker would have stopped.
+the call. So hits, counts and counterexamples do not depend on how work is shared out, and a search that is cut short
+stops at the very call where one worker would have stopped.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,11 +34,11 @@ MOST_WORKERS = 256
 MOST_CANDIDATES = 64 << 20  # bytes for those of a round
 BESIDE = 320 << 20  # bytes of memory that are not for states: Python, the machine code, and a round's candidates
 LEAST_MEMORY = BESIDE + (64 << 20)
-JUDGED = 1 << 8  # states that are worth a worker to look at the claims about
-RECORDED = 1 << 12  # states between two looks at the keyboard
+JUDGED = 1 << 8  # states whose claims are worth a worker
+RECORDED = 1 << 12  # states recorded between two checks for ^C
 
-Failure = tuple[int, Exception]  # and the position where it came about
-Noted = tuple[list[Failure], dict[int, int]]  # what went wrong, and where claims were hit first
+Failure = tuple[int, Exception]  # with the position where it happened
+Noted = tuple[list[Failure], dict[int, int]]  # failures, and where claims were hit first
 
 
 def explore(
@@ -85,7 +85,7 @@ class Explorer:
         self.pool = ThreadPoolExecutor(MOST_WORKERS)
         self.keys = Grown(np.int64, self.flat.key_words)
         self.parents, self.via = Grown(np.int32), Grown(np.uint16)
-        self.rows = {"keys": self.keys, "parents": self.parents, "via": self.via}  # what there is of each state
+        self.rows = {"keys": self.keys, "parents": self.parents, "via": self.via}  # the rows of each state
         self.positions, self.hashes, self.slots = Grown(np.int64), Grown(np.int64), Grown(np.int32)
         self.progress = np.zeros(loops.PROGRESS_SIZE, np.int64)
         self.table = Table(self.keys, self.progress, self.call)
@@ -111,7 +111,7 @@ class Explorer:
 
     @property
     def row_bytes(self) -> int:
-        """What a state takes, besides its slot of the table."""
+        """The bytes of a state, besides its slot of the table."""
         return sum(array.row_bytes for array in self.rows.values())
 
     @property
@@ -138,7 +138,7 @@ class Explorer:
         self._read_coverage()
 
     def _begin(self) -> bool:
-        """Enter the first state. True if that is all."""
+        """Enter the first state. Returns True if the search ends with it."""
         worker = self.workers(1)[0]
         for array in self.rows.values():
             array.grow(1)
@@ -159,17 +159,17 @@ class Explorer:
         return not self.targets
 
     def set_up(self) -> None:
-        """Get ready to go on from the states that there are."""
+        """Get ready to go on from the states found so far."""
         self._forget_keys()
         self.table.make_for(self.count)
 
     def _forget_keys(self) -> None:
-        """Have all workers take no key but the first state's for known."""
+        """Reset the workers' caches: no key but the first state's is known."""
         for worker in self.crew:
             worker.cache[:] = self.keys[0]
 
     def _expand_level(self, report: Report | None) -> bool:
-        """Expand the rest of the level. True if the search is to end."""
+        """Expand the rest of the level. Returns True if the search ends."""
         search, is_over = self.search, False
         self.longest = search.depth + 1
         while self.expanded < self.end and not is_over:
@@ -202,7 +202,7 @@ class Explorer:
         return blocks
 
     def blocks_of(self, ranges: list[tuple[int, int]]) -> Any:
-        """Blocks of these states, with room for all that they may lead to behind the states that there are."""
+        """Blocks of these states, with room behind the existing states for all that they may lead to."""
         blocks = apart(np.int64, len(ranges), loops.BLOCK_SIZE)
         blocks[:, [loops.START, loops.END]] = ranges
         blocks[:, loops.BASE] = self.count + (blocks[:, loops.START] - ranges[0][0]) * len(self.system.calls)
@@ -212,7 +212,7 @@ class Explorer:
     # ---- rounds ----------------------------------------------------------------------------------
 
     def _round(self, crew: list[Worker], blocks: Any) -> bool:
-        """Find and enter the states that those of the blocks lead to. True if the search is to end."""
+        """Find and enter the states that those of the blocks lead to. Returns True if the search ends."""
         before = self.count
         failures, hits, limit = self.discover(crew, blocks)
         reached = max((hits.get(claim, NEVER) for claim in self.targets), default=NEVER)
@@ -234,9 +234,9 @@ class Explorer:
         return True
 
     def discover(self, crew: list[Worker], blocks: Any) -> tuple[list[Failure], dict[int, int], int]:
-        """Fill in the blocks, and enter the states that are new.
+        """Fill in the blocks, and enter the new states.
 
-        What went wrong, where claims were hit first, and where there came to be too many states, or NEVER.
+        Returns the failures, where claims were hit first, and where the states became too many, or NEVER.
         """
         before = self.count
         failures, on_steps = self.generate(crew, blocks)
@@ -265,7 +265,7 @@ class Explorer:
         return failures, earliest(worker.seen() for worker in crew)
 
     def _generate_again(self, crew: list[Worker], blocks: Any) -> Noted:
-        """Have one worker do the round: it does not look at a claim that was hit before, where it may go wrong."""
+        """Let one worker do the round: it skips claims that were hit before, where they may go wrong."""
         for block in blocks:
             self._discount(int(block[loops.START]) << 16, int(block[loops.AT]))
         blocks[:, loops.FOUND :] = 0
@@ -274,7 +274,7 @@ class Explorer:
         return self.generate(crew[:1], blocks)
 
     def number_new(self, crew: list[Worker], blocks: Any) -> int:
-        """Make the candidates that are new states. The position that led to more than there may be, or NEVER."""
+        """Number the candidates that are new states. Returns the position that led to too many, or NEVER."""
         self.table.make_for(self.count + int(blocks[:, loops.FOUND].sum()))
         while not self.claim(crew, blocks):
             self.table.make(2 * self.table.rows)
@@ -283,7 +283,7 @@ class Explorer:
         return int(self.progress[loops.STOPPED_AT]) if is_full else NEVER
 
     def claim(self, crew: list[Worker], blocks: Any) -> bool:
-        """Enter candidates into the table. False if that needs a larger one."""
+        """Enter candidates into the table. Returns False if that needs a larger one."""
         full: list[bool] = []
         regions = self.table.rows // (int(self.progress[loops.REGION_MASK]) + 1)
         edges = [regions * n // len(crew) * (self.table.rows // regions) for n in range(len(crew) + 1)]
@@ -318,7 +318,7 @@ class Explorer:
         return failures, {claim: self.position(row) for claim, row in seen.items()}
 
     def _share(self, crew: list[Worker], tasks: list[Any], work: Callable[[Worker, Any], None]) -> None:
-        """Have the crew do all tasks; each of them takes its own in order."""
+        """Let the crew do all tasks; each worker takes its own in order."""
         left = iter(tasks)
 
         def some(worker: Worker) -> None:
@@ -357,11 +357,11 @@ class Explorer:
             self.crew[0].events -= events
 
     def _tried(self, start: int, end: int) -> int:
-        """How many calls were tried from one position up to another."""
+        """The number of calls tried from one position up to another."""
         return self._tally(start, end)[0]
 
     def _tally(self, start: int, end: int) -> tuple[int, Any, Any]:
-        """How many calls were tried from one position up to another, with which results and events."""
+        """The number of calls tried from one position up to another, their results and events."""
         worker = self.crew[0]
         results, events = np.zeros_like(worker.results), np.zeros_like(worker.events)
         states = (worker.before, worker.after, worker.calls, self.keys, self.progress)
@@ -374,7 +374,7 @@ class Explorer:
     # ---- checkpoints -----------------------------------------------------------------------------
 
     def snapshot(self) -> Position:
-        """Where the search is, between two rounds."""
+        """The position of the search, between two rounds."""
         search, calls = self.search, {call: number for number, call in enumerate(self.system.calls)}
         results, events = self.counters()
         return Position(
@@ -412,7 +412,7 @@ class Explorer:
     # ---- room ------------------------------------------------------------------------------------
 
     def workers(self, many: int) -> list[Worker]:
-        """So many workers."""
+        """A crew of `many` workers."""
         while len(self.crew) < many:
             worker = Worker(self.system, self.flat)
             if self.crew:
@@ -421,7 +421,7 @@ class Explorer:
         return self.crew[:many]
 
     def make_room(self, candidates: int) -> None:
-        """Room for so many candidates behind the states, and for the states that they may become."""
+        """Make room for this many candidates behind the states, and for the states that they may become."""
         needed = self.count + candidates
         if needed > self.keys.rows:
             for array in self.rows.values():
@@ -432,7 +432,7 @@ class Explorer:
             self.table.make(self.table.rows)
 
     def _most_states(self) -> dict[str, int]:
-        """How many states there may be, by what sets that limit."""
+        """The most states possible, by what sets that limit."""
         most = {"numbers": LARGEST_SEARCH}
         if self.limits.max_states is not None:
             most["max-states"] = self.limits.max_states
@@ -443,7 +443,7 @@ class Explorer:
     # ---- results ---------------------------------------------------------------------------------
 
     def graph(self) -> Graph:
-        """All that was found, with what follows what."""
+        """The graph of all states found and of their transitions."""
         shape, worker = (self.search.states, len(self.system.calls)), self.crew[0]
         to, returned = np.full(shape, record.UNTRIED, np.int32), np.zeros(shape, np.int32)
         noted = np.zeros(shape, np.uint16)
@@ -460,7 +460,7 @@ class Explorer:
         return Graph(self.system, self.search, to, returned, noted, measures, self.keys[: self.search.states].copy())
 
     def call(self, entry: str, *arguments: Any) -> int:
-        """Call one of expand's functions."""
+        """Call one of the functions of compiled/loops.py or record.py."""
         return self.code.run(entry, *[a.address if isinstance(a, Grown) else a for a in arguments])
 
     def _out_of_bounds(self, worker: Worker, field: int) -> OutOfBounds:
@@ -468,11 +468,11 @@ class Explorer:
         return OutOfBounds(place, int(worker.after[self.flat.index(place)]))
 
     def counters(self) -> tuple[Any, Any]:
-        """How often each kind of call had each result, and each mask of events, so far."""
+        """Counts, so far, of the results of each kind of call, and of each mask of events."""
         return sum(worker.results for worker in self.crew), sum(worker.events for worker in self.crew)
 
     def put_counters(self, results: list[list[int]], events: list[list[int]]) -> None:
-        """Set what counters() has, from the numbers that are not zero and their places."""
+        """Set what counters() returns, from the nonzero numbers and their places."""
         worker = self.workers(1)[0]
         for kind, code, number in results:
             worker.results[kind, code] = number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table by which a state is found again: slots with the numbers of states, at places that their keys hash to."""
+"""The table that finds a state by its key: slots with the numbers of states, at places that their keys hash to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +16,9 @@ REGIONS = 64
 
 
 class Table:
-    """Slots for the states of a search, of whose keys it is made; `call` calls one of the loops.
+    """Slots for the states of a search, made from their keys; `call` calls one of the loops.
 
-    most: the most slots that there may be.
+    most: the largest number of slots allowed.
     """
 
     def __init__(self, keys: Grown, progress: Any, call: Callable[..., int]) -> None:
@@ -37,7 +37,7 @@ class Table:
         return states
 
     def make_for(self, states: int) -> None:
-        """See that the table is large enough for so many states."""
+        """Make the table large enough for `states` states."""
         size = max(FIRST_TABLE, self.rows)
         while states * 5 > size * 4 and size < self.most:
             size *= 2

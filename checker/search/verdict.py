@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a search to verdicts: what was found, over which bounds, and whether it means anything."""
+"""Verdicts from a search: what was found, within which bounds, and whether it means anything."""
 
 import threading
 import time
@@ -30,13 +30,13 @@ REASONS = {
 class Result:
     """The verdict on one claim.
 
-    holds: in every state, or at every call, that any program of the scope can come to (a "sometimes" claim: in one).
+    holds: in every state, or at every call, that any program of the scope can reach (a "sometimes" claim: in one).
     violated: `calls` are a shortest program that shows it, the least in the order of the scope's calls.
-    incomplete: not violated as far as a bound let the search go. vacuous: not violated, but for want of occasion;
+    incomplete: not violated as far as a bound let the search go. vacuous: not violated, but never put to the test;
     `reason` says which bound, or what never happened.
-    states, transitions, depth: of the search, up to the counterexample if there is one.
-    any_size: the search was not over the system's own states, but over address spaces of every size, and no program of
-    fewer calls than that hits the claim in any.
+    states, transitions, depth: of the search, up to the counterexample if any.
+    any_size: the search was over address spaces of every size, not over the system's own states; no program of fewer
+    calls than this hits the claim in any.
     """
 
     system: System
@@ -53,12 +53,12 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """The verdict, with the length of the counterexample if there is one."""
+        """The verdict, with the length of the counterexample if any."""
         return f"violated {len(self.calls or ())}" if self.verdict == "violated" else self.verdict
 
     @property
     def programs_ruled_out(self) -> int | None:
-        """How many programs are shorter than the counterexample; none violates the claim. None: countless."""
+        """The number of programs shorter than the counterexample, which all keep the claim. None: infinitely many."""
         if self.any_size is not None:
             return None
         length = len(self.calls or ())
@@ -67,7 +67,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Checked:
-    """Everything that one search over one system says."""
+    """The verdicts and figures of one search over one system."""
 
     system: System
     search: Search
@@ -113,11 +113,10 @@ def check_all(
     workers: int,
     job: Job | None = None,
 ) -> list[Checked]:
-    """Check each system, several at a time, with so many workers in all; machine code runs outside Python's lock.
+    """Check each system, several at a time, with `workers` workers in all; machine code runs outside Python's lock.
 
-    A search gets more workers when there are no more searches to begin. With a limit on memory, and on a cluster, there
-    is one at a time.
-    progress gives the report to make on a system, by its name. The first error, or an interrupt, ends them all.
+    Idle workers join the searches that are still running. With a limit on memory, and on a cluster, searches run one at
+    a time. progress(name) gives the function that reports on a system. The first error, or an interrupt, ends them all.
     """
     ended, left = threading.Event(), set(range(len(systems)))
     at_once = workers if limits.memory is None and run != "ray" else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every state of a system and every call in it, interpreted: for what looks at all of them, and not for a verdict."""
+"""Every state of a system and every call in it, interpreted: for uses that look at all of them, not for verdicts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from vmacheck.checker.search.outcome import Limits, Progress, Report, calls_to
 
 
 class Transition(NamedTuple):
-    """A call in a state: the numbers of the state, of the call and of the state after it, the result, what it hits.
+    """A call in a state: the numbers of the state, of the call and of the state after it, the result, and the hits.
 
-    to is None where that is beyond a bound; hits are claims about steps.
+    to is None if that state is beyond a bound; hits are claims about steps.
     """
 
     state: int
@@ -27,8 +27,8 @@ class Transition(NamedTuple):
 class Walk:
     """The states in the order in which they were found, breadth first; parents and via say how.
 
-    depths: the fewest calls to each. hits: claims about states, by state. expanded: in how many of the states, from the
-    first on, every call was tried. closed, stopped: as Search has them.
+    depths: the fewest calls to each. hits: claims about states, by state. expanded: the number of states, from the
+    first on, in which every call was tried. closed, stopped: as in Search.
     """
 
     system: System
@@ -48,7 +48,7 @@ class Walk:
 
     @property
     def depth(self) -> int:
-        """The most calls that it takes to come to a state."""
+        """The most calls needed to reach a state."""
         return self.depths[-1]
 
     @property
@@ -68,7 +68,7 @@ def walk(
     visit: Callable[[Transition], None] | None = None,
     machine: Machine | None = None,
 ) -> Walk:
-    """Walk through the system; visit is told every transition, in order. machine: one made of this system.
+    """Walk through the system; visit gets every transition, in order. machine: one made of this system.
 
     Raises OutOfBounds, and Broken.
     """

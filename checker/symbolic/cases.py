@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Values that depend on what is not known: each with the guard under which it is the value."""
+"""Values that depend on unknowns, each with the guard under which it is the value."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -48,7 +48,7 @@ def joined(first: Guard, second: Guard) -> Guard | None:
 
 
 def key_of(value: Any) -> Any:
-    """A value as something that can be compared; of a struct, which one it is."""
+    """A key to compare values by; of a struct, its identity."""
     if isinstance(value, Linear):
         return ("linear", value.terms, value.constant)
     if isinstance(value, Bits):
@@ -105,7 +105,7 @@ def _parts(formula: Formula) -> tuple[Formula, ...]:
 
 
 def under(guard: Guard, value: Any) -> Any:
-    """The value where the guard is true."""
+    """The value, restricted to where the guard is true."""
     if not guard or not isinstance(value, Cases):
         return value
     cases = [(inner - guard, part) for inner, part in value.cases if joined(guard, inner) is not None]
@@ -122,7 +122,7 @@ def with_put(put: Put, value: Any) -> Any:
 
 
 def formula_from(value: Any) -> Formula:
-    """That a value is true, as a formula."""
+    """The formula that a value is true."""
     if isinstance(value, Cases):
         return either(both([*guard, formula_of(part)]) for guard, part in value.cases)
     return formula_of(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that change nothing and say a mask of flags: one mask for all ways through them, in place of a fork."""
+"""Functions that change nothing and return a mask of flags: one mask for all ways through, instead of a fork."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ MOST_WAYS = 16
 
 
 class _Ways:
-    """The ways through a function, one after the other; none is asked whether it is possible."""
+    """The ways through a function, one after the other, possible or not."""
 
     def __init__(self) -> None:
         self.decided: list[tuple[Formula, bool]] = []
@@ -34,7 +34,7 @@ class _Ways:
         return self.decided[self._position - 1][1]
 
     def following(self) -> bool:
-        """Go on to the next way, if there is one."""
+        """Go on to the next way. Returns whether there was another."""
         while self.decided and not self.decided[-1][1]:
             self.decided.pop()
         if self.decided:
@@ -42,12 +42,12 @@ class _Ways:
         return bool(self.decided)
 
     def condition(self) -> Formula:
-        """When this way is taken."""
+        """The condition under which this way is taken."""
         return both(formula if answer else negation(formula) for formula, answer in self.decided)
 
 
 def merged(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function says, as one mask; where it says anything else, or too much, it is followed way by way."""
+    """The function's value as one mask. If it is no mask, or has too many ways, it is followed way by way."""
     outer, found = (Forks.decide, Forks.assume), _found(function, arguments)
     Forks.decide, Forks.assume = outer
     if not all(isinstance(value, Bits) or (type(value) is int and value >= 0) for _, value in found):
@@ -61,7 +61,7 @@ def merged(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _found(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[tuple[Formula, Any]]:
-    """What the function says on each way. Nothing, if not all of them can be followed so."""
+    """The function's value on each way; empty, if not all of them can be followed so."""
     if Forks.decide is None:
         return []
     ways, found = _Ways(), list[tuple[Formula, Any]]()

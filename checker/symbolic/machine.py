@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The symbolic run: the kernel's own functions on states and calls that are not known.
+"""The symbolic run: the kernel's own functions on unknown states and calls.
 
-How many vmas there are is known on a path; where they lie, how large they and the address space are, and what is in
-them, need not be. Of the pages, those are kept that somebody will look at.
+The number of vmas is known on a path; their places, sizes and fields, and the size of the address space, need not
+be. Of the pages, only those are kept that something will look at.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,15 +33,15 @@ from vmacheck.checker.symbolic.values import (
 )
 
 MAX_ROUNDS = 64
-RAW = "raw_"  # before the name of a number that lives inside a call: what is there, be it Left
+RAW = "raw_"  # before the name of a number that lives inside a call: its content, even if Left
 OtherPage = Callable[[Any, Any, str], list[Formula]]
 
 
 class Pages:
-    """The pages of a state that somebody looks at: addresses, of which no two are the same, with what is there.
+    """The pages of a state that something looks at: distinct addresses, each with its page.
 
-    If the others are `empty`, one that is asked for is added; else it is an error to ask for one. also: an address that
-    is known to be that of the first.
+    If the others are `empty`, one that is asked for is added; else asking for one is an error. also: another address,
+    known to equal the first.
     """
 
     def __init__(self, new: Callable[[], Any], fields: Sequence[str], empty: bool) -> None:
@@ -83,20 +83,20 @@ class Pages:
         return [*found, (frozenset([both(others)] if others else []), 0)]
 
     def assign(self, other: "Pages") -> None:
-        """Become a copy."""
+        """Become a copy of another."""
         self.entries, self.also = [], other.also
         for address, page in other.entries:
             self.add(address).assign(page)
 
     def between(self, first: Any, end: Any) -> Iterator[Any]:
-        """The addresses in first..end-1, of those that are listed; each forks the path if that is not known."""
+        """The listed addresses in first..end-1; each forks the path if that is unknown."""
         for address, _ in list(self.entries):
             if first <= address < end:
                 yield address
 
 
 class Left:
-    """What is in a number that lives inside a call, if that is not to be looked at; `look` raises what then comes."""
+    """The content of a number that lives inside a call, not to be looked at: `look` raises what then applies."""
 
     __slots__ = ("look",)
 
@@ -112,9 +112,9 @@ def _left_by_an_earlier_call(name: str) -> Left:
 
 
 class SymbolicMachine:
-    """A program that can be stepped with unknown numbers. `constants` replace the program's, and need not be known.
+    """A program that can be stepped with unknown numbers. `constants` replace the program's, and may be unknown.
 
-    other(page, address, name) makes a page any page, in unknowns that end with the name, and gives what is known of it.
+    other(page, address, name) makes a page any page, with unknowns whose names end so, and returns what is known of it.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class SymbolicMachine:
         return after, result
 
     def run(self, state: Any, name: str, *arguments: Any) -> Any:
-        """Call a function on the state, which it changes. None if the kernel stops."""
+        """Call a function on the state, which it changes. Returns None if the kernel stops."""
         state.events = state.oops = 0
         state.fuel = FUEL
         try:
@@ -192,7 +192,7 @@ class SymbolicMachine:
     # ---- loops over pages of which most are not listed -------------------------------------------
 
     def _each(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
-        """The addresses that a loop has to be followed at for all that it can do, in order."""
+        """The addresses, in order, at which a loop has to be followed to see all that it can do."""
         known = isinstance(first, int) and isinstance(end, int)
         if known or self._other is None or not hasattr(state, PAGES):
             yield from _rounds(first, end)
@@ -208,10 +208,10 @@ class SymbolicMachine:
         yield from self._unlisted(state, first, end)
 
     def _unlisted(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
-        """The first page in first..end-1 that does something to the rest of the state, if there is one, and any later.
+        """The first page in first..end-1 that does something to the rest of the state, if any, and any later page.
 
-        It stands for all: what comes after the first may end the loop, but must not do anything more. Where it does
-        nothing, no page does.
+        It stands for all: a later one may end the loop, but must change nothing more. Where the first does nothing, no
+        page does.
         """
         for is_later in (False, True):
             if not first < end:
@@ -239,7 +239,7 @@ class SymbolicMachine:
         return address
 
     def same(self, a: Any, b: Any) -> Formula:
-        """Are two states that list the same pages the same, but for what lives inside a call and was left?"""
+        """Are two states that list the same pages the same? A number that was Left in one only makes them differ."""
         pairs = [(getattr(a, name), getattr(b, name)) for name in self._numbers]
         for name in self.scratch:
             x, y = getattr(a, name), getattr(b, name)
@@ -266,7 +266,7 @@ def _name(address: Linear) -> str:
 
 
 def _small_enough(value: Any) -> Any:
-    """The value, if it is not larger than addresses and flags are: whether another fits is not followed."""
+    """The value, if it is no larger than addresses and flags; whether a larger one fits is not followed."""
     if isinstance(value, Linear):
         if sum(abs(c) for _, c in value.terms) > MAX_ROUNDS or abs(value.constant) > LARGEST_RESULT:
             raise Unsupported("a number that may be too large for a field")
@@ -276,7 +276,7 @@ def _small_enough(value: Any) -> Any:
 
 
 class _Beyond(NullSlot):
-    """A slot that there would be if there were more vmas, or more pages: what lies there is not known."""
+    """A slot that only more vmas or pages would use: its content is unknown."""
 
     def __getattr__(self, name: str) -> Any:
         raise Unsupported("a slot is looked at that there is for more vmas only")
@@ -285,7 +285,7 @@ class _Beyond(NullSlot):
         raise Unsupported("a slot is changed that there is for more vmas only")
 
 
-# behind the slots that there are; the last ones are what negative indices come to, as NULL - 1
+# behind the real slots; negative indices, as NULL - 1, reach the last ones
 _BEYOND = [_Beyond()] * 1000 + [NullSlot()] * MAX_ROUNDS
 
 
@@ -313,7 +313,7 @@ def _looked_at(raw: str) -> property:
 
 
 def _rounds(first: Any, end: Any = None, step: int = 1) -> Iterator[Any]:
-    """range; round by round, with a fork at each, if the bounds are not known."""
+    """range; if the bounds are unknown, round by round with a fork at each."""
     if end is None:
         first, end = 0, first
     if isinstance(first, int) and isinstance(end, int):
@@ -330,7 +330,7 @@ def _rounds(first: Any, end: Any = None, step: int = 1) -> Iterator[Any]:
 
 
 def _all(*parts: Callable[[], Any]) -> Any:
-    """and: its parts are looked at in order, until one is known to be false."""
+    """and: its parts are evaluated in order, until one is known to be false."""
     formulas: list[Formula] = []
     for part in parts:
         try:
@@ -348,7 +348,7 @@ def _all(*parts: Callable[[], Any]) -> Any:
 
 
 def _any(*parts: Callable[[], Any]) -> Any:
-    """or: its parts are looked at in order, until one is known to be true."""
+    """or: its parts are evaluated in order, until one is known to be true."""
     formulas: list[Formula] = []
     for part in parts:
         try:

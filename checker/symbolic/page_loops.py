@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The model's functions made ready for unknown numbers: loops over pages, and conditions that need not fork.
 
-A condition of several parts is asked as one, where looking at all its parts changes nothing.
+A condition of several parts is asked as one, where evaluating all its parts changes nothing.
 
 A loop that does something to each page on its own, and looks at nothing else that it changes, does the same to a page
-whatever the others are: it is enough to follow the pages that somebody will look at. Which loops are of that kind is
-read off the code. A loop that carries nothing from round to round but the state can be followed if what it does to
-the rest of the state it does once (symbolic.py). Other loops over unknown bounds are followed round by round.
+whatever the others are: it is enough to follow the pages that something will look at. The code shows which loops are
+of that kind. A loop that carries only the state from round to round can be followed if it changes the rest of the
+state once (machine.py). Other loops over unknown bounds are followed round by round.
 """
 
 import ast
@@ -24,10 +24,10 @@ PAGES = "page"  # the array of a state that addresses are indices of
 
 
 def compiled_for_unknowns(function: Function, functions: Mapping[str, Function]) -> CodeType:
-    """The function as code, with calls in place of what Python itself would do to an unknown number.
+    """The function as code, with calls in place of what Python cannot do to an unknown number.
 
     __pages__(state, first, end), __each__ of the same and __range__ for range; __all__(lambda: a, lambda: b), __any__,
-    __not__ for and, or, not; __merged__(f, ...) for a function that changes nothing and says masks.
+    __not__ for and, or, not; __merged__(f, ...) for a function that changes nothing and returns masks.
     """
     loops = [node for node in ast.walk(function.node) if isinstance(node, ast.For)]
     own = frozenset(
@@ -49,7 +49,7 @@ def changes_nothing(name: str, functions: Mapping[str, Function]) -> bool:
 
 
 def _says_masks(function: Function) -> bool:
-    """Are there several ways through it, and is what it returns, on one of them at least, made by a bit operation?"""
+    """Are there several ways through it, and does at least one of them return the value of a bit operation?"""
     nodes = list(ast.walk(function.node))
     returned = [node.value for node in nodes if isinstance(node, ast.Return)]
     return any(isinstance(node, ast.If | ast.IfExp) for node in nodes) and any(
@@ -105,7 +105,7 @@ class _Prepared(ast.NodeTransformer):
 
 
 def is_per_page(loop: ast.For, functions: Mapping[str, Function]) -> bool:
-    """Does each round of the loop look at and change its own page only, of what the loop changes, if it is there?"""
+    """Does each round change its own page only, if it is there, and look at nothing else that the loop changes?"""
     assert isinstance(loop.target, ast.Name)
     page = loop.target.id
     if len(_range_of(loop)) != 2 or not all(_leaves_empty(node, page) for node in loop.body):
@@ -114,7 +114,7 @@ def is_per_page(loop: ast.For, functions: Mapping[str, Function]) -> bool:
 
 
 def carries_nothing(loop: ast.For, function: ast.FunctionDef) -> bool:
-    """Is every variable of the loop set anew in each round, and used nowhere else? It has to have two bounds."""
+    """Is every variable of the loop set again in each round, and used nowhere else? The loop needs two bounds."""
     inside = set(ast.walk(loop))
     names = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     used = [node for node in ast.walk(function) if isinstance(node, ast.Name) and node not in inside]
@@ -134,7 +134,7 @@ def carries_nothing(loop: ast.For, function: ast.FunctionDef) -> bool:
 
 
 def _leaves_empty(statement: ast.stmt, page: str) -> bool:
-    """Does it leave a page alone that is all zero?"""
+    """Does it leave an all-zero page alone?"""
     return _is_for_mapped(statement, page) or _is_zeroed(statement, page)
 
 

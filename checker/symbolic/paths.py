@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every way through code that branches on unknown numbers, one path at a time.
 
-The code is run again for each path, from its beginning; a path's decisions are the solver's assumptions. The code must
-do the same whenever the same is decided, which replay checks.
+The code is run again for each path, from its beginning; a path's decisions are the solver's assumptions. The same
+decisions must lead the code to the same questions. Replay checks this.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ Outcome = TypeVar("Outcome")
 
 
 class Diverged(Exception):
-    """Code asked another question when it was run again. It has to depend on nothing but the answers."""
+    """Code asked another question when it was run again: it must depend on the answers only."""
 
 
 class Decision(NamedTuple):
-    """What was asked, the answer, and whether the opposite answer is still to be followed."""
+    """A question, its answer, and whether the opposite answer is still to be followed."""
 
     formula: Formula
     answer: bool
@@ -28,7 +28,7 @@ class Decision(NamedTuple):
 
 
 class Paths:
-    """The paths through one piece of code, depth first. While one is current, the solver assumes what it decided."""
+    """The paths through one piece of code, depth first. The solver assumes the decisions of the current one."""
 
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
@@ -37,7 +37,7 @@ class Paths:
         self._known: dict[Formula, bool] = {}
 
     def explore(self, code: Callable[[], Outcome]) -> Iterator[Outcome]:
-        """What the code returns on each path that is possible, while that path is current."""
+        """Yield what the code returns on each possible path, while that path is current."""
         while True:
             self._position, self._known = 0, {}
             outer = Forks.decide, Forks.assume
@@ -54,17 +54,17 @@ class Paths:
 
     @property
     def replaying(self) -> bool:
-        """Is the code at a place where it was before? Its path then has more decisions than were asked for so far."""
+        """Is the code at a place where it was before? Then its path has decisions that were not asked for yet."""
         return self._position < len(self._trail)
 
     def assume(self, formula: Formula) -> None:
-        """Go on with only the numbers for which the formula is true. There have to be some."""
+        """Go on with only the numbers for which the formula is true. At least one must exist."""
         if self._position == len(self._trail):
             self._assume(Decision(formula, True, False, False))
         self._expect(formula)
 
     def _expect(self, formula: Formula) -> bool:
-        """What was decided at this place, about the formula."""
+        """The decision at this place, about the formula."""
         decision = self._trail[self._position]
         if decision.formula != formula:
             raise Diverged(f"{formula} was asked where {decision.formula} was asked before")
@@ -72,7 +72,7 @@ class Paths:
         return decision.answer
 
     def condition(self) -> list[Formula]:
-        """What the current path decided, as far as it had a choice."""
+        """The decisions of the current path where it had a choice."""
         return [d.formula if d.answer else negation(d.formula) for d in self._trail if not d.forced]
 
     def _next(self) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Questions to Z3, answered by as many processes as there are processors; the answers come in the order asked."""
+"""Questions to Z3, answered by one process per processor, in the order asked."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ def workers() -> Iterator[ProcessPoolExecutor]:
 def in_order(
     pool: ProcessPoolExecutor, ask: Callable[[Question], Answer], questions: Sequence[Question]
 ) -> Iterator[tuple[Question, Answer]]:
-    """Each question with its answer. Who stops listening is not waited for: what was not begun is dropped."""
+    """Yield each question with its answer. If the caller stops early, questions not begun are dropped."""
     futures = [pool.submit(ask, question) for question in questions]
     try:
         for question, future in zip(questions, futures, strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Z3, for formulas as checker/values.py has them: can they be true together, with which numbers, and how small?"""
+"""Z3, for the formulas of values.py: can they be true together, with which numbers, and how small?"""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -11,7 +11,7 @@ import z3
 from vmacheck.checker.symbolic.values import Bits, Formula, Linear, Node, Terms, at_most, both
 
 INFINITE = float("inf")
-ROUNDS = 1000  # how often a bound is improved at most: without end where the facts contradict each other
+ROUNDS = 1000  # improvements of a bound at most: contradicting facts would improve it forever
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "&": lambda a, b: a & b,
     "|": lambda a, b: a | b,
@@ -26,7 +26,7 @@ class _Z3:
 
 
 def start_afresh() -> None:
-    """Forget all formulas and terms, so that what is asked next is answered as if it were the first question."""
+    """Forget all formulas and terms, so that the next question is answered as if it were the first."""
     Node.forget()
     for cached in (_integer, _mask, _term):
         cached.cache_clear()
@@ -59,7 +59,7 @@ def _mask(expression: Any) -> Any:
 
 @lru_cache(maxsize=1 << 17)
 def _term(formula: Formula) -> Any:
-    """A formula as Z3 has it."""
+    """A formula as a Z3 term."""
     if isinstance(formula, bool):
         return z3.BoolVal(formula, _Z3.context)
     if formula.kind == "<=0":
@@ -149,7 +149,7 @@ class Facts:
             self._above.setdefault(pair[1], []).append((pair[0], largest))
 
     def _most(self, a: str, b: str) -> float:
-        """What a - b is at most."""
+        """The largest value of a - b that the facts allow."""
         largest = self._largest.get(b)
         if largest is None:
             largest = self._largest[b] = {b: 0}
@@ -162,7 +162,7 @@ class Facts:
         return largest.get(a, INFINITE)
 
     def plain(self, formula: Formula) -> Formula:
-        """True or False if an atom is known to be, or else the atom."""
+        """True or False if the atom is known, else the atom."""
         if isinstance(formula, bool):
             return formula
         if formula in self._true:
@@ -188,13 +188,13 @@ def _difference(terms: Terms) -> tuple[str, str] | None:
 
 
 class Model:
-    """Numbers for the unknowns; those that do not matter are 0."""
+    """Numbers for the unknowns; 0 where any will do."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def value(self, value: Any) -> int:
-        """What a number, a mask or an int comes to."""
+        """The value of a number, a mask or an int, as an int."""
         if isinstance(value, Linear):
             return value.constant + sum(c * self.integer(name) for name, c in value.terms)
         if isinstance(value, Bits):
@@ -213,7 +213,7 @@ class Model:
 def least(solver: Solver, cost: Any, lowest: int = 0) -> int | None:
     """The least value of a linear cost under the solver's assumptions, which it is then held to. None: unanswered.
 
-    By bisection below a value that is possible, so that the last question proves that nothing is less.
+    By bisection below a possible value, so that the last question proves that nothing is less.
     """
     found = solver.find()
     if not isinstance(found, Model):

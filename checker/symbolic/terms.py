@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that change nothing, evaluated to one value for all paths: what a property says, as a formula.
+"""Functions that change nothing, evaluated to one value for all paths: properties as formulas.
 
-Where a path of the kernel's code is followed with its structure known, a property is asked of the state at the end all
-at once: values that depend on what is not known become Cases, each with its guard.
+A path of the kernel's code is followed with its structure known. A property is asked of the state at its end all at
+once: values that depend on unknowns become Cases, each with its guard.
 
 A loop over pages has no known bounds. It may only look for the first page with which its body returns. Whether a page
 lies in a mapping changes at the ends of mappings only; so the loop is evaluated at one unknown page, for which these
-breakpoints are put. That no page between them can be the first is seen from what the body's comparisons compare the
-page to, or else asked of the solver. In a claim's own loop over all pages, which returns
-False at a page that is wrong, the pages are the ones that the caller names: any page, to prove that none is.
+breakpoints are put. The body's comparisons show that no page between them can be the first, or else the solver is
+asked. A claim's own loop over all pages returns False at a wrong page; its pages are those that the caller names: any
+page, to prove that no page is wrong.
 """
 
 import ast
@@ -79,11 +79,11 @@ UNARY: dict[type, Callable[[Any], Any]] = {ast.USub: lambda a: -a, ast.Invert: l
 
 @dataclass
 class Context:
-    """What loops over pages are evaluated at.
+    """The places at which loops over pages are evaluated.
 
-    pages: where a claim's own loop looks, if it is one over all pages. breakpoints: where what a page lies in can
-    change. proves(formula): is it true whatever the unknowns are, as far as is known on this path? facts: formulas that
-    are known to be true on it.
+    pages: those for a claim's own loop over all pages. breakpoints: addresses at which a page's mapping can change.
+    proves(formula): is it known on this path to be true whatever the unknowns are? facts: formulas known to be true on
+    it.
     """
 
     pages: Sequence[Any]
@@ -102,7 +102,7 @@ class _Run:
 
 
 class Evaluator:
-    """Evaluates the functions of a program, none of which may change a state."""
+    """An evaluator of a program's functions, none of which may change a state."""
 
     def __init__(self, functions: Mapping[str, Function], constants: Mapping[str, Any], context: Context) -> None:
         self.functions, self.constants, self.context = functions, constants, context
@@ -112,15 +112,15 @@ class Evaluator:
         self._said: dict[Any, tuple[Any, list[Guard]] | None] = {}
 
     def formula(self, name: str, *arguments: Any) -> Formula:
-        """That the claim with this name is true of the arguments, and that it can be asked of them."""
+        """The formula that the claim with this name can be asked of the arguments, and is true of them."""
         self._undefined, self._said = [], {}
         said = formula_from(self._run(name, list(arguments), ALWAYS, top=True))
         return both([said, *(negation(both(guard)) for guard in self._undefined)])
 
     def _call(self, name: str, arguments: list[Any], guard: Guard) -> Any:
-        """What a function says of the arguments.
+        """The value of a function of the arguments.
 
-        It is asked once for all guards. Only if that asks for what cannot be followed, it is asked under the guard.
+        It is evaluated once for all guards; only if that cannot be followed, under the guard.
         """
         key = (name, *(key_of(argument) for argument in arguments))
         if key not in self._said:
@@ -149,7 +149,7 @@ class Evaluator:
             raise Unsupported(f"{function}: {name} can end without a value")
         return value_of((returned - guard, value) for returned, value in run.returns)
 
-    # ---- statements: each takes the variables, changes them, and gives the guard of what comes after, None for never
+    # ---- statements: each takes the variables, changes them, and returns the guard of what follows, None for never
 
     def _block(self, body: Sequence[ast.stmt], variables: dict[str, Any], guard: Guard, run: _Run) -> Guard | None:
         live: Guard | None = guard
@@ -179,7 +179,7 @@ class Evaluator:
         raise Unsupported(f"{run.name}, line {node.lineno}: {type(node).__name__} in a property")
 
     def _returned(self, node: ast.expr | None, variables: dict[str, Any], guard: Guard, run: _Run) -> Any:
-        """What is returned. A claim that leaves it all to another function is that one."""
+        """The value returned. A claim that only returns another function's value is that function."""
         if run.top and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             arguments = [self._value(argument, variables, guard) for argument in node.args]
             return self._run(node.func.id, arguments, guard, top=True)
@@ -256,7 +256,7 @@ class Evaluator:
     def _first_page(
         self, node: ast.For, places: Sequence[Any], at: Callable[[Any], Round], guard: Guard, run: _Run
     ) -> Guard | None:
-        """The body is evaluated at one unknown page, for which the breakpoints are then put."""
+        """Evaluate the body at one unknown page, for which the breakpoints are then put."""
         pages = {key_of(part): part for place in places for _, part in cases_of(place)}
         name = f"page#{next(self._fresh)}"
         ends_there, returns = at(unknown(name))
@@ -321,7 +321,7 @@ class Evaluator:
         raise Unsupported(f"line {node.lineno}: {type(node).__name__} in a property")
 
     def _bool(self, node: ast.BoolOp, variables: dict[str, Any], guard: Guard) -> Any:
-        """and, or: an operand is only looked at where the ones before it leave the answer open."""
+        """and, or: an operand is only evaluated where the ones before it leave the answer open."""
         is_and = isinstance(node.op, ast.And)
         formulas: list[Formula] = []
         here: Guard | None = guard
@@ -377,7 +377,7 @@ class Evaluator:
         return self._lift(lambda i: getattr(array[i], node.attr), guard, index)
 
     def _lift(self, function: Callable[..., Any], guard: Guard, *values: Any) -> Any:
-        """The function of values that may be Cases. Where it is undefined is noted."""
+        """Apply the function to values that may be Cases, and note where it is undefined."""
         if not any(isinstance(value, Cases) for value in values):
             try:
                 return function(*values)
@@ -405,7 +405,7 @@ def _stored(node: ast.For) -> frozenset[str]:
 
 
 def _length(array: Any) -> int:
-    """How many slots an array has, from slot 0, which may be NULL's."""
+    """The number of slots of an array, counting slot 0, which may be NULL's."""
     return next(i for i in range(1, len(array)) if isinstance(array[i], NullSlot))
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Numbers that are not known: the model's functions compute with them as with ints, and branch on what they compare to.
+"""Unknown numbers: the model's functions compute with them as with ints, and branch on comparisons of them.
 
 Linear is a sum of unknown integers, Bits a bit mask made of unknown ones; comparing them gives a Truth, and branching
-on a Truth asks whoever explores the paths (checker/paths.py).
+on a Truth asks whoever explores the paths (paths.py).
 
 A formula is True, False, or a Node:
 
@@ -37,7 +37,7 @@ def why_not_followed(error: Exception) -> str:
 
 
 class Forks:
-    """Who is asked when the code branches on what is not known: the exploration that is under way."""
+    """The exploration under way, which decides when the code branches on an unknown."""
 
     decide: Callable[[Formula], bool] | None = None
     assume: Callable[[Formula], None] | None = None
@@ -47,7 +47,7 @@ class Forks:
 
 
 class Node:
-    """A formula. There is one node for each, so that the same formula is the same object."""
+    """A formula, one node each, so that the same formula is the same object."""
 
     __slots__ = ("_names", "_opposite", "constant", "kind", "parts", "serial")
     _known: ClassVar[dict[tuple[str, Any, int], "Node"]] = {}
@@ -91,7 +91,7 @@ class Node:
 
     @classmethod
     def forget(cls) -> None:
-        """Begin to number nodes anew. None of those that there are may be used any more."""
+        """Restart the numbering of nodes. Existing nodes must not be used any more."""
         cls._known.clear()
         cls._serials = count()
 
@@ -148,7 +148,7 @@ def _put_together(formulas: Iterable[Formula], kind: str, neutral: bool) -> Form
 
 
 def formula_of(value: Any) -> Formula:
-    """That a value is true, as a formula."""
+    """The formula that a value is true."""
     if isinstance(value, Truth):
         return value.formula
     if isinstance(value, Linear):
@@ -159,7 +159,7 @@ def formula_of(value: Any) -> Formula:
 
 
 class Truth:
-    """A truth value that is not known. Branching on it forks the path."""
+    """An unknown truth value. Branching on it forks the path."""
 
     __slots__ = ("formula",)
 
@@ -279,7 +279,7 @@ class Linear:
         return bool(self != 0)
 
     def __index__(self) -> int:
-        """Used as an index: a fork for each value that it can have."""
+        """Use as an index: a fork for each possible value."""
         for value in range(64):
             if self == value:
                 return value
@@ -295,7 +295,7 @@ class Linear:
 
 
 def linear(terms: Terms, constant: int) -> Linear | int:
-    """A sum, or an int if there is nothing unknown in it."""
+    """A sum, or an int if nothing in it is unknown."""
     return Linear(terms, constant) if terms else constant
 
 
@@ -335,7 +335,7 @@ def less(a: Any, b: Any) -> Formula:
 
 
 class Put:
-    """Puts a number in place of an unknown one; `plain` says how to put an atom."""
+    """Substitution of a number for an unknown; `plain` simplifies an atom."""
 
     def __init__(self, name: str, number: Any, plain: Callable[[Formula], Formula]) -> None:
         self._name, self._plain = name, plain
@@ -373,12 +373,12 @@ class Put:
 
 
 def replaced(formula: Formula, name: str, number: Any) -> Formula:
-    """The formula, with a number in place of an unknown one."""
+    """The formula, with a number in place of an unknown."""
     return Put(name, number, lambda atom: atom).formula(formula)
 
 
 def all_replaced(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
-    """The formula, with numbers in place of several unknown ones, of which the numbers have none in them."""
+    """The formula, with numbers in place of several unknowns. The numbers contain none of these."""
     for name, number in numbers.items():
         formula = replaced(formula, name, number)
     return formula
@@ -386,7 +386,7 @@ def all_replaced(formula: Formula, numbers: Mapping[str, Any]) -> Formula:
 
 @lru_cache(maxsize=1 << 17)
 def changes(formula: Formula, name: str) -> tuple[Any, ...] | None:
-    """The values of an unknown integer at which the formula can be other than at the value before. None: not seen."""
+    """The values of an unknown integer where the formula can differ from one less. None: cannot be read off."""
     if isinstance(formula, bool) or name not in formula.names:
         return ()
     if formula.kind not in ("<=0", "==0"):
@@ -474,7 +474,7 @@ class Bits:
 
 
 def chosen(formula: Formula, yes: Any, no: Any) -> Any:
-    """One mask or the other, by whether the formula is true."""
+    """`yes` if the formula is true, else `no`: masks."""
     return Bits(("?", formula, expression_of(yes), expression_of(no)), mask_of(yes) | mask_of(no))
 
 
@@ -493,5 +493,5 @@ def mask_of(value: Any) -> int:
 
 
 def unknown_bits(name: str, mask: int) -> Any:
-    """A mask of which only the bits in `mask` can be set, and each may be."""
+    """A mask in which exactly the bits of `mask` may be set."""
     return Bits(("var", name, mask), mask)

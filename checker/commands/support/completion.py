@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck --print-completion: what a shell needs to complete commands, options, kernels and properties."""
+"""vmacheck --print-completion: a script for a shell to complete commands, options, kernels and properties."""
 
 import argparse
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ NAMES = {"KERNEL": "kernels", "KERNEL_A": "kernels", "KERNEL_B": "kernels", "PRO
 
 
 class _Print(argparse.Action):
-    """Prints the script for a shell, and ends."""
+    """An option that prints the script for a shell, and ends."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, _options: object, shell: Any, _option: object = None

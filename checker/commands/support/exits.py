@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a command ends: exit codes, and errors in one line."""
+"""Ends of commands: exit codes, and errors in one line."""
 
 import argparse
 import sys
@@ -23,12 +23,12 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """A parser of which the words may stand anywhere among the options, also where one of them can be left out."""
+    """A parser whose words may stand anywhere among the options, even if one of them is optional."""
 
     _is_inner = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse has it; the options first, and then the words that are left."""
+        """Parse as argparse does, the options first, and then the remaining words."""
         if self._is_inner:
             return super().parse_known_args(args, namespace)
         self._is_inner = True

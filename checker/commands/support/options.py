@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What several commands have in common: options, kernels by name, and how an answer is printed."""
+"""Common parts of commands: options, kernels by name, and printing of an answer."""
 
 import argparse
 import json
@@ -21,12 +21,12 @@ from vmacheck.checker.search.rounds import LEAST_MEMORY, MOST_WORKERS
 from vmacheck.counterexamples.pictures.terminal import show
 from vmacheck.model.common.mm import MAX_MAP_COUNT
 
-NOTES: list[str] = []  # what is to be said on standard error once a command has done its work
+NOTES: list[str] = []  # lines for standard error after a command has done its work
 PAGES_HELP = f"pages in the address space (default {DEFAULT_PAGES})"
 
 
 def number(text: str) -> int:
-    """A number that is not too large."""
+    """An integer of at most LARGEST."""
     if not re.fullmatch(r"-?[0-9]+", text):
         raise argparse.ArgumentTypeError(f"invalid int value: '{text}'")
     value = int(text)
@@ -62,7 +62,7 @@ def memory_of(text: str) -> int:
 
 
 def kernel_of(name: str) -> str:
-    """A kernel's name; of auto, that of the running kernel's model, which NOTES say below the answer.
+    """A kernel's name; for auto, that of the running kernel's model, which NOTES say below the answer.
 
     Raises KernelError.
     """
@@ -79,7 +79,7 @@ def kernel_named(text: str) -> str:
 
 
 def add_command(commands: Any, name: str, what: str, sentence: str, example: str) -> argparse.ArgumentParser:
-    """A command of the command line: what it does in a few words, in a sentence, and with an example."""
+    """Add a command to the command line: what it does in a few words, in a sentence, and with an example."""
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=what,
@@ -97,7 +97,7 @@ def add_format(command: argparse.ArgumentParser, choices: Sequence[str] = ("text
 
 
 def add_calls(command: argparse.ArgumentParser, pages: int | None = None, of_pages: str = PAGES_HELP) -> Any:
-    """Add the options that choose the calls that are tried; gives the group that they are in."""
+    """Add the options that choose the calls to try; returns their group."""
     group = command.add_argument_group("scope")
     add = group.add_argument
     add("--pages", type=number, default=pages, metavar="N", help=of_pages)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A line on the terminal that says how far the searches are."""
+"""A line on the terminal that shows the progress of searches."""
 
 import resource
 import sys
@@ -18,16 +18,16 @@ INTERVAL = 0.2  # seconds between two updates
 
 
 class ProgressLine:
-    """Shows progress on stderr if that is a terminal, and takes the line away at the end.
+    """A progress line on stderr, if that is a terminal, removed at the end.
 
-    The line is as wide as the terminal at most. Rich is imported when there is a line to show: elsewhere nobody waits
-    for it.
+    The line is at most as wide as the terminal. Rich is imported only when a line is shown, to save waiting for it
+    elsewhere.
     """
 
     def __init__(self) -> None:
         self.begin = self.last = time.monotonic()
         self.live: Live | None = None
-        self.levels: dict[str, tuple[int, float, int]] = {}  # the depth, and when it was begun, how far
+        self.levels: dict[str, tuple[int, float, int]] = {}  # the depth, when it began, and the states expanded then
         self.lock = threading.Lock()
 
     def __enter__(self) -> "ProgressLine":
@@ -38,11 +38,11 @@ class ProgressLine:
             self.live.stop()
 
     def of(self, name: str) -> Report:
-        """The report to make on a search, by the name of what is searched."""
+        """The function that reports on a search, by the name of its system."""
         return lambda progress: self.show(name, progress)
 
     def show(self, name: str, progress: Progress) -> None:
-        """Show where a search is, if it is time to."""
+        """Show the progress of a search, if it is time to."""
         if not self._is_time():
             return
         now, pages = time.monotonic(), int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
@@ -77,7 +77,7 @@ class ProgressLine:
 
 
 def _live() -> "Live":
-    """A line on stderr that is drawn when it changes. What a command prints goes past it, to where it always goes."""
+    """A line on stderr, drawn when it changes. Output of the command is not redirected through it."""
     from rich.console import Console
     from rich.live import Live
 

@@ -14,7 +14,7 @@ from vmacheck.model.calls.traces import parse_trace
 
 
 def calls_of(text: str, forks: bool = False) -> list[Call]:
-    """A trace that a program can carry out; forks: it may go on in a child. Raises TraceError."""
+    """The calls of a trace that a program can run; forks: it may go on in a child. Raises TraceError."""
     if forks and "fork" in text:
         return parse_trace(text, processes=True)
     if is_interleaving(text, stacks=False):
@@ -26,12 +26,12 @@ def calls_of(text: str, forks: bool = False) -> list[Call]:
 
 
 def text_of(trace: str) -> str:
-    """The trace; if it is -, what is on standard input."""
+    """The trace; if it is -, the text on standard input."""
     return read("-") if trace == "-" else trace
 
 
 def read(name: str) -> str:
-    """What is in the file, or on standard input if it is called -. Raises KernelError."""
+    """The text of the file, or of standard input if its name is -. Raises KernelError."""
     try:
         return sys.stdin.read() if name == "-" else Path(name).read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -40,9 +40,9 @@ def read(name: str) -> str:
 
 
 def model_for(named: str | None, kernel: str, aloud: bool = True) -> str:
-    """The model kernel to hold a real one against: the one that was named, or the one that it is.
+    """The model kernel to compare a real one with: the named one, or that of the real kernel.
 
-    Says which was chosen and why, on standard error unless aloud; and there, if another was named than the real one is.
+    Says which was chosen and why, on standard error unless aloud; and there, if the named one is not the real one's.
     Raises KernelError and UnknownName.
     """
     if named is None or named == AUTO:

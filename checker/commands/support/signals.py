@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Being ended by SIGTERM as by ^C: what is under way is stopped, and what is half written is taken away."""
+"""SIGTERM handled like ^C: running work is stopped, and half-written files are removed."""
 
 import signal
 import sys
@@ -14,13 +14,13 @@ class Terminated(KeyboardInterrupt):
 
 
 def _terminated(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows is to be done in full
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the rest must be done in full
     raise Terminated
 
 
 @contextmanager
 def ends_in_order() -> Iterator[None]:
-    """SIGTERM raises Terminated here, unless something else is made of it already."""
+    """Let SIGTERM raise Terminated in here, unless it has another handler already."""
     is_ours = threading.current_thread() is threading.main_thread()
     if not is_ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -33,7 +33,7 @@ def ends_in_order() -> Iterator[None]:
 
 
 def ended_by(end: KeyboardInterrupt) -> int:
-    """Say so, and give the exit code that a shell has for it."""
+    """Print which signal ended the command. Returns a shell's exit code for it."""
     is_terminated = isinstance(end, Terminated)
     print(f"vmacheck: {'terminated' if is_terminated else 'interrupted'}", file=sys.stderr)
     return 128 + (signal.SIGTERM if is_terminated else signal.SIGINT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What prove and minimise do: the questions to Z3, and their answers."""
+"""The work of prove and minimise: questions to Z3, and their answers."""
 
 import argparse
 import sys
