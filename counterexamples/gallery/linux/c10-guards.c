@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * C10 today: a guard region gives what never was writable an anon_vma, and no VM_ACCOUNT; so the first
- * write beside it takes another, and when mprotect makes the two alike they stay two.
+ * C10 on current kernels: a guard region gives what never was writable an anon_vma, and no VM_ACCOUNT;
+ * so the first write beside it takes another, and when mprotect makes the two alike they stay two.
  *
  * mmap(0,1,R); mmap(1,1,RW); madvise(0,1,GUARD_INSTALL); write(1); mprotect(0,1,RW)
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A move to a fixed place takes many vmas along (6.17). Before, it was refused, as the seed's author
+ * A move to a fixed place takes many vmas along (6.17). Before, it was refused, as the patch's author
  * regretted (C3, C4).
  *
  * mmap(0,1,RW); mmap(1,1,R); mremap(0,2->2)
