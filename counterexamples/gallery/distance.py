@@ -26,7 +26,7 @@ release.
 
 
 class Part(NamedTuple):
-    """A scope to compare in, up to so many calls, and what it is there for."""
+    """A scope to compare in, its number of calls, and its purpose."""
 
     about: str
     scope: Scope

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The gallery: findings as C programs and pictures, with the kernels that show them, all written by this file.
 
-python -m vmacheck.counterexamples.gallery.make [IMAGE...]    write gallery/ again; with kernel images, also run there
+python -m vmacheck.counterexamples.gallery.make [IMAGE...]    rewrite gallery/; with kernel images, also run there
 
 Findings of 2.6 kernels go to linux_2_6/, those of current kernels to linux/. What leads a released kernel to a fault of
 memory safety, or past a limit, is in words only.
@@ -75,7 +75,7 @@ KERNELS = (*LINUX.kernels, "linux-6.18+sticky")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was found: its name, the kernel that it was found on, the trace, and what that shows."""
+    """A finding: its name, the kernel that it was found on, the trace, and what that shows."""
 
     name: str
     kernel: str
@@ -88,7 +88,7 @@ class Finding:
 
     @property
     def is_threaded(self) -> bool:
-        """Can no program be made to follow it step by step?"""
+        """Is the trace of threads, which no program can follow step by step?"""
         return is_interleaving(self.trace) and not self.is_current
 
     @property
@@ -98,23 +98,23 @@ class Finding:
 
     @property
     def path(self) -> str:
-        """Where its files are, without their endings."""
+        """The path of its files, without their suffixes."""
         return f"{'linux' if self.is_current else 'linux_2_6'}/{self.name}"
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The trace, of a finding that a program can follow."""
+        """The trace of a finding that a program can follow."""
         return tuple(parse_trace(self.trace, processes=self.is_current))
 
     @property
     def pages(self) -> int:
-        """How many it takes."""
+        """The number of pages that it takes."""
         return max(call.room for call in self.calls)
 
 
 @dataclass(frozen=True)
 class InWords:
-    """What was found and is not shown: what happens, in which kernels, what fixes it, and in how many calls."""
+    """A finding that is described, not shown: what happens, in which kernels, the fix, and the number of calls."""
 
     name: str
     says: str
@@ -125,7 +125,7 @@ class InWords:
 
 
 def in_words() -> list[InWords]:
-    """The findings that have no trace here."""
+    """The findings without a trace here."""
     return [InWords(name, **one) for name, one in tomllib.loads(SOURCE.read_text())["in_words"].items()]
 
 
@@ -150,7 +150,7 @@ def findings() -> list[Finding]:
 
 
 def program(finding: Finding) -> Program:
-    """The finding as what a C program is made of."""
+    """The input for the finding's C program."""
     return program_of(finding.kernel, finding.calls, finding.says.removesuffix("."))
 
 
@@ -160,7 +160,7 @@ def text_of(finding: Finding) -> str:
 
 
 def files() -> dict[str, str]:
-    """Every file of the gallery that is written from findings.toml and real.json, by its path there."""
+    """Every file that is generated from findings.toml and real.json, by its path in the gallery."""
     written = {}
     for finding in findings():
         if not finding.is_threaded:
@@ -234,7 +234,7 @@ def _in_words(finding: Finding, outcome: str) -> str:
 
 
 def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
-    """On which model kernels a trace violates what it violates on its own, or leaves what it leaves there."""
+    """The model kernels on which a trace has the same effect as on its own: the violation, or the final state."""
     if finding.is_threaded:
         return ["yes" if model == finding.kernel else "" for model in models]
     calls, pages = finding.calls, finding.pages
@@ -248,7 +248,7 @@ def _on_models(finding: Finding, models: Sequence[str]) -> list[str]:
 
 
 def breaks(model: str, name: str, calls: Sequence[Call], pages: int) -> bool:
-    """Do the calls break the property of that name on a current kernel, with the last of them?"""
+    """Does the last of the calls break the property of that name on a current kernel?"""
     system = one_process.build(model, Scope(pages=pages), (name,), calls)
     machine = Machine(replace(one_process.without_renaming(system, calls), claims=system.claims))
     before, after = machine.new(), machine.new()
@@ -282,7 +282,7 @@ def short(release: str) -> str:
 
 
 def outcomes(kernel: str) -> dict[str, str]:
-    """What each program says on the running kernel ("live") or on an image. Raises KernelError."""
+    """The outcome of each program on the running kernel ("live") or on an image. Raises KernelError."""
     shown = [finding for finding in findings() if not finding.is_threaded]
     texts = {finding.name: text_of(finding) for finding in shown}
     if kernel == LIVE:
@@ -315,7 +315,7 @@ def release(kernel: str) -> str:
 
 
 def main(images: Sequence[str]) -> None:
-    """Write the gallery again; with images, after asking them and the running kernel."""
+    """Rewrite the gallery; given images, run the programs on them and on the running kernel first."""
     if images:
         asked = {
             short(release(kernel)): {"release": release(kernel), "programs": outcomes(kernel)}

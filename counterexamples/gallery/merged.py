@@ -15,7 +15,7 @@ from vmacheck.counterexamples.reports.classes import classes_of, classes_text
 TABLE = GALLERY / "merged.md"
 OLD, NEW = "linux-6.12", "linux-6.18"
 MANY = f"{OLD}+mremap-many"
-UNSAFE = "linux-6.16"  # released, and loses what mremap moves where it merges it with what was not written
+UNSAFE = "linux-6.16"  # released; loses what mremap moves when it is merged with unwritten memory
 HEAD = f"""# What {NEW} merges and {OLD} does not
 
 Written by `python -m vmacheck.counterexamples.gallery.merged`. Both kernels are in the same state; the last call of
@@ -28,7 +28,7 @@ length. It is always the same rule: on {OLD}, what was written is not merged int
 
 
 class Part(NamedTuple):
-    """A scope to compare in, and what it is there for."""
+    """A scope to compare in, and its purpose."""
 
     about: str
     a: str

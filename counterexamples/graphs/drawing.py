@@ -12,7 +12,7 @@ from vmacheck.counterexamples.replay.one_process import Vma
 
 MOST_DRAWN = 150
 CELL, BOX, ROW, GAP, MARGIN, TOP = 26, 24, 38, 150, 24, 58
-LETTER = 7.0  # how wide a letter is in lines of text below boxes
+LETTER = 7.0  # width of a letter in the lines of text below boxes
 SWEEPS = 6
 NOTES = (
     "A box is a state, in the column of the fewest calls that lead to it. In it are its vmas: o writable,",
@@ -29,9 +29,9 @@ STYLE = (
 
 
 def graph_svg(graph: StateGraph, prefix: str = "graph") -> str:
-    """The drawing, which needs nothing else. prefix: of the names in it, where a page has several.
+    """The drawing, self-contained. prefix: of the names in it, where a page has several drawings.
 
-    Raises ScopeError if there are too many states to be told apart.
+    Raises ScopeError for more states than can be told apart.
     """
     if len(graph.nodes) > MOST_DRAWN:
         raise ScopeError(
@@ -66,7 +66,7 @@ def graph_svg(graph: StateGraph, prefix: str = "graph") -> str:
 
 
 class _Places:
-    """Where each state is: x by depth, y so that curves between neighbouring columns cross little."""
+    """The place of each state: x by depth, y so that curves between neighbouring columns cross little."""
 
     def __init__(self, graph: StateGraph) -> None:
         self.graph = graph
@@ -87,7 +87,7 @@ class _Places:
             self.y.update({number: first + place * self.row for place, number in enumerate(column)})
 
     def _untangle(self) -> None:
-        """Put each state near the middle of those that it is joined to in the next column, to and fro."""
+        """Sweep to and fro, putting each state near the middle of those that it is joined to in the next column."""
         near: dict[int, list[int]] = {node.number: [] for node in self.graph.nodes}
         for source, target in self.graph.between():
             if abs(self.graph.nodes[source].depth - self.graph.nodes[target].depth) == 1:
@@ -111,7 +111,7 @@ class _Places:
         return MARGIN + self.graph.nodes[number].depth * (self.box + GAP)
 
     def heads(self) -> list[str]:
-        """What each column is."""
+        """The heading of each column."""
         words = ["no call", "1 call", *(f"{n} calls" for n in range(2, len(self.columns)))]
         return [
             text_at(MARGIN + depth * (self.box + GAP) + self.box / 2, TOP - 12, words[depth], "middle", "#555")
@@ -120,7 +120,7 @@ class _Places:
 
 
 def _below(node: Node) -> str:
-    """What is written below the box: other processes, threads."""
+    """The text below the box: other processes, threads."""
     return "; ".join(filter(None, (node.picture.partition("  ")[2].strip(), node.tasks)))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state graph of a kernel in a scope, as DOT, as GraphML and as data: a node a state, an edge a call in it."""
+"""The state graph of a kernel in a scope, as DOT, GraphML and data: one node per state, one edge per call in it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,9 +26,9 @@ MOST_STATES = 5000
 
 @dataclass(frozen=True)
 class Node:
-    """A state: its picture, the fewest calls to it, and the properties that fail there ("sometimes" ones: happen).
+    """A state: its picture, the fewest calls to it, and the properties that fail in it ("sometimes" ones: happen).
 
-    vmas and pages are those of p0; tasks says where threads are. stopped: the kernel is, and no call follows.
+    vmas and pages are those of p0; tasks says where threads are. stopped: the kernel stopped, and no call follows.
     followed: was every call tried there?
     """
 
@@ -64,9 +64,9 @@ class Edge:
 
 @dataclass(frozen=True)
 class StateGraph:
-    """Every state of the scope, numbered as they are found, breadth first. reason: why it is not closed, if so.
+    """Every state of the scope, numbered in the order of discovery, breadth first. reason: why it is not closed, if so.
 
-    beyond: how many calls lead to what was not followed.
+    beyond: the number of calls to states that were not followed.
     """
 
     kernel: str
@@ -80,7 +80,7 @@ class StateGraph:
     beyond: int = 0
 
     def between(self) -> dict[tuple[int, int], list[Edge]]:
-        """The edges by the states that they join."""
+        """The edges by the pair of states that they join."""
         found: dict[tuple[int, int], list[Edge]] = {}
         for edge in self.edges:
             found.setdefault((edge.source, edge.target), []).append(edge)
@@ -96,7 +96,7 @@ def graph_of(
 ) -> StateGraph:
     """The graph. Raises as one_process.build does, OutOfBounds, and ScopeError for more states than the limit.
 
-    Without a limit there can be MOST_STATES.
+    The default limit is MOST_STATES.
     """
     if scope.segments is not None:
         raise ScopeError("a state graph is about pages; give --pages")
@@ -132,12 +132,12 @@ class _Maker:
         self.sometimes = {claim.name for claim in self.system.claims if claim.sometimes}
 
     def _split(self, hits: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Those that fail, and those that happen."""
+        """The properties that fail, and those that happen."""
         sometimes = self.sometimes
         return tuple(n for n in hits if n not in sometimes), tuple(n for n in hits if n in sometimes)
 
     def visit(self, step: Transition) -> None:
-        """Note a transition."""
+        """Record a transition."""
         if step.to is None:
             self.beyond += 1
             return
@@ -256,7 +256,7 @@ def _edge_data(edge: Edge) -> EdgeData:
 
 
 def networkx_graph(graph: StateGraph) -> Any:
-    """The graph as networkx has it: a directed graph with an edge for each call."""
+    """The graph as a directed graph of networkx, with one edge per call."""
     import networkx  # noqa: PLC0415  (slow to import)
 
     made = networkx.MultiDiGraph(
@@ -301,7 +301,7 @@ def graphml_text(graph: StateGraph) -> str:
 
 
 def dot_text(graph: StateGraph) -> str:
-    """The graph for Graphviz, a column a depth. Calls that lead from one state to the same are one edge."""
+    """The graph for Graphviz, one column per depth. Calls with the same two states are one edge."""
     title = f"{graph.kernel}: {graph.scope}" + (f" ({graph.reason})" if graph.reason else "")
     return "\n".join([f"digraph {_quoted(graph.kernel)} {{", *_dot_lines(graph, title), "}", ""])
 
@@ -327,7 +327,7 @@ def _dot_lines(graph: StateGraph, title: str) -> Iterator[str]:
 
 
 def _quoted(*lines: str) -> str:
-    """A string of DOT, of these lines."""
+    """The lines as one string of DOT."""
     escaped = (line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines)
     text = "\\n".join(escaped)
     return f'"{text}"'

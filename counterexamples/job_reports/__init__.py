@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What jobs came to: text, JUnit, SARIF, annotations, one HTML page.
+"""Job results: text, JUnit, SARIF, annotations, one HTML page.
 
 Read text.py first, then page.py.
 May import the rooms of counterexamples before: replay to reports and reproducer.

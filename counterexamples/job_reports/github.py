@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What jobs came to for GitHub Actions: annotations on standard output, and a summary in Markdown."""
+"""Job results for GitHub Actions: annotations on standard output, and a summary in Markdown."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from vmacheck.counterexamples.pictures.text import LEGEND
 
 
 def annotations(reports: Sequence[Report]) -> list[str]:
-    """A workflow command for each thing that is not as expected."""
+    """One workflow command per unexpected result."""
     lines = []
     for report in reports:
         job = of_job(report)
@@ -31,7 +31,7 @@ def annotations(reports: Sequence[Report]) -> list[str]:
 
 
 def as_no_command(lines: Sequence[str]) -> list[str]:
-    """Lines that the runner is to print as they are, whatever a job in them is called."""
+    """Lines that the runner prints verbatim, whatever a job in them is called."""
     text = "\n".join(lines)
     if not re.search(r"^\s*::|##\[", text, re.MULTILINE):
         return [*lines]
@@ -52,7 +52,7 @@ def _property(text: str) -> str:
 
 
 def summary(reports: Sequence[Report]) -> str:
-    """The summary of a workflow's step: a row a job, and what is not as expected with its counterexample."""
+    """The summary of a workflow's step: one row per job, and each unexpected result with its counterexample."""
     rows = ["## vmacheck", "", sum_text(reports), ""]
     rows += ["| job | does | verdicts | |", "|---|---|---|---|"]
     for report in reports:
@@ -73,5 +73,5 @@ def summary(reports: Sequence[Report]) -> str:
 
 
 def _cell(text: str) -> str:
-    """The text, with nothing in it that Markdown or HTML would make something of."""
+    """The text, escaped for Markdown and HTML."""
     return re.sub(r"[\\`*\[\]<>|~#&@!:]", lambda found: f"&#{ord(found[0])};", text)

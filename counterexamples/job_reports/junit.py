@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What jobs came to as JUnit XML: a suite a job, a case a verdict; what is not as expected is a failure."""
+"""Job results as JUnit XML: one suite per job, one case per verdict; an unexpected result is a failure."""
 
 import os
 import re
@@ -16,7 +16,7 @@ Element = ElementTree.Element
 
 
 def junit_text(reports: Sequence[Report]) -> str:
-    """The XML, as the schema of Ant's JUnit reports has it. The report is of SOURCE_DATE_EPOCH, if that is set."""
+    """The XML, by the schema of Ant's JUnit reports. Its time is SOURCE_DATE_EPOCH, if that is set."""
     now = time_of_report()
     root = Element("testsuites")
     for number, report in enumerate(reports):
@@ -29,7 +29,7 @@ def junit_text(reports: Sequence[Report]) -> str:
 
 
 def time_of_report() -> time.struct_time:
-    """When the report is of. Raises OutputError for a SOURCE_DATE_EPOCH that is no time."""
+    """The time of the report. Raises OutputError for an invalid SOURCE_DATE_EPOCH."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
         return time.gmtime()
@@ -39,7 +39,7 @@ def time_of_report() -> time.struct_time:
 
 
 def _clean(text: str) -> str:
-    """The text without the characters that XML has no place for."""
+    """The text without the characters that XML forbids."""
     return re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
@@ -79,7 +79,7 @@ def _suite(number: int, report: Report, now: str) -> Element:
 
 
 def _seconds(report: Report) -> float:
-    """How long the search took; of a kept answer, when it was found."""
+    """The duration of the search in seconds; of a stored answer, that of the search that found it."""
     if report.job.kind == "kernel":
         return max((float(one["seconds"]) for one in report.answer.get("results", ())), default=0.0)
     return float(report.answer.get("seconds", 0.0))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results of jobs as one page of HTML that needs nothing else: verdicts, counterexamples, coverage, state graphs.
+"""Job results as one self-contained page of HTML: verdicts, counterexamples, coverage, state graphs.
 
-page.html is the template of the page; the functions here give the values that it shows.
+page.html is the template; the functions here give the values that it shows.
 """
 
 import re
@@ -62,17 +62,17 @@ def _tiles(reports: Sequence[Report]) -> list[tuple[int, str]]:
 
 
 def job_id(report: Report) -> str:
-    """The name of the job's place in the page, which no other job has."""
+    """The anchor of the job in the page, unique to it."""
     return f"job.{as_id(report.job.name)}"
 
 
 def as_id(name: str) -> str:
-    """A name of letters, digits and .-_ only, which no other name is made into."""
+    """The name as letters, digits and .-_ only, distinct from the result for any other name."""
     return re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}_" if found[0] != "_" else "__", name)
 
 
 def anchor(report: Report, outcome: Outcome) -> str:
-    """The name of the place in the page where an outcome's programs are."""
+    """The anchor of an outcome's programs in the page."""
     return f"{job_id(report)}/{outcome.name or report.job.kind}"
 
 
@@ -93,7 +93,7 @@ def _verdict(report: Report, outcome: Outcome) -> dict[str, Any]:
 
 
 def _table(group: Sequence[Report]) -> dict[str, Any]:
-    """Properties by jobs, of jobs that differ in their kernel only."""
+    """Properties by jobs, for jobs that differ only in their kernel."""
     rows = [
         {"name": outcome.name, "verdicts": [_verdict(report, report.outcomes[number]) for report in group]}
         for number, outcome in enumerate(group[0].outcomes)
@@ -140,7 +140,7 @@ def _quoted(word: str) -> str:
 
 
 def _same_programs(report: Report) -> list[list[Outcome]]:
-    """Outcomes with programs, together if they are as (un)expected and shown by the same programs."""
+    """Outcomes with programs, grouped if they are as (un)expected and shown by the same programs."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in report.outcomes:
         if outcome.programs:
@@ -181,7 +181,7 @@ def _program(program: Shown, name: str) -> dict[str, Any]:
 
 
 def _graph(report: Report) -> dict[str, str] | None:
-    """The state graph of the job's kernel in as many pages as there is room to draw it for; None without such room."""
+    """The state graph of the job's kernel, in as many pages as can be drawn; None if even the least cannot."""
     job = report.job
     if not job.world.has_graph:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counterexamples and witnesses as JSON has them, as steps that can be drawn."""
+"""Counterexamples and witnesses in JSON, turned into steps that can be drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ class Shown:
 
     @property
     def is_threaded(self) -> bool:
-        """Is it one of threads, or of processes?"""
+        """Is it a program of threads or processes?"""
         return self.world != PAGES
 
     def film(self) -> list[str]:
-        """A line a step."""
+        """One line per step."""
         return FILMS[self.world](self.steps, self.pages)
 
     def lines(self) -> list[str]:
-        """The lines of the film that are about a step, without a heading."""
+        """The lines of the film that show a step, without a heading."""
         return self.film()[-len(self.steps) :] if self.steps else []
 
     def c_program(self) -> str | None:
-        """The program in C, or None if none can be made to follow it."""
+        """The program in C, or None if C cannot follow it."""
         try:
             return c_text(program_of(self.kernel, parse_trace(self.trace), self.shows))
         except TraceError:
@@ -52,7 +52,7 @@ class Shown:
 
 
 def shown(report: Report, outcome: Outcome) -> list[Shown]:
-    """The programs of an outcome, each on the kernel or the kernels that it is about."""
+    """The programs of an outcome, each on its kernel or kernels."""
     found = []
     for side, program in outcome.programs.items():
         if report.job.kind == "claims":
@@ -75,7 +75,7 @@ def counterexamples(reports: Sequence[Report]) -> Iterator[tuple[str, str, Seque
 
 
 def what_it_shows(report: Report, outcome: Outcome, side: str) -> str:
-    """What a program of an outcome shows, in words."""
+    """The meaning of a program of an outcome, in words."""
     job = report.job
     if job.kind == "claims":
         return f"{outcome.name}: {outcome.reason}"
@@ -87,7 +87,7 @@ def what_it_shows(report: Report, outcome: Outcome, side: str) -> str:
 
 
 def films(programs: Sequence[Shown]) -> list[str]:
-    """The programs drawn: the same on two kernels side by side, others below each other."""
+    """The programs drawn: one on two kernels side by side, others one below the other."""
     lines: list[str] = []
     rest = list(programs)
     while rest:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where in the source a counterexample comes from.
+"""The place in the source that a counterexample comes from.
 
-Of a kernel with files of the user's: the function in them without which, with the kernel's own in its place, the
-counterexample is none; where no one function is that, the first of those that it takes together. Where the kernel's own
-do the same, and of kernels without files: the function that the last call enters the kernel by.
+For a kernel with files of the user's: the function in them that, replaced by the kernel's own, makes the violation
+disappear; if no single function does, the first of those that do together. If the kernel's own functions show the
+violation too, and for kernels without files: the function by which the last call enters the kernel.
 """
 
 import ast
@@ -30,7 +30,7 @@ from vmacheck.properties import PROPERTIES
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a file; function: which one begins there, or None if it is another kind of line."""
+    """A line of a file. function: the one that begins there, or None."""
 
     path: str
     line: int
@@ -38,12 +38,12 @@ class Place:
 
 
 def of_job(report: Report) -> Place:
-    """Where the job is in its file."""
+    """The place of the job in its file."""
     return Place(str(report.job.path), report.job.line)
 
 
 def place_of(report: Report, name: str, shown: Sequence[Shown]) -> Place:
-    """The place that is responsible for what was found of a property; the job's own if that is not known."""
+    """The place that is responsible for the result of a property; the job's own if unknown."""
     first = next(iter(shown), None)
     if first is None or first.is_threaded or report.job.kind not in ("kernel", "prove"):
         return of_job(report)
@@ -78,7 +78,7 @@ def _with(system: System, own: Sequence[Function]) -> System:
 
 
 def _is_violated(system: System, name: str, calls: Sequence[Call]) -> bool:
-    """Does carrying out the calls violate the property somewhere?"""
+    """Does running the calls violate the property somewhere?"""
     try:
         machine = Machine(system)
         before, after = machine.new(), machine.new()
@@ -90,13 +90,13 @@ def _is_violated(system: System, name: str, calls: Sequence[Call]) -> bool:
                 return False
             machine.key(after)
             before, after = after, before
-    except (Broken, LinkError):  # the kernel's own functions do not go with the rest of the file
+    except (Broken, LinkError):  # the kernel's own functions do not fit the rest of the file
         return True
     return False
 
 
 def entry(shown: Shown, number: int) -> Place | None:
-    """The function that the number-th call of a program enters the kernel by."""
+    """The function by which the number-th call of a program enters the kernel."""
     if shown.is_threaded:
         return None
     call = parse_trace(shown.trace)[number]
@@ -111,6 +111,6 @@ def entry(shown: Shown, number: int) -> Place | None:
 
 
 def _shortest(path: str) -> str:
-    """The path, from here if it is below."""
+    """The path, relative to here if it is below."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

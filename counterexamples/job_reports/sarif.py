@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What jobs came to as SARIF 2.1.0: a rule for a property, a result for a verdict, the trace as its code flow.
+"""Job results as SARIF 2.1.0: one rule per property, one result per verdict, the trace as its code flow.
 
-What is not as expected is an error or a warning. A violation that is expected is a note, and suppressed, with the
-reason that the job file gives.
+An unexpected result is an error or a warning. An expected violation is a note, and suppressed, with the reason that
+the job file gives.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from vmacheck.properties import EVERY_PROPERTY
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"newly violated": "error", "changed": "error", "error": "error", AS_EXPECTED: "note"}  # else warning
-WHOLE = "job"  # the rule of what is about no property
+WHOLE = "job"  # the rule for results without a property
 
 
 def sarif_text(reports: Sequence[Report]) -> str:
@@ -42,7 +42,7 @@ def sarif_text(reports: Sequence[Report]) -> str:
 
 
 def _claims(reports: Sequence[Report]) -> dict[str, str]:
-    """What properties claim, those of users' files among them."""
+    """The claims of the properties, including those of users' files."""
     files = user_properties.paths_of(word for report in reports for word in report.job.values.get("properties", ()))
     found = dict(EVERY_PROPERTY)
     for path in files:
@@ -96,7 +96,7 @@ def _result(report: Report, outcome: Outcome) -> dict[str, Any]:
 
 
 def _fingerprint(report: Report, outcome: Outcome) -> str:
-    """The same for the same finding of the same job, whatever else changes."""
+    """A hash that stays the same for the same finding of the same job, whatever else changes."""
     return hashlib.sha256("\n".join([report.job.name, outcome.name, outcome.verdict]).encode()).hexdigest()[:32]
 
 

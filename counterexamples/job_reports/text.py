@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What jobs came to, as text and as data."""
+"""Job results, as text and as data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from vmacheck.counterexamples.reports.compare import CompareData
     from vmacheck.counterexamples.reports.prove_data import ProveData, ProveDepthData, ProveEquivalentData
 
-MARK = "!"  # behind a verdict that is not the expected one
+MARK = "!"  # behind an unexpected verdict
 
 
 def ci_text(reports: Sequence[Report]) -> list[str]:
-    """Verdicts, of checks alike but for the kernel as a table; what is not as expected, drawn; and the sum of it."""
+    """Verdicts, as a table for checks alike but for the kernel; unexpected results, drawn; and the totals."""
     tables = [group for group in alike(reports) if len(group) > 1]
     lines = [line for group in tables for line in (*_table(group), "")]
     in_tables = {report.job.name for group in tables for report in group}
@@ -37,7 +37,7 @@ def ci_text(reports: Sequence[Report]) -> list[str]:
 
 
 def alike(reports: Sequence[Report]) -> list[list[Report]]:
-    """Checks that differ in their kernel only, together."""
+    """Checks, grouped if they differ only in their kernel."""
     groups: dict[tuple[str, ...], list[Report]] = {}
     for report in reports:
         if report.job.kind == "kernel" and not report.error:
@@ -66,7 +66,7 @@ def job_words(job: Job) -> str:
 
 
 def job_does(job: Job) -> str:
-    """What the job does, in a few words."""
+    """A description of the job in a few words."""
     return {
         "kernel": lambda: f"check {job.values['kernel']}",
         "compare": lambda: f"compare {' '.join(job.kernels)}",
@@ -85,7 +85,7 @@ def _whole(report: Report) -> str:
 
 
 def surprises_text(report: Report) -> list[str]:
-    """What is not as expected of a job, with programs that show it."""
+    """The unexpected results of a job, with programs that show them."""
     job, lines = report.job, []
     if report.error:
         return [f"{job.name}: no answer: {report.error}", ""]
@@ -115,7 +115,7 @@ def _asides(outcome: Outcome) -> list[str]:
 
 
 def sum_text(reports: Sequence[Report]) -> str:
-    """How many jobs and verdicts there are, and how many of what is not as expected."""
+    """The numbers of jobs, of verdicts, and of unexpected results of each kind."""
     verdicts = sum(len(report.outcomes) for report in reports)
     surprises = Counter(word for report in reports for word in report.surprises)
     what = listing([f"{number} {word}" for word, number in sorted(surprises.items())]) or "every verdict is as expected"
@@ -179,7 +179,7 @@ def ci_data(reports: Sequence[Report]) -> CiData:
 
 
 def job_data(report: Report) -> JobData:
-    """A job as JSON has it: what was expected and found, and the answer of the command that it stands for."""
+    """A job as JSON has it: expected and actual verdicts, and the answer of the command that it stands for."""
     job = report.job
     return {
         "name": job.name,

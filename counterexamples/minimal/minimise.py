@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a program that shows a violation to the least one, with what is proved about it.
+"""From a program that shows a violation to the least one, with proofs about it.
 
-First the program is shrunk, whatever its length. Then a search, and Z3 for address spaces of any size, look for one of
-fewer calls; then Z3 for the least of as many calls; then for the condition on its addresses.
+First the program is shrunk, whatever its length. Then a search, and Z3 for address spaces of any size, look for one
+with fewer calls. Then Z3 finds the least with as many calls, and the condition on its addresses.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,11 +44,11 @@ Report = Callable[[str], None]
 
 @dataclass
 class Minimised:
-    """The least program, and what is known of it.
+    """The least program, with proofs about it.
 
-    given: how many calls the program had that was asked about; shrunk: how many it had after shrinking, None if none
-    was given. shorter: why there is no program of fewer calls. least: why there is no lesser one of as many, or why
-    that is not known. complete: is both proved?
+    given: number of calls of the given program; shrunk: its number after shrinking; both None if none was given.
+    shorter: the reason that no program has fewer calls. least: the reason that no lesser one has as many, or that
+    this is open. complete: are both proved?
     """
 
     violation: Violation
@@ -63,7 +63,7 @@ class Minimised:
 
     @property
     def cost(self) -> Cost:
-        """Its place in the order."""
+        """The program's place in the order."""
         return cost_of(self.calls)
 
 
@@ -78,9 +78,9 @@ def minimise(
     milliseconds: int,
     report: Report = lambda _: None,
 ) -> Minimised:
-    """The least program that shows the violation: starting from `calls`, or, if None, from a search of the scope.
+    """The least program that shows the violation, starting from `calls` or, if None, from a search of the scope.
 
-    Raises NotViolated, and what building the kernels and searching them raises.
+    Raises NotViolated, and whatever building and searching the kernels raises.
     """
     given = None if calls is None else len(calls)
     if calls is None:
@@ -129,7 +129,7 @@ def _shrunk(violation: Violation, calls: Sequence[Call], scope: Scope) -> tuple[
 
 
 def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
-    """The scope, with the kinds of calls and the protections of the program as well."""
+    """The scope, extended by the kinds of calls and the protections of the program."""
     operations = {*scope.operations, *(_operation(call) for call in calls)}
     protections = {
         *scope.protections,
@@ -150,7 +150,7 @@ def _scope_with(scope: Scope, calls: Sequence[Call]) -> Scope:
 
 
 def _operation(call: Call) -> str:
-    """The word that a scope has for such calls. Raises TraceError if it has none."""
+    """The word of a scope for such calls. Raises TraceError for calls without one."""
     if call.nr == NR_mremap:
         if call.flags == DONTUNMAP:
             return "dontunmap"
@@ -165,7 +165,7 @@ def _operation(call: Call) -> str:
 
 
 def _searched(violation: Violation, scope: Scope, depth: int | None) -> tuple[Call, ...] | None:
-    """A shortest program of the scope, of up to so many calls."""
+    """A shortest program of the scope, of up to `depth` calls."""
     limits = Limits(depth=depth)
     if violation.property:
         system = one_process.build(violation.kernels[0], scope, [violation.property])
@@ -180,7 +180,7 @@ def _searched(violation: Violation, scope: Scope, depth: int | None) -> tuple[Ca
 def _any_size(
     violation: Violation, scope: Scope, depth: int, milliseconds: int
 ) -> tuple[tuple[Call, ...] | None, str, bool]:
-    """A program of up to `depth` calls and any size; if there is none, what was shown, and whether it was."""
+    """A program of up to `depth` calls and any size, or None with a statement on that; and whether it was proved."""
     if depth < 1:
         return None, "no program is shorter than one call", True
     missing = [name for name in scope.operations if name not in any_size.FOLLOWED]
@@ -208,7 +208,7 @@ def _not_known(why: str) -> str:
 def _least(
     violation: Violation, scope: Scope, best: tuple[Call, ...], milliseconds: int
 ) -> tuple[tuple[Call, ...], list[str], bool]:
-    """The least program of as many calls, what was shown, and whether that is all there is to show."""
+    """The least program of as many calls, the statements about it, and whether all is proved."""
     missing = [name for name in scope.operations if name not in any_size.FOLLOWED_IN_UNITS]
     if missing or len(best) > LARGEST_LEAST:
         why = f"{missing[0]} is not followed" if missing else f"more than {LARGEST_LEAST} calls are not followed"

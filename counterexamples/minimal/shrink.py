@@ -11,7 +11,7 @@ Program = tuple[Call, ...]
 
 
 class Shrink:
-    """The smallest program so far; `consider` is the gate. `tried` counts the programs that were run."""
+    """The smallest program so far; `consider` is the gate. `tried`: the number of programs that were run."""
 
     def __init__(
         self, calls: Sequence[Call], shows: Callable[[Program], bool], protections: Collection[int] = tuple(RANK)
@@ -20,7 +20,7 @@ class Shrink:
         self._seen: set[Program] = set()
 
     def consider(self, calls: Program) -> bool:
-        """Take the program if it is less than the best, and still shows the violation."""
+        """Keep the program if it is less than the best, and still shows the violation."""
         if calls in self._seen or cost_of(calls) >= cost_of(self.best):
             return False
         self._seen.add(calls)
@@ -31,7 +31,7 @@ class Shrink:
         return True
 
     def run(self) -> Program:
-        """All passes, until none of them finds anything."""
+        """Repeat all passes until none finds anything."""
         while any([self._drop(), self._each(_without_page), self._each(_shorter), self._each(self._simpler)]):
             pass
         return self.best
@@ -56,7 +56,7 @@ class Shrink:
         return changed
 
     def _simpler(self, calls: Program) -> Iterator[Program]:
-        """One call with a simpler protection, or all those that have one with another."""
+        """Simplify the protection of one call, or one protection in all calls that have it."""
         with_prot = [i for i, call in enumerate(calls) if call.nr in (NR_mmap, NR_mprotect)]
         groups = [[i] for i in with_prot]
         groups += [[i for i in with_prot if calls[i].prot == prot] for prot in {calls[i].prot for i in with_prot}]
@@ -66,7 +66,7 @@ class Shrink:
 
 
 def _without_page(calls: Program) -> Iterator[Program]:
-    """The program in an address space that lacks one page: those above move down, and ranges that had it shrink."""
+    """The program without one page, for each page: those above it move down, and ranges that had it shrink."""
     pages = max(call.room for call in calls)
     for page in range(pages):
         moved = [_collapsed(call, page) for call in calls]
@@ -87,7 +87,7 @@ def _collapsed(call: Call, page: int) -> Call | None:
 
 
 def _shorter(calls: Program) -> Iterator[Program]:
-    """One range a page shorter, at either end; a move at both of its places."""
+    """Shorten one range by a page, at either end; of a move, at both of its places."""
     for i, call in enumerate(calls):
         if call.len < 2:
             continue

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace as a film strip: a picture a step, of vmas as boxes, for pages and slides."""
+"""A trace as a film strip: one picture per step, of vmas as boxes, for pages and slides."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from html import escape
 from vmacheck.counterexamples.replay.one_process import Step, Vma
 
 CELL, ROW, LEFT, TOP = 56, 46, 240, 34
-BESIDE, HEAD = 110, 26  # for what a call returned, beside a film; for the title above it
+BESIDE, HEAD = 110, 26  # for the result of a call, next to a film; for the title above it
 LEAST = 780  # for the note to fit
 RED = "#B00000"
-# of the eight colours that Okabe and Ito chose to be told apart with any eyes; beside the letter, never instead of it
+# of the eight colours by Okabe and Ito that all eyes can distinguish; next to the letter, never instead of it
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 # lines across the box, for print without colours: how far apart, and at which angle
 HATCHES = ((0, 0), (6, 45), (6, 135), (6, 90), (6, 0), (12, 45), (12, 135))
@@ -29,7 +29,7 @@ class Strip:
 
 
 def film_svg(title: str, steps: Sequence[Step], pages: int) -> str:
-    """The steps, drawn one below the other. The picture needs nothing else, and is the same every time."""
+    """The steps, drawn one below the other. The picture is self-contained and reproducible."""
     return strips_svg(title, [Strip("", (("", steps),), pages)])
 
 
@@ -54,7 +54,7 @@ def strips_svg(title: str, strips: Sequence[Strip]) -> str:
 
 
 def _left(strip: Strip) -> int:
-    """Where the pictures start: beside the longest call."""
+    """The x at which the pictures start: right of the longest call."""
     return max([LEFT, *(8 * len(str(step.call)) + 56 for _, steps in strip.columns for step in steps)])
 
 
@@ -85,7 +85,7 @@ def _letters(steps: Sequence[Step]) -> list[str]:
 
 
 def colour_of(anon_vma: str | None) -> int | None:
-    """The place of an anon_vma's colour in COLOURS."""
+    """The index of an anon_vma's colour in COLOURS."""
     if anon_vma is None:
         return None
     number = 0
@@ -95,7 +95,7 @@ def colour_of(anon_vma: str | None) -> int | None:
 
 
 def hatches(letters: Iterable[str | None], prefix: str = "") -> list[str]:
-    """The fills of boxes with these anon_vmas, for url(#...): the prefix, h, and the number of the colour."""
+    """The fills of boxes with these anon_vmas. Names for url(#...): the prefix, h, and the number of the colour."""
     patterns = []
     for number in sorted({colour_of(letter) or 0 for letter in letters if letter}):
         gap, angle = HATCHES[number]

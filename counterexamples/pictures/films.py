@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Steps as a film: a line for each call, with the address space drawn after it."""
+"""Steps as a film: one line per call, with the address space after it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from vmacheck.counterexamples.replay.threads import ThreadStep
 
 
 def thread_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
-    """A line a step: its number, the call in the column of who makes it, the address spaces, and what it returned."""
+    """One line per step: its number, the call in its caller's column, the address spaces, and the result."""
     threads = len(steps[0].threads) if steps else 0
     cells = [["calls", *(f"t{thread}" for thread in range(1, threads + 1))]]
     for step in steps:
@@ -36,7 +36,7 @@ def thread_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
 
 
 def process_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
-    """A line a step: its number, the call, the address space of each process, and the result if it is an error."""
+    """One line per step: its number, the call, the address space of each process, and the result if it is an error."""
     calls = [str(step.call) for step in steps]
     width = max(map(len, calls), default=0)
     lines = []
@@ -50,7 +50,7 @@ def process_film(steps: Sequence[ThreadStep], pages: int) -> list[str]:
 
 
 def pages_line(step: Step) -> str:
-    """Which anonymous pages are mapped, and the anon_vma that each hangs from."""
+    """The mapped anonymous pages, and the anon_vma that each hangs from."""
     words = []
     for page in step.pages:
         home = page.anon_vma or "the process"
@@ -59,9 +59,9 @@ def pages_line(step: Step) -> str:
 
 
 def film(steps: Sequence[Step], pages: int) -> list[str]:
-    """A line a step: its number, the call, the address space after it, and the result if it is not plain success.
+    """One line per step: its number, the call, the address space after it, and the result if it is not plain success.
 
-    Then one on shared memory, if there is any.
+    Then a line on shared memory, if there is any.
     """
     calls = [str(step.call) for step in steps]
     width = max((len(call) for call in calls), default=0)

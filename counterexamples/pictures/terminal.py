@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lines on a terminal: pictures in colours that can be told apart with any eyes, beside their letters.
+"""Lines on a terminal: pictures in colours that all eyes can distinguish, next to their letters.
 
-Anywhere else, and with NO_COLOR set, lines are printed as they are.
+Elsewhere, and with NO_COLOR set, lines are printed as they are.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from vmacheck.counterexamples.pictures.film import COLOURS, colour_of
 
-# a step of a film: its number, calls or steps, the picture; and what is said of the pages below it
+# a step of a film: its number, calls or steps, the picture; and the line on the pages below it
 STEP = re.compile(r" *\d+  .*(?:\)|@\w+)(?=   )")
 PAGES = re.compile(r" {5}page \d+ hangs ")
 CELL = re.compile(r"(?<=[ |])(?:[A-Z]{1,2}|[a-z]{1,2}|[o.\-])(?=[ |]|$)|<- differs|\bE[A-Z]{3,}\b|\bBUG\b")
@@ -36,12 +36,12 @@ def show(lines: Iterable[str]) -> None:
 
 
 def is_coloured() -> bool:
-    """Is standard output a terminal that is to have colours?"""
+    """Is standard output a terminal, with colours enabled?"""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def styles_in(line: str) -> list[tuple[int, int, str]]:
-    """Which parts of a line have which style: cells by their anon_vma, bold where they can be written."""
+    """The styled parts of a line: cells by their anon_vma, bold where writable."""
     step = STEP.match(line)
     cells = CELL.finditer(line, step.end()) if step else HOME.finditer(line) if PAGES.match(line) else ()
     return [(*match.span(), style_of(match[0])) for match in cells]

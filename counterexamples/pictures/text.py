@@ -41,5 +41,5 @@ def picture(vmas: Sequence[Vma], pages: int) -> str:
 
 
 def note_on_shared(vmas: Iterable[Vma]) -> list[str]:
-    """What LEGEND does not say, if there is shared memory among these vmas: a line, or none."""
+    """The line that LEGEND lacks, if there is shared memory among these vmas; else empty."""
     return [f"     {LEGEND_OF_SHARED}"] if any("SHARED" in vma.flags for vma in vmas) else []

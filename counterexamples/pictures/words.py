@@ -13,5 +13,5 @@ def listing(words: Sequence[str], last: str = "and") -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things."""
+    """A number with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

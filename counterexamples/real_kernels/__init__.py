@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces on the running kernel or an image, and how a model is held against it.
+"""Traces on the running kernel or an image, and the comparison of a model with it.
 
 Read live.py first (one trace), then conform.py (every sequence).
 May import counterexamples/replay and pictures.

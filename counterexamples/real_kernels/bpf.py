@@ -13,7 +13,7 @@ from vmacheck.checker.kernels.btf import Btf
 
 ARENA = 0x100000000000
 ARENA_END = ARENA + (256 << 12)
-CHAIN = 8  # links that are looked at
+CHAIN = 8  # links that are read
 WORDS = 9 + CHAIN
 R0, R1, R2, R3, CONTEXT, VMA, LINK, HEAD, FRAME = 0, 1, 2, 3, 6, 7, 8, 9, 10
 # operations, of the names that linux/bpf.h has for their parts
@@ -21,19 +21,19 @@ LD_IMM64, LDX_DW, ST_DW, STX_DW = 0x18, 0x79, 0x7A, 0x7B  # LD or LDX or ST or S
 ADD64_K, MOV64_K, MOV64_X = 0x07, 0xB7, 0xBF  # ALU64 with ADD or MOV, and K or X
 JEQ_K, JEQ_X, JGE_X, JLT_X, CALL, EXIT = 0x15, 0x1D, 0x3D, 0xAD, 0x85, 0x95  # JMP with JEQ, JGE, JLT, CALL, EXIT
 PROBE_READ_KERNEL, SEQ_WRITE = 113, 127
-RECORD = -8 * WORDS  # where the numbers are, in the frame
+RECORD = -8 * WORDS  # place of the numbers in the frame
 NEXT = RECORD - 8
 
 
 @dataclass
 class Assembler:
-    """Instructions, and the jumps that go to the end."""
+    """The instructions of a program, and its pending jumps."""
 
     code: list[bytes] = field(default_factory=list)
     jumps: list[int] = field(default_factory=list)
 
     def add(self, op: int, dst: int = 0, src: int = 0, offset: int = 0, imm: int = 0) -> None:
-        """One instruction."""
+        """Append one instruction."""
         self.code.append(struct.pack("<BBhi", op, dst | src << 4, offset, imm))
 
     def load(self, dst: int, src: int, offset: int) -> None:
@@ -57,18 +57,18 @@ class Assembler:
         self.code.append(struct.pack("<BBhI", 0, 0, 0, high))
 
     def jump(self, where: list[int], op: int, dst: int = 0, src: int = 0, imm: int = 0) -> None:
-        """A jump to a place that is not known yet."""
+        """A jump to a place that is set later, by land()."""
         where.append(len(self.code))
         self.add(op, dst, src, 0, imm)
 
     def land(self, where: list[int]) -> None:
-        """Here is where these jumps go."""
+        """Make these jumps end here."""
         for place in where:
             op, registers, _, imm = struct.unpack("<BBhi", self.code[place])
             self.code[place] = struct.pack("<BBhi", op, registers, len(self.code) - place - 1, imm)
 
     def probe(self, offset: int, src: int, more: int) -> None:
-        """Read 8 bytes of the kernel's, at src + more, to a place in the frame."""
+        """Read 8 bytes of kernel memory, at src + more, to a place in the frame."""
         self.move(R1, FRAME, offset)
         self.add(MOV64_K, R2, imm=8)
         self.move(R3, src, more)
@@ -76,7 +76,7 @@ class Assembler:
 
 
 def _chain(asm: Assembler, btf: Btf) -> None:
-    """Write the anon_vmas of the chain; those behind the last stay 0."""
+    """Write the anon_vmas of the chain; the rest stays 0."""
     head = btf.offset("vm_area_struct", "anon_vma_chain")
     same_vma = btf.offset("anon_vma_chain", "same_vma")
     to_anon_vma = btf.offset("anon_vma_chain", "anon_vma") - same_vma
@@ -94,7 +94,7 @@ def _chain(asm: Assembler, btf: Btf) -> None:
 
 
 def program(btf: Btf) -> bytes:
-    """The program for the running kernel. Raises KernelError if its structs are others."""
+    """The program for the running kernel. Raises KernelError if its structs differ."""
     asm = Assembler()
     vma = {
         name: btf.offset("vm_area_struct", f"vm_{name}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every sequence of a scope, on a model kernel and on a real one: where they agree, and in which ways they do not."""
+"""Every sequence of a scope, on a model kernel and on a real one: agreements, and the ways in which they differ."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,24 +19,24 @@ from vmacheck.counterexamples.replay.one_process import STOPPED, Vma, vmas_of
 from vmacheck.model.calls.operations import NAMES, Call, TraceError, result_text
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
-ROUND = 100_000  # sequences that are handed over at a time
+ROUND = 100_000  # sequences per batch
 
 
 class After(NamedTuple):
-    """What a call leads to in the model: the state, by number, and what is to be seen of it."""
+    """The effect of a call in the model: the state, by number, and its visible part."""
 
     state: int
     shown: int | str
     cells: str
 
     def agrees(self, seen: Seen) -> bool:
-        """Is it what was seen?"""
+        """Does it equal what was seen?"""
         return self.cells == seen.cells and self.shown == seen.shown
 
 
 @dataclass
 class Difference:
-    """A way in which the kernels differ: how often, and its first and so shortest example, with what was seen."""
+    """A way in which the kernels differ: its count, and its first and so shortest example, with what was seen."""
 
     what: str
     count: int
@@ -47,9 +47,9 @@ class Difference:
 
 @dataclass
 class Conformed:
-    """What came of it: sequences compared, those that agree, differences by what they are, calls that were left out.
+    """The result: sequences compared, those that agree, differences by kind, calls that were left out.
 
-    A sequence is compared up to its first difference, and not beyond it.
+    A sequence is compared up to its first difference.
     """
 
     kernel: str
@@ -65,12 +65,12 @@ class Conformed:
 
     @property
     def how(self) -> str:
-        """Which programs were compared."""
+        """The kind of programs that were compared, in words."""
         return self.programs or f"sequences of up to {self.depth}"
 
     @property
     def counted(self) -> str:
-        """What was compared, of which there were so many."""
+        """The number of programs compared, in words."""
         if self.programs:
             return "calls compared"
         counts = ", ".join(f"{number:,} of {length}" for length, number in enumerate(self.compared, 1))
@@ -78,7 +78,7 @@ class Conformed:
 
 
 class Model:
-    """The states of a model kernel, as they are asked for."""
+    """The states of a model kernel, computed on demand."""
 
     def __init__(self, kernel: str, scope: Scope, calls: Sequence[Call], view: View = LAYOUT) -> None:
         self.pages, self.calls, self.view, self.processes = scope.pages, calls, view, scope.processes
@@ -91,7 +91,7 @@ class Model:
         self.first = self._number(self.machine.key(self.machine.new()))
 
     def forget(self) -> None:
-        """Make room: forget all states but the first."""
+        """Free memory: forget all states but the first."""
         del self.keys[1:]
         self.numbers = {self.keys[0]: self.first}
         self.known.clear()
@@ -108,7 +108,7 @@ class Model:
         return vmas_of(self.before)
 
     def step(self, state: int, call: int) -> After:
-        """What a call, by number, leads to."""
+        """The effect of a call, by number."""
         if (state, call) not in self.known:
             self.machine.load(self.before, self.keys[state])
             self.machine.evaluate("begin", self.before)
@@ -121,7 +121,7 @@ class Model:
 
 
 def asked_for(scope: Scope, left_out: Counter[str]) -> tuple[list[Call], list[str]]:
-    """The calls of a scope that a program can ask for, and as runner.c reads them."""
+    """The calls of a scope that a program can make, and their text for runner.c."""
     calls, texts = [], []
     for call in scope.calls():
         try:
@@ -133,9 +133,9 @@ def asked_for(scope: Scope, left_out: Counter[str]) -> tuple[list[Call], list[st
 
 
 def conform(kernel: str, scope: Scope, depth: int, on_real: Runs, view: View = LAYOUT) -> Conformed:
-    """Compare every sequence of up to so many calls, shortest first, by what the view sees.
+    """Compare every sequence of up to `depth` calls, shortest first, by what the view sees.
 
-    on_real carries out lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
+    on_real runs lines of line_of() on the real kernel. Raises TraceError, KernelError, UnknownName, LinkError.
     """
     found = Conformed(kernel, scope, depth, view)
     calls, texts = asked_for(scope, found.left_out)
@@ -160,7 +160,7 @@ def conform(kernel: str, scope: Scope, depth: int, on_real: Runs, view: View = L
 
 
 def _rounds(level: Sequence[tuple[tuple[int, ...], int]], calls: int) -> Iterator[list[tuple[tuple[int, ...], int]]]:
-    """Each sequence with one more call, and the state before that, some at a time."""
+    """Batches of each sequence with one more call, with the state before that."""
     some: list[tuple[tuple[int, ...], int]] = []
     for sequence, state in level:
         some += [((*sequence, call), state) for call in range(calls)]
@@ -176,7 +176,7 @@ def _line(pages: int, texts: Sequence[str]) -> str:
 
 
 def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, after: After, seen: Seen) -> None:
-    """Note a sequence that differs at its last call, which is carried out in the state."""
+    """Record a sequence that differs at its last call, which runs in the state."""
     calls = tuple(model.calls[call] for call in sequence)
     what = difference_of(model, calls[-1], state, after, seen)
     if what in found.differences:
@@ -189,7 +189,7 @@ def note(found: Conformed, model: Model, sequence: Sequence[int], state: int, af
 
 
 def difference_of(model: Model, call: Call, state: int, after: After, seen: Seen) -> str:
-    """In which way the last call differs: by what it returns, maps or allows, or by what it merges and why."""
+    """The way in which the last call differs: in what it returns, maps or allows, or in what it merges and why."""
     name, view = NAMES[call.nr], model.view
     if after.shown != seen.shown:
         shown = ["success" if isinstance(result, int) else result for result in (after.shown, seen.shown)]
@@ -213,7 +213,7 @@ def difference_of(model: Model, call: Call, state: int, after: After, seen: Seen
 
 
 def _kept_apart_by(vmas: Sequence[Vma], page: int) -> str:
-    """What tells the vmas on both sides of a page apart, in the model."""
+    """The difference between the vmas on both sides of a page, in the model."""
     left = next((vma for vma in vmas if vma.end == page), None)
     right = next((vma for vma in vmas if vma.start == page), None)
     if left is None or right is None:

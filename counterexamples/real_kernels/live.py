@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces carried out by a kernel that runs: the one at hand, in a child process, by runner.c."""
+"""Traces run on this machine's kernel, in a child process, by runner.c."""
 
 import os
 import re
@@ -39,12 +39,12 @@ SOURCE = Path(__file__).with_name("runner.c")
 COMPILERS = ("gcc", "clang", "cc")
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 MOST_PAGES = 256
-LONGEST = 65000  # characters of a line, as runner.c has room for
-FEW = 1000  # traces that are not worth a process
+LONGEST = 65000  # characters of a line that runner.c has room for
+FEW = 1000  # traces too few to be worth a process
 
 
 class Seen(NamedTuple):
-    """What a call returned, 0, a page or a negative errno, and what was to be seen, as runner.c has them."""
+    """The result of a call (0, a page or a negative errno) and the visible state, as runner.c prints them."""
 
     result: int
     cells: str
@@ -58,7 +58,7 @@ class Seen(NamedTuple):
 def encode(number: int, call: Call) -> str:
     """The call, the number-th of its trace, as runner.c reads it.
 
-    Raises TraceError for what no program can have of a kernel.
+    Raises TraceError for a call that no program can make.
     """
     if call.process:
         return f"1{encode(number, call._replace(process=0))}"
@@ -98,7 +98,7 @@ def line_of(calls: Sequence[Call], pages: int, every_step: bool) -> str:
 
 
 def cells_of(vmas: Sequence[Vma], pages: int) -> str:
-    """The letters that runner.c would have for these vmas."""
+    """The letters that runner.c would print for these vmas."""
     cells = ["."] * pages
     for vma in vmas:
         prot = sum(1 << bit for bit, letter in enumerate("RWX") if letter in vma.prot)
@@ -108,7 +108,7 @@ def cells_of(vmas: Sequence[Vma], pages: int) -> str:
 
 
 def vmas_in(cells: str) -> tuple[Vma, ...]:
-    """The vmas that letters are of; of flags, offsets and anon_vmas there is nothing to be seen."""
+    """The vmas that the letters show; flags, offsets and anon_vmas are invisible."""
     found = []
     for match in re.finditer("([a-h])[A-H]*", cells):
         prot = protection_text(ord(match[1]) - ord("a"))
@@ -125,7 +125,7 @@ def compiler() -> str:
 
 
 def compile_program(source: Path, program: Path, *options: str, cc: str | None = None) -> None:
-    """Compile a C file, without a warning. Raises KernelError with what the compiler says."""
+    """Compile a C file; warnings are errors. Raises KernelError with the compiler's output."""
     done = subprocess.run(
         [cc or compiler(), *WARNINGS, *options, "-o", str(program), str(source)],
         check=False,
@@ -143,14 +143,14 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 @cache
 def runner() -> Path:
-    """runner.c as a program that needs nothing else, for as long as this process lives. Raises KernelError."""
+    """runner.c as a static program, for as long as this process lives. Raises KernelError."""
     program = Path(_folder().name) / "runner"
     compile_program(SOURCE, program, "-static")
     return program
 
 
 def seen_in(text: str) -> list[list[Seen]]:
-    """What runner.c printed: for each trace, the steps. Raises KernelError if it did not come to the end."""
+    """The steps of each trace in the output of runner.c. Raises KernelError for incomplete output."""
     *traces, end = text.split("\n\n")
     if end.partition("\n")[0] != "end":
         raise KernelError("the kernel did not come to the end of the traces")
@@ -165,7 +165,7 @@ def _step(line: str) -> Seen:
 
 
 def carry_out(program: Path, look: Sequence[str], lines: Sequence[str]) -> list[list[Seen]]:
-    """Carry out lines of line_of() by the compiled runner, a child process. Raises KernelError."""
+    """Run lines of line_of() in the compiled runner, a child process. Raises KernelError."""
     text = "".join(f"{line}\n" for line in lines)
     done = subprocess.run([program, *look], input=text, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -174,9 +174,9 @@ def carry_out(program: Path, look: Sequence[str], lines: Sequence[str]) -> list[
 
 
 def replay_live(lines: Sequence[str], look: Sequence[str] = ()) -> list[list[Seen]]:
-    """Carry out lines of line_of() on the running kernel, in a child process each processor. Raises KernelError.
+    """Run lines of line_of() on the running kernel, in one child process per processor. Raises KernelError.
 
-    look: the arguments of runner.c, which say what is to be seen.
+    look: the arguments of runner.c that select what it prints.
     """
     processes = min(os.cpu_count() or 1, 1 + len(lines) // FEW)
     share = -(-len(lines) // processes)

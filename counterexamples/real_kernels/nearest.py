@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which model kernel a real one is: the running one, or an image of which no more is known than its banner says."""
+"""The model kernel for a real one: the running one, or an image, of which only the banner is known."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ LIVE = "live"
 
 
 def known_of(kernel: str) -> Real:
-    """What is known of the running kernel ("live"), or of an image, of which it is what its banner says.
+    """The known facts on the running kernel ("live"), or on an image, of which only the banner is known.
 
     Raises KernelError.
     """
@@ -31,7 +31,7 @@ def chosen_for(kernel: str) -> Chosen:
 
 
 def warning(model: str, kernel: str) -> str | None:
-    """What is to be said of a model kernel that was named: if it is not the one of the real one. Raises KernelError."""
+    """A warning if the named model kernel is not exactly the real kernel's, else None. Raises KernelError."""
     real = known_of(kernel)
     if not RELEASE.match(real.release):
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces carried out by a kernel image, booted in QEMU with runner.c as its first and only process."""
+"""Traces run on a kernel image, booted in QEMU with runner.c as its first and only process."""
 
 import shutil
 import stat
@@ -13,14 +13,14 @@ from vmacheck.counterexamples.real_kernels.live import Seen, runner, seen_in
 
 QEMU = "qemu-system-x86_64"
 BOOT = 120  # seconds that a boot may take in software emulation
-EACH = 0.05  # and a trace
+EACH = 0.05  # seconds more per trace
 MEMORY = 512  # MiB
-# one CPU; everything that a kernel has to say goes to the serial port, but it says nothing unless it dies
+# one CPU; the kernel's messages go to the serial port, but it is silent unless it dies
 COMMAND_LINE = "console=ttyS0 quiet loglevel=1 panic=-1 rdinit=/init"
 
 
 def archive(files: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """A cpio archive ("newc") of files, each a path without /, a mode, and what is in it."""
+    """A cpio archive ("newc") of files, each a path without /, a mode, and its contents."""
     parts = []
     for number, (path, mode, data) in enumerate([*files, ("TRAILER!!!", 0, b"")], 1):
         name = path.encode() + b"\0"
@@ -32,7 +32,7 @@ def archive(files: Iterable[tuple[str, int, bytes]]) -> bytes:
 
 
 def root_of(program: Path, lines: Iterable[str], more: Sequence[Path]) -> bytes:
-    """The root of a system that is this program alone, with the traces, and other programs that they name."""
+    """The root file system of a system with only this program, the traces, and the programs that they name."""
     return archive(
         [
             *((file.name, stat.S_IFREG | 0o755, file.read_bytes()) for file in more),
@@ -48,9 +48,9 @@ def root_of(program: Path, lines: Iterable[str], more: Sequence[Path]) -> bytes:
 def replay_booted(
     image: Path, lines: Iterable[str], more: Sequence[Path] = (), look: Sequence[str] = ()
 ) -> list[list[Seen]]:
-    """Carry out lines for runner.c on the kernel of the image, in one boot. Raises KernelError.
+    """Run lines for runner.c on the kernel of the image, in one boot. Raises KernelError.
 
-    more: programs that need nothing else, for lines to run. look: the arguments of runner.c.
+    more: static programs for lines to run. look: the arguments of runner.c.
     """
     if not image.is_file():
         raise KernelError(f"there is no kernel image {image}")
@@ -86,7 +86,7 @@ def replay_booted(
 
 
 def release_of(image: Path) -> str:
-    """The release of the kernel in the image, as it says itself; the name of the file if it says nothing.
+    """The release that the kernel in the image states; the name of the file if it states none.
 
     Raises KernelError.
     """

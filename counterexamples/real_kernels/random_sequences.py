@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Longer sequences than can all be tried: at random, on a model kernel and on the running one, shrunk if they differ.
+"""Sequences too long to try them all: random ones, on a model kernel and on the running one, shrunk if they differ.
 
-Hypothesis makes the sequences and shrinks them. Each way to differ is looked for until no more of them come up.
+Hypothesis makes the sequences and shrinks them. The search for further ways to differ goes on until it finds none.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from vmacheck.model.calls.operations import NAMES
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of it: how many sequences of how many calls at most, and each way to differ, shrunk."""
+    """The result: the number of sequences, the most calls in one, and each way to differ, shrunk."""
 
     kernel: str
     scope: Scope
@@ -39,11 +39,11 @@ class Tried:
 
 
 class Differs(Exception):
-    """A sequence differs in the way that is looked for."""
+    """A sequence differs in the way that is sought."""
 
 
 class Comparison:
-    """Compares sequences, by number of call, and keeps the ways to differ that were met."""
+    """Compares sequences, given as numbers of calls, and stores the ways to differ that it meets."""
 
     def __init__(self, kernel: str, scope: Scope, program: Path) -> None:
         self.left_out: Counter[str] = Counter()
@@ -71,9 +71,9 @@ class Comparison:
 
 
 def conform_longer(kernel: str, scope: Scope, number: int, length: int, first_seed: int) -> Tried:
-    """Compare so many sequences at random, of up to so many calls; the same ones for the same seed.
+    """Compare `number` random sequences of up to `length` calls; the same ones for the same seed.
 
-    After a way to differ is found, as many again are compared, for others. Raises what conform() raises.
+    After each way to differ, as many more are compared, for others. Raises what conform() raises.
     """
     comparison = Comparison(kernel, scope, runner())
     ways: dict[str, Difference] = {}
@@ -83,7 +83,7 @@ def conform_longer(kernel: str, scope: Scope, number: int, length: int, first_se
 
 
 def _another(comparison: Comparison, known: Any, number: int, length: int, first_seed: int) -> Difference | None:
-    """A way to differ that is not known, as its shortest sequence; None if no sequence of so many has one."""
+    """A new way to differ, as its shortest sequence; None if none of `number` sequences has one."""
     best: list[Difference] = []
 
     class Sequences(RuleBasedStateMachine):

@@ -23,7 +23,7 @@ LIVE = "live"
 
 @dataclass(frozen=True)
 class Compared:
-    """A trace on a model and on a real kernel: step by step, both."""
+    """A trace on a model and on a real kernel, step by step."""
 
     calls: tuple[Call, ...]
     pages: int
@@ -42,12 +42,12 @@ class Compared:
 
 
 def name_of_kernel(kernel: str) -> str:
-    """The real kernel, in words: its release."""
+    """The real kernel's release, in words."""
     return f"Linux {platform.release() if kernel == LIVE else release_of(Path(kernel))}"
 
 
 def on_real(kernel: str, lines: Sequence[str], view: View = LAYOUT, processes: int = 1) -> list[list[Seen]]:
-    """Carry out lines of line_of() on the running kernel ("live") or on an image, and look. Raises KernelError."""
+    """Run lines of line_of() on the running kernel ("live") or on an image. The visible states. Raises KernelError."""
     more = ["two"] if processes > 1 else []
     if kernel == LIVE:
         return see(view, lines, more)
@@ -55,9 +55,9 @@ def on_real(kernel: str, lines: Sequence[str], view: View = LAYOUT, processes: i
 
 
 def compare_with_real(model: str, kernel: str, traces: Sequence[tuple[Sequence[Call], int]]) -> list[Compared]:
-    """Traces, each in so many pages, on a model kernel and on a real one.
+    """Traces, each with its number of pages, on a model kernel and on a real one.
 
-    Raises TraceError for what no program can ask of a kernel, KernelError, UnknownName and LinkError.
+    Raises TraceError for a call that no program can make, KernelError, UnknownName and LinkError.
     """
     lines = [line_of(calls, pages, True) for calls, pages in traces]
     steps = [steps_on(model, calls, pages) for calls, pages in traces]
@@ -69,7 +69,7 @@ def compare_with_real(model: str, kernel: str, traces: Sequence[tuple[Sequence[C
 
 
 def against_text(model: str, kernel: str, compared: Compared) -> list[str]:
-    """A line a step: both address spaces, and the first difference marked."""
+    """One line per step: both address spaces, and the first difference marked."""
     pages, real = compared.pages, name_of_kernel(kernel)
     calls = [str(call) for call in compared.calls]
     left = [_cell(picture(step.vmas, pages), step.result) for step in compared.steps]
@@ -135,7 +135,7 @@ def replay_data(model: str, kernel: str, batch: Sequence[Compared]) -> ReplayDat
 
 
 def against_data(model: str, kernel: str, compared: Compared) -> TraceData:
-    """The same as JSON has it."""
+    """One compared trace as JSON has it."""
     return {
         "against": model,
         "kernel": name_of_kernel(kernel),
@@ -154,12 +154,12 @@ def against_data(model: str, kernel: str, compared: Compared) -> TraceData:
 
 
 def seen_vmas(vmas: Iterable[Vma]) -> list[SeenVmaData]:
-    """Of vmas what a program can see, as JSON has it."""
+    """The visible part of vmas, as JSON has it."""
     return [{"start": vma.start, "end": vma.end, "prot": vma.prot} for vma in vmas]
 
 
 def against_svg(model: str, kernel: str, compared: Compared) -> str:
-    """Both, drawn side by side."""
+    """Both kernels, drawn side by side."""
     title = "; ".join(map(str, compared.calls))
     real = [
         Step(call, seen.shown, vmas_in(seen.cells), ())
@@ -170,7 +170,7 @@ def against_svg(model: str, kernel: str, compared: Compared) -> str:
 
 
 def batch_text(model: str, kernel: str, batch: Sequence[Compared]) -> list[str]:
-    """How many traces are the same, and those that are not, with where they part."""
+    """The number of traces that agree, and the others, with the step where they part."""
     different = [one for one in batch if one.first is not None]
     lines = [f"{'; '.join(map(str, one.calls))}: step {one.first} differs" for one in different]
     same = len(batch) - len(different)

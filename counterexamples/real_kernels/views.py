@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can be seen of an address space: of a model's, in the words that runner.c has for a real one."""
+"""The visible part of a model's address space, in the words that runner.c has for a real one."""
 
 import struct
 import tempfile
@@ -29,7 +29,7 @@ PROT_BITS = VM_READ | VM_WRITE | VM_EXEC
 
 
 def real_flags(vm_flags: int) -> int:
-    """Flags of the model's as the kernel has them, on x86-64."""
+    """The model's flags as the kernel's, on x86-64."""
     flags = vm_flags & ~(VM_SEALED | VM_MERGEABLE) | MAY | (MAYSHARE if vm_flags & VM_SHARED else 0)
     return flags | (1 << 42 if vm_flags & VM_SEALED else 0) | (1 << 31 if vm_flags & VM_MERGEABLE else 0)
 
@@ -57,7 +57,7 @@ def chain_of(vma: Any) -> list[int]:
 
 
 class Counts:
-    """The names of the anon_vmas of a state as they are come to, and what the kernel counts of each."""
+    """The anon_vmas of a state, named in the order of visits, and the kernel's counts of each."""
 
     def __init__(self, mm: Any, mms: Sequence[Any]) -> None:
         self.mm, self.names = mm, dict[int, int]()
@@ -93,7 +93,7 @@ def _bpf_of(mm: Any, counts: Counts) -> str:
 
 
 def of_two(view: "View") -> Callable[[Any, int], str]:
-    """What the view sees of two processes."""
+    """The part of two processes that the view sees."""
 
     def text(mm: Any, pages: int) -> str:
         there = processes_of(mm)
@@ -109,14 +109,14 @@ ViewName = Literal["layout", "smaps", "bpf"]
 
 
 class View(NamedTuple):
-    """A way to look: its name, what it sees in words, and what it sees of a state of so many pages."""
+    """A way to look: its name, a description, and the function from a state and its size in pages to what it sees."""
 
     name: ViewName
     sees: str
     text: Callable[[Any, int], str]
 
     def cells(self, text: str, pages: int) -> str:
-        """Of what was seen, a letter for each page."""
+        """One letter per page of what was seen."""
         if self is LAYOUT:
             return text
         cells = ["."] * pages
@@ -129,7 +129,7 @@ class View(NamedTuple):
         return "".join(cells)
 
     def differs_in(self, one: str, two: str) -> str:
-        """What differs where the layout is the same."""
+        """The difference, where the layout is the same."""
         names = ("flags", "anonymous pages") if self is SMAPS else ("flags", "offsets", "policies", "anon_vmas")
         found = set()
         for left, right in zip(one.split(";"), two.split(";"), strict=True):
@@ -152,14 +152,14 @@ VIEWS = {view.name: view for view in (LAYOUT, SMAPS, BPF)}
 
 @cache
 def _iterator() -> bytes:
-    """What runner.c reads: the function to attach to, and the program."""
+    """The input of runner.c: the function to attach to, and the program."""
     btf = Btf()
     return struct.pack("<II", btf.function("bpf_iter_task_vma"), 0) + bpf.program(btf)
 
 
 @contextmanager
 def look_with(view: View) -> Iterator[Sequence[str]]:
-    """The arguments of runner.c for a view of the running kernel. Raises KernelError if it is not to be had."""
+    """The arguments of runner.c for a view of the running kernel. Raises KernelError if the view is unavailable."""
     if view is not BPF:
         yield [] if view is LAYOUT else [view.name]
         return
@@ -171,7 +171,7 @@ def look_with(view: View) -> Iterator[Sequence[str]]:
 
 
 def best_view() -> tuple[View, str]:
-    """The view of the running kernel that sees most of what a model has, and why it is not BPF, if it is not."""
+    """The view of the running kernel that sees the most of a model's state, and the reason if it is not BPF."""
     try:
         see(BPF, ["1 0 u0,1"])
     except KernelError as error:
@@ -180,6 +180,6 @@ def best_view() -> tuple[View, str]:
 
 
 def see(view: View, lines: Sequence[str], more: Sequence[str] = ()) -> list[list[Seen]]:
-    """Carry out lines for runner.c, with more arguments, on the running kernel, and look. Raises KernelError."""
+    """Run lines for runner.c, with more arguments, on the running kernel. The visible states. Raises KernelError."""
     with look_with(view) as look:
         return replay_live(lines, [*look, *more])

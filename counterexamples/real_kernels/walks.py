@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Other programs than every sequence to compare kernels by: a call in each state, and long ones at random."""
+"""Further programs for comparing kernels: each call in each state, and long random ones."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +13,18 @@ from vmacheck.model.common.mm import MAP_NORESERVE, MREMAP_FIXED
 from vmacheck.model.common.unistd import NR_mmap, NR_mremap, NR_write
 
 Runs = Callable[[Sequence[str]], Sequence[Sequence[Seen]]]
-ROUND = 50_000  # programs that are handed over at a time
+ROUND = 50_000  # programs per batch
 PROGRAMS = 400  # random ones
-TRIES = 3  # calls that are looked at for one that changes something
-BACK = 6  # a move is undone once in so many calls
-MOSTLY = 4  # ranges are short, but for one in so many
+TRIES = 3  # calls that are tried for one that changes something
+BACK = 6  # one call in this many undoes a move
+MOSTLY = 4  # ranges are short, but for one in this many
 
 
 # ---- a call in each state ------------------------------------------------------------------------
 
 
 def conform_states(kernel: str, scope: Scope, most: int, on_real: Runs, view: View = LAYOUT) -> Conformed:
-    """Compare every call in every state of the model, or in so many, after a shortest program that leads there."""
+    """Compare every call in up to `most` states of the model, after a shortest program that reaches each."""
     found = Conformed(kernel, scope, 0, view)
     calls, texts = asked_for(scope, found.left_out)
     model = Model(kernel, scope, calls, view)
@@ -65,7 +65,7 @@ def _compare(
 
 
 class Walker:
-    """Makes up programs that are likely to be about something: short ranges, and calls that change the state.
+    """Makes up programs that are likely to matter: short ranges, and calls that change the state.
 
     What was moved is often moved back: there its offset fits again.
     """
@@ -99,7 +99,7 @@ class Walker:
         return None
 
     def program(self, length: int) -> list[int]:
-        """A program of so many calls, by their numbers. Half of them have NORESERVE throughout, if there is any."""
+        """A program of `length` calls, by number. Half of them use NORESERVE throughout, if the scope has it."""
         noreserve = self.has_noreserve and self.random.random() < 0.5
         state = self.model.first
         program: list[int] = []
@@ -119,7 +119,7 @@ class Walker:
 def conform_random(
     kernel: str, scope: Scope, programs: int, length: int, seed: int, on_real: Runs, view: View = LAYOUT
 ) -> Conformed:
-    """Compare random programs of so many calls, after each of them; a difference is shrunk."""
+    """Compare random programs of `length` calls, after each call; differences are shrunk."""
     found = Conformed(kernel, scope, 0, view)
     calls, texts = asked_for(scope, found.left_out)
     model = Model(kernel, scope, calls, view)
@@ -141,7 +141,7 @@ def conform_random(
 
 
 def _agreed(model: Model, program: Sequence[int], seen: Sequence[Seen]) -> int:
-    """After how many calls both are the same."""
+    """The number of calls after which both agree."""
     state = model.first
     for number, (call, one) in enumerate(zip(program, seen, strict=True)):
         after = model.step(state, call)
@@ -152,7 +152,7 @@ def _agreed(model: Model, program: Sequence[int], seen: Sequence[Seen]) -> int:
 
 
 def _is_new(known: set[str], model: Model, program: Sequence[int], seen: Seen) -> bool:
-    """Is the way in which a program differs, at its end, one that none before did?"""
+    """Is the way in which a program differs, at its end, new?"""
     state = model.first
     for call in program[:-1]:
         state = model.step(state, call).state
@@ -164,7 +164,7 @@ def _is_new(known: set[str], model: Model, program: Sequence[int], seen: Seen) -
 
 
 def _note_shrunk(found: Conformed, model: Model, texts: Sequence[str], program: Sequence[int], on_real: Runs) -> None:
-    """Note a program that differs at its end, with no call left in it that can go."""
+    """Record a program that differs at its end, after every dispensable call is dropped."""
     best = tuple(program)
     going = True
     while going:

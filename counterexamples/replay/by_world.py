@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A program carried out by a system, whatever kind of world that is of."""
+"""A program run on a system, whatever its kind of world."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,5 +18,5 @@ REPLAYS: Mapping[str, Callable[[System, Sequence[Any]], list[Any]]] = {
 
 
 def steps_of(system: System, calls: Sequence[Any]) -> list[Any]:
-    """The calls carried out, from the first state on: Steps, or ThreadSteps. Raises TraceError."""
+    """The steps of the calls, run from the first state on: Steps, or ThreadSteps. Raises TraceError."""
     return REPLAYS[system.world](system, calls)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace, carried out call by call on a kernel, with the address space after each."""
+"""A trace, run call by call on a kernel, with the address space after each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ FLAG_NAMES = {
 
 @dataclass(frozen=True)
 class Vma:
-    """A vma as a report shows it; anon_vma is a letter, or None; file and policy are names, or None for none."""
+    """A vma as a report shows it; anon_vma is a letter or None, file and policy are names or None."""
 
     start: int
     end: int
@@ -61,7 +61,7 @@ class Vma:
 
 @dataclass(frozen=True)
 class Page:
-    """A mapped anonymous page: where, the anon_vma that it hangs from, whether that was freed, and its index there."""
+    """A mapped anonymous page: its address, the anon_vma it hangs from, whether that was freed, and its index there."""
 
     page: int
     anon_vma: str | None
@@ -71,7 +71,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Step:
-    """A call, what it returned ("BUG" if it stopped the kernel), and the address space after it."""
+    """A call, its result ("BUG" if it stopped the kernel), and the address space after it."""
 
     call: Call
     result: int | str
@@ -80,12 +80,12 @@ class Step:
 
 
 def pages_of(system: System) -> int:
-    """How many pages the system's address space has."""
+    """The size of the system's address space, in pages."""
     return system.program.constants["TASK_SIZE"]
 
 
 def replay(system: System, calls: Sequence[Call]) -> list[Step]:
-    """Carry out the calls, from the first state on.
+    """Run the calls, from the first state on.
 
     Ends early at a call that stops the kernel. Raises TraceError if a call does not fit into the address space, and
     OutOfBounds.
@@ -109,7 +109,7 @@ def replay(system: System, calls: Sequence[Call]) -> list[Step]:
 
 
 def letter(anon_vma: int) -> str | None:
-    """A, B, ..., Z, AA, AB, ... for the anon_vmas 1, 2, ...; None for none."""
+    """A, B, ..., Z, AA, AB, ... for the anon_vmas 1, 2, ...; None for NULL."""
     letters = ""
     while anon_vma > 0:
         anon_vma, digit = divmod(anon_vma - 1, 26)
@@ -118,7 +118,7 @@ def letter(anon_vma: int) -> str | None:
 
 
 def file_name(vm_file: int) -> str | None:
-    """The name of a file, or shm and the number of an object for shared memory; None for none."""
+    """The name of a file, or shm and the number of an object for shared memory; None for NULL."""
     if vm_file > linux_mm.NR_NAMED_FILES:
         return f"shm{vm_file - linux_mm.NR_NAMED_FILES}"
     return name_of(vm_file, FILES) if vm_file else None
@@ -152,7 +152,7 @@ def second_process(mm: Any, pages: int) -> Any:
 
 
 def pages_in(mm: Any, pages: int) -> tuple[Page, ...]:
-    """The anonymous pages of a state of so many pages."""
+    """The anonymous pages of a state with an address space of `pages` pages."""
     found = []
     for address in range(pages):
         page = mm.page[address]

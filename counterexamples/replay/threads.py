@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Threads and processes, step by step: a column for the calls, one for each thread, and the address spaces after."""
+"""Threads and processes, step by step: a column for the calls, one per thread, and the address spaces after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Process:
 
 @dataclass(frozen=True)
 class ThreadStep:
-    """A call or a step, what it returned, the processes after it, and what each thread is to do next, if anything."""
+    """A call or a step, its result, the processes after it, and the next action of each thread, if any."""
 
     call: Call
     result: int | str
@@ -36,9 +36,9 @@ class ThreadStep:
 
 
 def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
-    """Carry out the calls, from the first state on. Ends early at one that stops the kernel.
+    """Run the calls, from the first state on. Ends early at one that stops the kernel.
 
-    Raises TraceError if a call does not fit into the scope, or if it is a step that no thread can make then.
+    Raises TraceError for a call outside the scope, or a step that no thread can make then.
     """
     pages, threads = pages_of(system), system.program.constants["NR_THREADS"]
     machine = Machine(without_renaming(system, calls))
@@ -67,9 +67,9 @@ def replay_threads(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
 def replay_text(
     kernel: str, pages: int, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT, every_step: bool = False
 ) -> list[ThreadStep]:
-    """Carry out calls that a user gives, whose steps are as large as they can be for all of them to be possible.
+    """Run a user's calls, with steps as large as they can be with every call still possible.
 
-    every_step: as small as they can be.
+    every_step: with the smallest steps.
 
     Raises as replay_threads does, and UnknownName and LinkError.
     """
@@ -93,7 +93,7 @@ def replay_text(
 
 
 def why_not(before: Any, call: Call) -> str:
-    """Why the thread cannot do this now."""
+    """The reason that the thread cannot do this now."""
     if call.nr != NR_step:
         return "there is no such process"
     at = NAMES_OF_POINTS.get(before.task[call.thread].at)

@@ -26,9 +26,9 @@ from vmacheck.model.common.unistd import (
 
 
 def replay_processes(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
-    """Carry out the calls, from the first state on. Ends early at one that stops the kernel.
+    """Run the calls, from the first state on. Ends early at one that stops the kernel.
 
-    Raises TraceError if a call does not fit into the address space, or is of a process that there is not.
+    Raises TraceError for a call outside the address space, or of a missing process.
     """
     pages = pages_of(system)
     machine = Machine(without_renaming(system, calls))
@@ -54,7 +54,7 @@ def replay_processes(system: System, calls: Sequence[Call]) -> list[ThreadStep]:
 
 
 def processes_of(mm: Any) -> tuple[int, ...]:
-    """The processes that there are."""
+    """The existing processes."""
     return (0, 1) if mm.forked else (mm.left,)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a check found, as text and as pictures. check_data.py has it as data."""
+"""The results of a check, as text and as pictures. check_data.py has them as data."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ MARKS = {"holds": "holds", "violated": "VIOLATED", "incomplete": "incomplete", "
 
 
 def check_svg(checks: Sequence[Checked]) -> str:
-    """Every counterexample and witness, drawn. Raises TraceError if there is none, or one of threads."""
+    """Every counterexample and witness, drawn. Raises TraceError without any, or for one of threads."""
     found: dict[str, Strip] = {}
     for result in (result for checked in checks for result in checked.results if result.calls):
         if result.system.world != PAGES:
@@ -41,7 +41,7 @@ def check_svg(checks: Sequence[Checked]) -> str:
 def check_text(checks: Sequence[Checked], scope: Scope, in_full: bool = False) -> list[str]:
     """The answer of `vmacheck check`: counterexamples drawn, then verdicts, then how far the search went.
 
-    in_full: and how often each call had each result, and each merge case was met.
+    in_full: also the counts of each result of each call, and of each merge case.
     """
     results = [result for checked in checks for result in checked.results if result.calls is not None]
     lines = [LEGEND, ""] if results else []
@@ -57,7 +57,7 @@ def check_text(checks: Sequence[Checked], scope: Scope, in_full: bool = False) -
 
 
 def _same_film(results: Sequence[Result]) -> Iterator[tuple[tuple[str, ...], list[Result]]]:
-    """The results grouped by what their counterexamples look like, with that; violations apart from witnesses."""
+    """The results grouped by the film of their counterexamples, with that film; violations apart from witnesses."""
     drawn: dict[tuple[str, tuple[Any, ...]], tuple[str, ...]] = {}
     groups: dict[tuple[bool, tuple[str, ...]], list[Result]] = {}
     for result in results:
@@ -88,7 +88,7 @@ def counterexample_text(film_lines: Sequence[str], results: Sequence[Result]) ->
 
 
 def ruled_out(results: Sequence[Result]) -> str:
-    """What was searched without a hit before a counterexample that the results share."""
+    """The part of the search before the counterexample that the results share."""
     programs, length = results[0].programs_ruled_out, len(results[0].calls or ())
     states = ", ".join(dict.fromkeys(f"{result.states:,}" for result in results))
     if programs is None:
@@ -101,7 +101,7 @@ def ruled_out(results: Sequence[Result]) -> str:
 
 
 def verdict_text(result: Result) -> str:
-    """One line: the claim, the verdict, and how far it reaches."""
+    """One line: the claim, the verdict, and its scope."""
     head = f"{result.claim.name}: {MARKS[result.verdict]}"
     if result.verdict == "violated":
         return f"{head} by {count(len(result.calls or ()), 'call')}"
@@ -122,7 +122,7 @@ def table_text(checks: Sequence[Checked]) -> list[str]:
 
 
 def _reasons(checks: Sequence[Checked]) -> list[str]:
-    """Why verdicts are vacuous or incomplete, with the claims that they are on."""
+    """The reasons for vacuous or incomplete verdicts, each with its claims."""
     claims: dict[tuple[str, str, str], list[str]] = {}
     for checked in checks:
         for result in checked.results:
@@ -136,7 +136,7 @@ def _reasons(checks: Sequence[Checked]) -> list[str]:
 
 
 def _never(checks: Sequence[Checked]) -> list[str]:
-    """What the searches never saw, of what the scope has room for."""
+    """Events that the scope allows and the searches never saw."""
     lines = []
     for checked in checks:
         missing = never_happened(checked.system, checked.search.coverage)
@@ -146,7 +146,7 @@ def _never(checks: Sequence[Checked]) -> list[str]:
 
 
 def _searches(checks: Sequence[Checked]) -> list[str]:
-    """How far each search went."""
+    """The extent of each search."""
     width = max(len(checked.system.name) for checked in checks)
     lines = []
     for checked in checks:
@@ -165,7 +165,7 @@ def _end(search: Search) -> str:
 
 
 def coverage_text(checked: Checked) -> list[str]:
-    """What happened how often."""
+    """The count of each event."""
     data = coverage_data(checked)
     calls = [f"{name} {_counts(results)}" for name, results in data["calls"].items()]
     cases = [f"{name.removeprefix(CASE)}: {n:,}" for name, n in data["events"].items() if name.startswith(CASE)]

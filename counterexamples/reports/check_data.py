@@ -195,7 +195,7 @@ DATA: Mapping[str, Callable[[Any], StepData | ThreadStepData]] = {
     PAGES: step_data,
     THREADS: thread_step_data,
     PROCESSES: thread_step_data,
-}  # by the kind of world that a step is of
+}  # by the kind of world of a step
 
 
 def run_data(kernel: str, world: str, steps: Sequence[Any]) -> RunData:
@@ -204,7 +204,7 @@ def run_data(kernel: str, world: str, steps: Sequence[Any]) -> RunData:
 
 
 def steps_data(system: System, calls: Sequence[Any]) -> list[StepData | ThreadStepData]:
-    """The calls, carried out, as JSON has them."""
+    """The calls, run, as JSON has them."""
     return [DATA[system.world](step) for step in steps_of(system, calls)]
 
 

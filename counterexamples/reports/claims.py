@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was found about claims, as text and as data."""
+"""The verdicts on claims, as text and as data."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
@@ -27,7 +27,7 @@ def _steps(kernel: str, witness: Witness) -> list[Any]:
 
 
 def claims_text(decided: Sequence[Decided]) -> list[str]:
-    """The table of `vmacheck claims`, and for each claim the theorem with what decides it."""
+    """The table of `vmacheck claims`, and for each claim its theorem and the part that decides it."""
     lines = []
     for one in decided:
         lines += [f"{one.claim.id}  {one.claim.theorem}", *_deciding_text(one), ""]
@@ -35,7 +35,7 @@ def claims_text(decided: Sequence[Decided]) -> list[str]:
 
 
 def table_text(decided: Sequence[Decided]) -> list[str]:
-    """A line a claim: verdict, length of the witness that decides it, states searched, and the words."""
+    """One line per claim: verdict, length of the witness that decides it, states searched, and the words."""
     rows = [["claim", "verdict", "calls", "states", "said"]]
     for one in decided:
         deciding = _deciding(one)
@@ -47,7 +47,7 @@ def table_text(decided: Sequence[Decided]) -> list[str]:
 
 
 def _deciding(one: Decided) -> tuple[Part, Finding] | None:
-    """The part that says why the verdict is what it is: one that it hangs on, with a witness if any has one."""
+    """The part that decides the verdict, one with a witness if possible."""
     pairs = list(zip(one.claim.parts, one.findings, strict=True))
     of_verdict = [(part, found) for part, found in pairs if part.is_claim and found.verdict == one.verdict]
     with_witness = [(part, found) for part, found in of_verdict if found.witness is not None]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""In which local situations two kernels merge differently: each class with the shortest program there is.
+"""The local situations in which two kernels merge differently: each class with a shortest program.
 
-A class is: which call it is, what lies to the left and to the right of what it changes, what was written of that, and
-which merge case each kernel takes. Both kernels are in the same state before the call. Calls that go through several
-vmas are passed over: they decide for one after the other, as calls for each alone do.
+A class is: the call, its neighbours to the left and right, which of these were written, and the merge case that each
+kernel takes. Both kernels are in the same state before the call. Calls that go through several vmas are skipped: they
+decide vma by vma, as calls for each alone do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from vmacheck.model.common.unistd import NR_mmap, NR_mremap
 from vmacheck.model.kernels import LINUX
 from vmacheck.model.linux.mm import MREMAP_DONTUNMAP
 
-LEFT, RIGHT = (1, 2, 5, 6, 7), (1, 3, 4, 6, 8)  # merge cases that have to do with the vma on that side
+LEFT, RIGHT = (1, 2, 5, 6, 7), (1, 3, 4, 6, 8)  # merge cases that involve the vma on that side
 OF_ONE_VMA = ("mprotect", "madvise", "mlock", "mlock2", "munlock", "mbind", "mseal", "mremap")
 Side = Literal["-", "written", "unwritten", "same anon_vma"]
 Area = Literal["written", "unwritten"]
@@ -50,7 +50,7 @@ class Class(NamedTuple):
 
 @dataclass(frozen=True)
 class Classes:
-    """What was found: each class with its shortest program; and if those are all of the scope."""
+    """The result: each class with its shortest program, and whether these are all of the scope."""
 
     a: str
     b: str
@@ -120,7 +120,7 @@ def case_in(events: int) -> int:
 
 
 def area_of(call: Call) -> tuple[int, int]:
-    """What a call is about to merge with its neighbours."""
+    """The area that a call is about to merge with its neighbours."""
     if call.nr != NR_mremap:
         return call.addr, call.addr + call.len
     if call.flags & MREMAP_FIXED:
@@ -129,7 +129,7 @@ def area_of(call: Call) -> tuple[int, int]:
 
 
 def kind_of(call: Call) -> str:
-    """Which call, in words."""
+    """The call, in words."""
     if call.nr != NR_mremap:
         return NAMES[call.nr]
     if call.flags & MREMAP_DONTUNMAP:
@@ -140,7 +140,7 @@ def kind_of(call: Call) -> str:
 
 
 def side(vma: Vma | None, anon_vma: str | None) -> Side:
-    """A neighbour, beside an area with that anon_vma."""
+    """A neighbour, next to an area with that anon_vma."""
     if vma is None:
         return NONE
     if vma.anon_vma is None:
@@ -152,7 +152,7 @@ def side(vma: Vma | None, anon_vma: str | None) -> Side:
 
 
 def classes_text(found: Classes) -> list[str]:
-    """A line a class."""
+    """One line per class."""
     rows = [["call", "left", "area", "right", found.a, found.b, "shortest program"]]
     rows += [[*_cells(kind), "; ".join(map(str, calls))] for kind, calls in found.found]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
@@ -198,7 +198,7 @@ class CompareClassesData(TypedDict):
 
 
 def classes_data(found: Classes) -> CompareClassesData:
-    """The same as JSON has it."""
+    """The classes as JSON has them."""
     return {
         "schema": SCHEMA,
         "a": found.a,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a comparison of two kernels found, as text and as data: both drawn side by side."""
+"""The results of comparing two kernels, as text and as data: both drawn side by side."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
@@ -19,14 +19,14 @@ from vmacheck.model.calls.operations import result_text
 
 
 def two_films(compared: Compared, calls: Sequence[Any]) -> list[str]:
-    """The calls carried out on both kernels, a line a step."""
+    """The calls run on both kernels, one line per step."""
     return side_by_side(
         [(system.name, film(replay(system, calls), pages_of(system))) for system in (compared.a, compared.b)], calls
     )
 
 
 def side_by_side(films: Sequence[tuple[str, Sequence[str]]], calls: Sequence[Any]) -> list[str]:
-    """Films of the same calls, with what each is of, next to each other. One may end early."""
+    """Titled films of the same calls, next to each other. One may end early."""
     texts = [str(call) for call in calls]
     start = 5 + max(map(len, texts), default=0) + 3
     rows = [[f"{number:3}  {text}".ljust(start)] for number, text in enumerate(texts, 1)]

@@ -55,12 +55,12 @@ class CoverageData(TypedDict):
 
 
 def reason_of(branches: Branches) -> str | None:
-    """Why not every program was looked at, if that is so."""
+    """The reason that some programs were skipped, if any were."""
     return None if branches.walk.closed else REASONS[branches.walk.stopped or ""]
 
 
 def branches_data(branches: Branches) -> CoverageData:
-    """What was reached as JSON has it."""
+    """The coverage as JSON has it."""
     walk, limits = branches.walk, branches.limits
     functions, inner, unreached = branches.functions, branches.inner, branches.unreached()
     return {
@@ -92,7 +92,7 @@ def _reached(arms: tuple[Arm, ...]) -> int:
 
 
 def branches_text(branches: Branches) -> list[str]:
-    """What was not reached, a line each, and totals."""
+    """The unreached branches, one line each, and totals."""
     walk, functions, inner = branches.walk, branches.functions, branches.inner
     unreached = branches.unreached()
     never_called = [(arm, inside) for arm, inside in unreached if arm.inside is None]

@@ -2,8 +2,8 @@
 """A trace in the Informal Trace Format (.itf.json) that Apalache and Quint write, and that viewers and tools read.
 
 The variables are: operation and result (a number) of the step that leads to the state, error (an errno name, BUG, or
-empty); vmas and pages, as lists of records; and, of traces of threads, where each thread is. Nothing is null: an empty
-string says that there is none. The first state is that of no calls.
+empty); vmas and pages, as lists of records; and, in traces of threads, where each thread is. An empty string stands
+for null. The first state is that before any call.
 """
 
 import json
@@ -20,13 +20,13 @@ from vmacheck.counterexamples.replay.one_process import Step
 from vmacheck.counterexamples.replay.threads import Process, ThreadStep
 
 FORMAT = "https://apalache-mc.org/docs/adr/015adr-trace.html"
-LARGEST = 2**53 - 1  # that JSON numbers hold everywhere
+LARGEST = 2**53 - 1  # that JSON numbers hold in every reader
 SUFFIX = ".itf.json"
 LONGEST = 200  # of a file's name, before the suffix
 
 
 def itf_data(kernel: str, name: str | None, steps: Sequence[Step] | Sequence[ThreadStep]) -> dict[str, Any]:
-    """The steps as a trace; name is that of the property that they violate, if they do."""
+    """The steps as a trace. name: the property that they violate, if any."""
     first = {"operation": "", "result": 0, "error": "", "vmas": [], "pages": []}
     threads = [len(step.threads) for step in steps if isinstance(step, ThreadStep)]
     if any(threads):
@@ -99,7 +99,7 @@ Trace = tuple[str, str, Sequence[Any]]  # a kernel, the property that is violate
 
 
 def write_itf(folder: Path, results: Iterable[Result]) -> list[Path]:
-    """A file for each counterexample among the results, in a folder, which is made if need be. Raises OSError."""
+    """Write one file per counterexample among the results, creating the folder if missing. Raises OSError."""
     return write_traces(folder, filter(None, map(_trace_of, results)))
 
 
@@ -110,7 +110,7 @@ def _trace_of(result: Result) -> Trace | None:
 
 
 def write_traces(folder: Path, traces: Iterable[Trace]) -> list[Path]:
-    """A file for each trace, in a folder, which is made if need be. Raises OSError."""
+    """Write one file per trace, creating the folder if missing. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for kernel, name, steps in traces:
@@ -121,7 +121,7 @@ def write_traces(folder: Path, traces: Iterable[Trace]) -> list[Path]:
 
 
 def _unused(folder: Path, name: str, used: Sequence[Path]) -> Path:
-    """A name that file systems allow, and that is no other counterexample's."""
+    """A name that file systems allow and no other counterexample has."""
     safe = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name.replace("+./", "+")).lstrip(".-")[-LONGEST:]
     numbers = [safe, *(f"{safe}-{number}" for number in range(2, len(used) + 2))]
     return next(path for path in (folder / f"{one}{SUFFIX}" for one in numbers) if path not in used)

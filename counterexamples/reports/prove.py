@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was proved, refuted, or found to differ, as text. prove_data.py has it as data."""
+"""Proofs, refutations and differences as text. prove_data.py has them as data."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -27,7 +27,7 @@ from vmacheck.model.states.linux_2_6 import PROTECTION
 
 
 def steps_of(kernel: str, calls: Sequence[Call], max_map_count: int = MAX_MAP_COUNT) -> list[Step]:
-    """A program, carried out; with more pages than it needs if a wrong kernel has more vmas than there are pages."""
+    """The steps of a program; with more pages than it needs if a wrong kernel has more vmas than pages."""
     pages = max(call.room for call in calls)
     try:
         return replay(one_process.build(kernel, Scope(pages=pages, max_map_count=max_map_count), calls=calls), calls)
@@ -52,7 +52,7 @@ def shown(kernel: str, numbers: Numbers) -> tuple[tuple[Vma, ...], tuple[Page, .
 
 
 def particulars(vmas: Sequence[Vma], pages: Sequence[Page]) -> str:
-    """What a picture does not say of a state, in a line; empty if there is nothing."""
+    """The facts on a state that a picture lacks, in a line; may be empty."""
     words = []
     for vma in vmas:
         extra = [flag for flag in vma.flags if flag != "ACCOUNT"]
@@ -117,7 +117,7 @@ def _any_state(vmas: int) -> str:
 
 
 def _effort(paths: int, checks: int | None, compared: int | None = None) -> str:
-    """How much was looked at. How many questions small numbers take to find depends on Z3, so that is not said."""
+    """The amount of work. The questions spent on finding small numbers depend on Z3, and are left out."""
     words = [f"{paths:,} paths"]
     words += [f"{compared:,} comparisons"] if compared is not None else []
     words += [f"{checks:,} questions to Z3"] if checks is not None else []
@@ -160,7 +160,7 @@ DepthVerdict = Literal["proved", "refuted", "incomplete"]
 
 
 def depth_verdict(found: Found) -> DepthVerdict:
-    """refuted, incomplete, or proved as far as the depth goes."""
+    """The verdict: refuted, incomplete, or proved up to the depth."""
     return "refuted" if found.program is not None else "incomplete" if found.open is not None else "proved"
 
 

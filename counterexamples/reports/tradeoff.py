@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What sharing costs and what it saves: the worst case of each kernel over all reachable states, as table and SVG."""
+"""The costs and savings of sharing: the worst case of each kernel over all reachable states, as table and SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from vmacheck.checker.search.product import most_above
 from vmacheck.counterexamples.pictures.words import SCHEMA
 
 OPTIMUM = "anonmm"  # has the fewest vmas
-FRUGAL = "rmap39+importer"  # shares nothing that it need not
+FRUGAL = "rmap39+importer"  # shares only what it has to
 
 
 @dataclass(frozen=True)
 class Worst:
     """The worst of a kernel.
 
-    Vmas above the optimum; vmas on one list; vmas that the walks from all pages visit; and those above the frugal
-    kernel's, after the same program.
+    Vmas above the optimum; vmas on one list; vmas that the walks from all pages visit; and the excess of these over
+    the frugal kernel's, after the same program.
     """
 
     kernel: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A trace as a C program that carries it out, looks at every step, and says whether it saw what a model kernel says."""
+"""A trace as a C program that runs it, looks at every step, and says whether that agrees with a model kernel."""
 
 import re
 import shutil
@@ -41,7 +41,7 @@ from vmacheck.model.linux import mm as linux_mm
 TEMPLATE = Path(__file__).with_name("program.c")
 HARNESS = Path(__file__).with_name("kselftest_harness.h")
 KSFT_SKIP = 4
-PATIENCE = 60  # seconds that a program may take
+PATIENCE = 60  # seconds allowed per program
 STYLES = ("program", "kselftest")
 OUTCOMES = {0: "reproduced", 1: "not reproduced", 2: "could not be set up", 77: "skipped"}
 ACCESSES = {NR_read: "load", NR_write: "store", NR_memw: "force"}
@@ -56,7 +56,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Program:
-    """A trace to make a C program of: on which kernel it shows what, and the control, or nothing if there is none."""
+    """A trace to make a C program of: its kernel, what it shows, and the control, empty if there is none."""
 
     kernel: str
     calls: tuple[Call, ...]
@@ -69,14 +69,14 @@ class Program:
 
 @dataclass(frozen=True)
 class Sees:
-    """What a program looks at beside maps: flags, by their names, as smaps has them; which pages are its own."""
+    """The things that a program reads besides maps: flags, by their names in smaps; which pages are its own."""
 
     flags: Mapping[str, str]
     pages: bool
 
     @classmethod
     def of(cls, kernel: str, calls: Sequence[Call]) -> "Sees":
-        """What matters to these calls: memory that moves or is dropped is seen by its pages only."""
+        """The things that matter to these calls: moved or dropped memory shows only in its pages."""
         known = SMAPS if tree_of(kernel).shows_flags else SMAPS_2_6
         flags = known if any(call.nr in WITH_FLAGS for call in calls) else {}
         mapped = {word for word, bit in MMAP_FLAGS.items() if any(c.nr == NR_mmap and c.flags & bit for c in calls)}
@@ -84,16 +84,16 @@ class Sees:
         moves = any(
             call.nr in (NR_mremap, NR_memw) or (call.nr, call.behavior) == (NR_madvise, mm.MADV_DONTNEED)
             for call in calls
-        ) and not any(call.nr == NR_fork for call in calls)  # after which pages are not one's own
+        ) and not any(call.nr == NR_fork for call in calls)  # after fork, pages are shared
         return cls({**flags, **(ACCOUNT if any(map(_is_noreserve, calls)) else {})}, moves)
 
 
 def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int | None = None) -> Program:
-    """The trace, as the model kernel carries it out, with the control that shows its cause.
+    """The trace, as the model kernel runs it, with the control that shows its cause.
 
-    pages: of the address space, where it is not to have room for every call.
+    pages: size of the address space, if other than room for every call.
 
-    Raises TraceError for what no program can ask of a kernel, UnknownName and LinkError.
+    Raises TraceError for a call that no program can make, UnknownName and LinkError.
     """
     if not calls:
         raise TraceError("the trace has no operations")
@@ -113,7 +113,7 @@ def program_of(kernel: str, calls: Sequence[Call], shows: str = "", pages: int |
 
 
 def check_goes_on_in_the_child(calls: Sequence[Call]) -> None:
-    """Raise TraceError unless a trace is one process's, or goes on in a child that is forked once."""
+    """Raise TraceError unless a trace is of one process, or goes on in a child that is forked once."""
     forks = [number for number, call in enumerate(calls) if call.nr == NR_fork]
     first = forks[0] if forks else len(calls)
     for number, call in enumerate(calls):
@@ -124,10 +124,10 @@ def check_goes_on_in_the_child(calls: Sequence[Call]) -> None:
 
 
 def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
-    """What can have kept vmas apart, with the calls that are left without it: the accesses first, then calls or flags
-    that change something else than protections, then all of mprotect, then any one call.
+    """Possible causes of vmas staying apart, each with the calls that remain without it: the accesses first, then calls
+    or flags that change anything but protections, then all of mprotect, then any one call.
 
-    What was sealed stays, so that no control can follow it in one program.
+    Sealed memory stays, so no control can follow it in one program.
     """
     if any(call.nr == NR_mseal for call in calls):
         return
@@ -151,7 +151,7 @@ def causes(calls: Sequence[Call]) -> Iterator[tuple[str, tuple[Call, ...]]]:
 
 
 def _is_control(control: Sequence[Vma], trace: Sequence[Vma], pages: int) -> bool:
-    """Is the same mapped and allowed everywhere, in fewer vmas? Else what was left out did something of its own."""
+    """Is the same mapped and allowed everywhere, in fewer vmas? Else the omitted calls had an effect of their own."""
     return len(control) < len(trace) and _by_page(control, pages) == _by_page(trace, pages)
 
 
@@ -164,7 +164,7 @@ def _by_page(vmas: Sequence[Vma], pages: int) -> list[tuple[str, str | None, int
 
 
 def _carried_out(kernel: str, calls: Sequence[Call], pages: int) -> tuple[Step, ...]:
-    """The steps of the model, or none if there are no calls, or one stops it."""
+    """The steps of the model; empty without calls, or if one stops it."""
     try:
         return steps_on(kernel, calls, pages) if calls else ()
     except TraceError:
@@ -225,7 +225,7 @@ def _needs(calls: Sequence[Call]) -> dict[str, bool]:
 
 
 def _choose(source: str, name: str, wanted: bool) -> str:
-    """Keep or leave out what lies between each @if NAME and its @end NAME."""
+    """Keep or remove the text between each @if NAME and its @end NAME."""
     lines = []
     keep = True
     for line in source.splitlines(keepends=True):
@@ -237,7 +237,7 @@ def _choose(source: str, name: str, wanted: bool) -> str:
 
 
 def header(program: Program) -> str:
-    """What the file shows and what it cannot, as the lines of a comment."""
+    """The lines of a comment on what the file shows and what it cannot."""
     vmas = [vma for step in (*program.steps, *program.control) for vma in step.vmas]
     legend = "; ".join([LEGEND, *(note.strip() for note in note_on_shared(vmas))])
     model = (
@@ -264,7 +264,7 @@ def _what_is_seen(program: Program) -> str:
 
 
 def _what_is_hidden(last: Step) -> str:
-    """What the model ends with and no program sees: pages that hang from something that their vma is not on."""
+    """The part of the model's last state that no program sees: pages on an anon_vma that their vma is not on."""
     of_page = {page: vma.anon_vma for vma in last.vmas for page in range(vma.start, vma.end)}
     lost = [page for page in last.pages if page.freed or (page.anon_vma and page.anon_vma != of_page.get(page.page))]
     if not lost:
@@ -319,7 +319,7 @@ def _c_result(step: Step) -> str:
 
 
 def layout(vmas: Sequence[Vma], flags: Mapping[str, str]) -> str:
-    """The address space as the C file spells it: start-end:prot, in pages, and those flags as smaps shows them."""
+    """The address space as the C file spells it: start-end:prot, in pages, and these flags, by their names in smaps."""
     words = []
     for vma in vmas:
         prot = "".join(letter.lower() if letter in vma.prot else "-" for letter in "RWX")
@@ -372,10 +372,10 @@ def _c_prot(prot: int) -> str:
 
 
 def try_out(text: str, name: str, harness: Path | None = None, cc: str | None = None) -> tuple[int, str]:
-    """Compile the C file with each compiler there is, or with cc, and run it: its exit status, and what it said.
+    """Compile the C file with every installed compiler, or with cc, and run it: its exit status and output.
 
-    harness: the folder that has kselftest_harness.h, for a file in that style. Raises KernelError if it cannot be
-    compiled, or does not come to an end.
+    harness: the folder of kselftest_harness.h, for a file in that style. Raises KernelError if compiling fails, or the
+    program does not end.
     """
     compilers = [cc] if cc else [found for found in COMPILERS[:2] if shutil.which(found)] or [compiler()]
     options = ("-isystem", str(harness / "mm")) if harness else ()
@@ -400,7 +400,7 @@ def try_out(text: str, name: str, harness: Path | None = None, cc: str | None = 
 
 
 def try_out_booted(image: Path, texts: Mapping[str, str]) -> dict[str, int]:
-    """Compile C files as programs that need nothing else, and run them in one boot of the image: their exit statuses.
+    """Compile C files as static programs, and run them in one boot of the image: their exit statuses.
 
     Raises KernelError.
     """
