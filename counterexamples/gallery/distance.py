@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How far a model kernel is from the running one, and in which ways: gallery/distance.md, written by this file.
+"""The ways in which a model kernel differs from the running one: gallery/distance.md, written by this file.
 
 python -m vmacheck.counterexamples.gallery.distance
 """

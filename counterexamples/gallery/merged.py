@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What linux-6.18 merges and linux-6.12 does not, class by class: gallery/merged.md, written by this file.
+"""The merges of linux-6.18 that linux-6.12 refuses, class by class: gallery/merged.md, written by this file.
 
 python -m vmacheck.counterexamples.gallery.merged
 """

@@ -67,7 +67,7 @@ def _compare(
 class Walker:
     """Makes up programs that are likely to matter: short ranges, and calls that change the state.
 
-    What was moved is often moved back: there its offset fits again.
+    Moved memory is often moved back, where its offset fits again.
     """
 
     def __init__(self, model: Model, seed: int) -> None:

@@ -260,7 +260,7 @@ def result_data(result: Result, scope: Scope, limits: Limits) -> PropertyResultD
 
 
 def coverage_data(checked: Checked) -> SearchedData:
-    """What happened in a search: results of each kind of call by name, and events."""
+    """The events of a search, and the results of each kind of call by name."""
     system, coverage = checked.system, checked.search.coverage
     calls = {
         system.kinds[kind]: {
