@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The kernels by name: two trees, each with the files of its base, its kernels, and the patches over it.
 
-A tree's record is all that tells it from the other: nothing elsewhere asks which tree a kernel is of, but what the
-record says.
+A tree's record holds all that distinguishes it from the other: code elsewhere asks the record, never which tree a
+kernel is of.
 """
 
 from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ HERE = Path(__file__).parent
 
 
 class Kernel(NamedTuple):
-    """A kernel: the patches over the base of its tree in order, what it is, and the goals that it cannot meet."""
+    """A kernel: the patches over the base of its tree in order, a description, and the goals that it cannot meet."""
 
     patches: tuple[str, ...]
     what: str
@@ -68,7 +68,7 @@ class Kernel(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """A change to a tree: what it does, and the kernels that it applies to, if not all."""
+    """A change to a tree: its description, and the kernels that it applies to, if not all."""
 
     what: str
     over: tuple[str, ...] = ()
@@ -139,12 +139,12 @@ def _nothing(_call: Call) -> None:
 
 
 class Tree(NamedTuple):
-    """A tree of kernels, and everything in which it is not as the other.
+    """A tree of kernels, and everything in which it differs from the other.
 
     word: its kernels, in words. base: its files in linking order; patches_at: the folder of its patches. states: the
-    module that says what a state consists of. operations: the calls that it knows, by their word; lacks(call): what a
-    call has that it does not know. worlds: what its states can be besides those of one process (checker/kernels).
-    properties: files of properties/ that are linked beside those of all kernels, and properties_over those that are
+    module of the fields of a state. operations: the calls that it knows, by their word; lacks(call): the feature of a
+    call that it does not know. worlds: kinds of its states besides those of one process (checker/kernels).
+    properties: files of properties/ that are linked next to those of all kernels, and properties_over those that are
     linked over them. has_max_map_count: can the limit on vmas be chosen? shows_flags: are its flags those that the
     running kernel shows? waives_accounts: does a flag of a vma say that it is not accounted (VM_NORESERVE)?
     """
@@ -208,11 +208,11 @@ def every_kernel() -> dict[str, Kernel]:
 
 
 def tree_of(kernel: str) -> Tree:
-    """The tree that a kernel, which there is, is of."""
+    """The tree of an existing kernel."""
     return next(tree for tree in TREES if kernel in tree.kernels)
 
 
-# patches that make decisions by how many pages there are, or lie between; in all others they are alike
+# patches that decide by the number of pages, or of those in between; to all others pages are alike
 COUNTING_PAGES = ("further-afield",)
 
 EVENTS = {
@@ -227,7 +227,7 @@ EVENTS = {
 
 
 class Goal(NamedTuple):
-    """Something that must be seen to happen where the scope allows it: an event, and what it takes."""
+    """An event that must happen where the scope allows it, and its requirements."""
 
     name: str
     event: int

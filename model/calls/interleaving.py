@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What threads.py carries out, as data and as text: calls of a process, faults of a thread, and their steps.
+"""The calls that threads.py runs, as data and as text: calls of a process, faults of a thread, and their steps.
 
 A call is written as everywhere, after the process that makes it: `munmap(0,1)` and `fork()` are p0's, `p1: exit()` is
-p1's. `t1: write(0)` begins a fault in thread 1, and `p1 t1: write(0)` in one of p1's; `t1: @recheck` carries out the
-step of it that POINTS calls so, and with it those that nobody can tell from it.
+p1's. `t1: write(0)` begins a fault in thread 1, and `p1 t1: write(0)` in one of p1's; `t1: @recheck` runs its step of
+that name in POINTS, with the steps that nobody can tell from it.
 """
 
 import re
@@ -73,17 +73,17 @@ class Call(NamedTuple):
 
     @property
     def end(self) -> int:
-        """How many pages there have to be."""
+        """The least number of pages for the call."""
         return 0 if self.nr == NR_step else self.addr + max(1, self.len)
 
     @property
     def room(self) -> int:
-        """The same: no call grows anything in place."""
+        """The same as end: no call grows anything in place."""
         return self.end
 
     @property
     def what(self) -> str:
-        """The call without who makes it."""
+        """The call without its caller."""
         if self.nr == NR_step:
             return f"@{NAMES_OF_POINTS[self.addr]}"
         if self.nr in (NR_fork, NR_exit):
@@ -106,7 +106,7 @@ def of_process(call: OneCall, process: int = 0) -> Call:
 def interleaved_calls(
     pages: int, protections: tuple[str, ...], operations: tuple[str, ...], threads: int
 ) -> Iterator[Call]:
-    """Every call of p0; steps; calls of p1, if there is fork: those that take from what it was given."""
+    """Every call of p0; steps; and, with fork, the calls of p1 that only take from its memory."""
     of_p0 = tuple(word for word in operations if word in ("mmap", "munmap", "mprotect"))
     yield from map(of_process, all_calls(pages, protections, of_p0, False))
     if "stack" in operations:
@@ -134,7 +134,7 @@ def interleaved_calls(
 def is_interleaving(text: str, stacks: bool = True) -> bool:
     """Is the trace one of threads or processes?
 
-    stacks: is memory that grows down a thing of threads, as it is on 2.6 kernels?
+    stacks: does memory that grows down belong to threads, as on 2.6 kernels?
     """
     words = operations_in(text)
     return any(re.match(r"[pt]\d|@|(fork|exit|reclaim)\b", word) or (stacks and "GROWSDOWN" in word) for word in words)
@@ -146,7 +146,7 @@ def is_of_processes(text: str) -> bool:
 
 
 def parse_interleaving(text: str) -> list[Call]:
-    """A trace as calls. Raises TraceError that says which operation cannot be read, and why."""
+    """A trace as calls. Raises TraceError with the unreadable operation and the reason."""
     return [_call(number, word) for number, word in enumerate(operations_in(text), 1)]
 
 

@@ -45,7 +45,7 @@ ADVICE_2_6 = {
     "SEQUENTIAL": mm.MADV_SEQUENTIAL,
     "DONTNEED": mm.MADV_DONTNEED,
 }
-# what a scope of current kernels has by a word of its own: advice and its opposite
+# advice with a word of its own in scopes of current kernels: advice and its opposite
 ADVICE_PAIRS = {
     "dontfork": {"DONTFORK": linux_mm.MADV_DONTFORK, "DOFORK": linux_mm.MADV_DOFORK},
     "wipeonfork": {"WIPEONFORK": linux_mm.MADV_WIPEONFORK, "KEEPONFORK": linux_mm.MADV_KEEPONFORK},
@@ -72,11 +72,11 @@ ERRNO |= {linux_mm.EPERM: "EPERM", linux_mm.EACCES: "EACCES", linux_mm.EIO: "EIO
 
 
 class TraceError(ValueError):
-    """A trace that cannot be read, or does not fit; the message names the operation."""
+    """A trace that is unreadable, or does not fit; the message names the operation."""
 
 
 class Call(NamedTuple):
-    """One call or user access: its number and arguments, in pages. What a call does not use is 0."""
+    """One call or user access: its number and arguments, in pages. Unused arguments are 0."""
 
     nr: int
     addr: int
@@ -89,11 +89,11 @@ class Call(NamedTuple):
     new_addr: int = 0
     behavior: int = 0
     policy: int = 0
-    process: int = 0  # that makes the call, of current kernels
+    process: int = 0  # that makes the call; current kernels only
 
     @property
     def end(self) -> int:
-        """How many pages there have to be for the call to be about pages that there are."""
+        """The least number of pages with which all pages named by the call exist."""
         if self.nr == NR_brk:
             return max(1, self.addr)
         if self.nr in (NR_fork, NR_exit):
@@ -105,7 +105,7 @@ class Call(NamedTuple):
 
     @property
     def room(self) -> int:
-        """How many pages there have to be for the call to have room: to grow in place, if it is to grow."""
+        """The least number of pages with which the call has room, also to grow in place."""
         if self.nr == NR_mremap and not self.flags & MREMAP_FIXED:
             return max(self.end, self.addr + self.new_len)
         return self.end
@@ -115,7 +115,7 @@ class Call(NamedTuple):
 
     @property
     def what(self) -> str:
-        """The call without who makes it."""
+        """The call without its caller."""
         if self.nr == NR_mremap:
             return f"mremap({self.addr},{self.len}{_destination(self)})"
         if self.nr in (NR_fork, NR_exit):
@@ -147,7 +147,7 @@ def _destination(call: Call) -> str:
 
 
 def name_of(value: int, names: dict[str, int]) -> str:
-    """The name that has the value; the number, if none has it."""
+    """The name that has the value, or the number for an unnamed one."""
     return next((name for name, known in names.items() if known == value), str(value))
 
 
@@ -158,7 +158,7 @@ def protection_text(prot: int) -> str:
 
 
 def result_text(call: Call, result: int) -> int | str:
-    """What a call returned: 0, an address in pages, or the name of an errno."""
+    """The result of a call: 0, an address in pages, or the name of an errno."""
     return ERRNO.get(-result, f"errno {-result}") if result < 0 else result
 
 
@@ -168,9 +168,9 @@ Range = tuple[int, int]  # address, length
 
 
 class Choice(NamedTuple):
-    """What calls can be made of: the ranges, shorter ones and then lower ones first, protections, mmap's flags.
+    """The arguments that calls choose from: ranges, shorter and then lower ones first, protections, mmap's flags.
 
-    shares: is there shared memory, which mremap can map a second time?
+    shares: does the scope have shared memory, which mremap can map a second time?
     """
 
     pages: int
@@ -220,7 +220,7 @@ def _mremap(choice: Choice) -> Iterator[Call]:
 
 
 def _again(addr: int, new_len: int, new_addr: int) -> Call:
-    """mremap of no pages, which maps shared memory again, from page addr on."""
+    """mremap of 0 pages, which maps shared memory again, from page addr on."""
     return Call(NR_mremap, addr, 0, 0, FIXED, new_len=new_len, new_addr=new_addr)
 
 
@@ -262,7 +262,7 @@ def _mbind(choice: Choice) -> Iterator[Call]:
 
 
 class Operation(NamedTuple):
-    """A kind of call, as a scope names it: its number, its form in the notation, what it is, and all of them."""
+    """A kind of call, as a scope names it: its number, its form in the notation, a description, and all its calls."""
 
     nr: int
     form: str
@@ -293,7 +293,7 @@ OPERATIONS = {
         NR_mmap, "a,n,P[,NORESERVE],file=F,off=K", "private mapping of the file F from its page K on", _mmap_file
     ),
 }
-# of current kernels only
+# current kernels only
 CURRENT_OPERATIONS = {
     "mlock2": Operation(NR_mlock2, "a,n,ONFAULT", "lock n pages from page a when they are faulted in", _mlock2),
     "mseal": Operation(NR_mseal, "a,n", "seal n pages from page a", _on_ranges(NR_mseal)),
@@ -336,14 +336,14 @@ PARTS = (
     *SHARED,
     "dontunmap",
     *ADVICE_PAIRS,
-)  # words of a scope for some calls of a kind
-# the name of a call by its number: those that share one go by the first, and those of threads are not among them
+)  # words of a scope for some calls of one kind
+# the name of a call by its number, the first for those that share one; those of threads are left out
 NAMES = {operation.nr: name for name, operation in EVERY_OPERATION.items() if name not in PARTS}
 NAMES |= {NR_fork: "fork", NR_exit: "exit"}
 
 
 def only_of_current_kernels(call: Call) -> str | None:
-    """What the call has that only current kernels have, or None."""
+    """The feature of the call that only current kernels have, or None."""
     if call.nr in (NR_mlock2, NR_mseal, NR_memw):
         return NAMES[call.nr]
     if call.nr == NR_madvise and call.behavior not in ADVICE_2_6.values():
@@ -354,7 +354,7 @@ def only_of_current_kernels(call: Call) -> str | None:
 
 
 def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool) -> Iterator[Call]:
-    """Every call of the given kinds in an address space of so many pages, in the order that decides between
+    """Every call of the given kinds in an address space of `pages` pages, in the order that decides between
     counterexamples of the same length: by kind, then shorter ranges first, then lower addresses, then the rest."""
     ranges = [(addr, length) for length in range(1, pages + 1) for addr in range(pages - length + 1)]
     bits = [bits for name, bits in PROTECTIONS.items() if name in protections]
@@ -368,7 +368,7 @@ def all_calls(pages: int, protections: tuple[str, ...], operations: tuple[str, .
 def calls_of_processes(
     pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool
 ) -> Iterator[Call]:
-    """The same of two processes, and fork and exit of each."""
+    """Every call of the given kinds by each of two processes, and fork and exit of each."""
     for process in range(2):
         for call in all_calls(pages, protections, operations, noreserve):
             yield call._replace(process=process)
@@ -376,7 +376,7 @@ def calls_of_processes(
         yield from (Call(nr, 0, process=process) for process in range(2))
 
 
-# what segments.py knows of: no call that names a distance, an offset or a place to go to, and none that writes to
+# the calls that segments.py knows: without those that name a distance, an offset or a destination, or write to
 # several pages
 SEGMENT_OPERATIONS = (
     *("mmap", "munmap", "mprotect", "write", "read", "munlock", "madvise", "mbind", "mseal"),
@@ -387,10 +387,10 @@ SEGMENT_OPERATIONS = (
 def segment_calls(
     pages: int, protections: tuple[str, ...], operations: tuple[str, ...], noreserve: bool, keeps_page: bool
 ) -> Iterator[Call]:
-    """Calls for segments.py: below the last page, and with writes that decide which page is kept, if one is to be.
+    """Calls for segments.py: below the last page; with keeps_page, also writes that choose the kept page.
 
-    Without a kept page, segments begin at multiples of LONG, and it is enough for a call to begin with a segment or
-    one page into it, and to end with it or one page before.
+    Without a kept page, segments begin at multiples of LONG, so a call needs only to begin with a segment or one
+    page into it, and to end with one or one page before.
     """
     for call in all_calls(pages - 1, protections, operations, noreserve):
         ends_well = call.len == 0 or (call.addr % LONG < 2 and (call.addr + call.len) % LONG != 1)

@@ -25,23 +25,23 @@ NUMBERS = {operation: nr for nr, operation in NAMES.items()}
 
 
 def parse_trace(text: str, processes: bool = False) -> list[Call]:
-    """A trace as calls, which are of two processes only if that is asked for.
+    """A trace as calls; of two processes only if `processes`.
 
-    Raises TraceError that says which operation cannot be read, and why.
+    Raises TraceError with the unreadable operation and the reason.
     """
     operations = [_Operation(number, word, processes) for number, word in enumerate(operations_in(text), 1)]
     return [operation.call() for operation in operations]
 
 
 def operations_in(text: str) -> list[str]:
-    """The operations of a trace, as they are written."""
+    """The operations of a trace, as written."""
     lines = [line.split("#", 1)[0] for line in text.splitlines()]
     words = [word.strip() for line in lines for word in line.split(";")]
     return [word for word in words if word]
 
 
 class _Operation:
-    """One operation of a trace, and where it is."""
+    """One operation of a trace, and its place."""
 
     def __init__(self, number: int, text: str, processes: bool = False) -> None:
         self.where, self.process = f"operation {number}, '{text}'", 0

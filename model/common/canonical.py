@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a state is made to be between calls: its normal form, in which anon_vmas have the names of first appearance."""
+"""The normal form of a state between calls, in which anon_vmas are named in the order of first appearance."""
 
 from vmacheck.model.common.lookup import clear_vma
 from vmacheck.model.common.mm import LIVE, NR_ANON_VMAS, NULL, TASK_SIZE, UNUSED, VMA_NEW
 
 
 def begin(mm):
-    """Note in each vma which one it is, so that it can be told from others after a call; forget what calls left."""
+    """Mark each vma, so that it can be identified after a call; forget what calls left."""
     clear_vma(mm, VMA_NEW)
     for vma in range(1, mm.map_count + 1):
         mm.vma[vma].was = vma
@@ -25,8 +25,8 @@ def canonical_name(mm, anon_vma):
 def name_anon_vmas(mm):
     """Rename the anon_vmas in order of first appearance, vmas first, then pages.
 
-    What nothing refers to any more is forgotten: if it was freed, for good; if it was not, it has leaked, and
-    mm.leaked stays set.
+    An anon_vma without references is forgotten: a freed one for good; any other has leaked, and mm.leaked stays
+    set.
     """
     mm.names = 0
     for anon_vma in range(1, NR_ANON_VMAS + 1):
@@ -46,5 +46,5 @@ def name_anon_vmas(mm):
 
 
 def canonicalise(mm):
-    """Make states the same that differ in nothing but the names of their anon_vmas."""
+    """Make states equal that differ only in the names of their anon_vmas."""
     name_anon_vmas(mm)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The vmas of an mm: look-up, and slots. What kernels of all times have in common.
+"""The vmas of an mm: look-up, and slots. The same for all kernels.
 
 A vma is an index into mm.vma[1..map_count], which is kept in address order; NULL is 0. So vm_next is
 "index + 1", and linking or freeing a vma moves those above it. Addresses and lengths are in pages.
@@ -9,7 +9,7 @@ from vmacheck.model.common.mm import NULL, VMA_NEW
 
 
 def vma_next(mm, vma):
-    """vma->vm_next; after NULL comes the first vma, as in `prev ? prev->vm_next : mm->mmap`."""
+    """vma->vm_next; the first vma after NULL, as in `prev ? prev->vm_next : mm->mmap`."""
     if vma < mm.map_count:
         return vma + 1
     return NULL
@@ -33,7 +33,7 @@ def find_vma_prev(mm, addr):
 
 
 def mpol_equal(a, b):
-    """Memory policies are compared by value; none equals only none."""
+    """Are the memory policies equal by value? NULL equals only NULL."""
     return a == b
 
 
@@ -51,7 +51,7 @@ def clear_vma(mm, vma):
 
 
 def kmem_cache_alloc_vma(mm):
-    """A zeroed vma that is not part of the mm yet."""
+    """A zeroed vma, not yet part of the mm."""
     clear_vma(mm, VMA_NEW)
     return VMA_NEW
 

@@ -61,7 +61,7 @@ UNUSED = 0
 LIVE = 1
 FREED = 2
 
-# What a call did on its way (mm.events), for coverage: one bit each.
+# The events of a call (mm.events), for coverage: one bit each.
 VMA_MERGE_CASE_1 = 0x01
 VMA_MERGE_CASE_2 = 0x02
 VMA_MERGE_CASE_3 = 0x04
@@ -79,10 +79,10 @@ COPY_VMA_MERGE = 0x2000
 
 
 def count_vm_event(mm, event):
-    """Note that `event` happened during this call."""
+    """Record that `event` happened during this call."""
     mm.events = mm.events | event
 
 
 def BUG(mm):
-    """The kernel stops here: the checker drops what the call did and marks the state."""
+    """Stop the kernel: the checker drops the call's effects and marks the state."""
     mm.oops = 1

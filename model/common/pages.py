@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""anon_vmas, their lists, the pages that hang from them, and the walk: what kernels of all times have in common.
+"""anon_vmas, their lists, the pages that hang from them, and the walk. The same for all kernels.
 
 An anon_vma is an index into mm.anon_vma, NULL is 0. The list of A is kept in the vmas' nodes: a vma is on it if
 its anon_vma_node is A. Rules: docs/rules-2.6.md sections 2, 3.4 and 4.10 to 4.13.
@@ -21,7 +21,7 @@ from vmacheck.model.common.mm import (
 
 
 def list_add(mm, vma, anon_vma):
-    """Put vma's node on the anon_vma's list. A node that is on a list already would corrupt both."""
+    """Put vma's node on the anon_vma's list. A node already on a list would corrupt both."""
     if mm.vma[vma].anon_vma_node != NULL or mm.anon_vma[anon_vma].life != LIVE:
         BUG(mm)
     mm.vma[vma].anon_vma_node = anon_vma
@@ -46,7 +46,7 @@ def list_empty(mm, anon_vma):
 
 
 def anon_vma_alloc(mm):
-    """A new anon_vma with an empty list. An identity that something still points at is never given out again."""
+    """A new anon_vma with an empty list. An identity that something still points at is never reused."""
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         if mm.anon_vma[anon_vma].life == UNUSED:
             mm.anon_vma[anon_vma].life = LIVE
@@ -73,7 +73,7 @@ def linear_page_index(mm, vma, address):
 
 
 def page_add_anon_rmap(mm, vma, address):
-    """A new anonymous page is mapped at address: it hangs from vma's anon_vma, at its linear index."""
+    """Map a new anonymous page at address: it hangs from vma's anon_vma, at its linear index."""
     if mm.vma[vma].anon_vma == NULL:
         BUG(mm)
     mm.page[address].mapcount = 1
@@ -82,7 +82,7 @@ def page_add_anon_rmap(mm, vma, address):
 
 
 def page_remove_rmap(mm, address):
-    """The page at address is unmapped, and freed with its only mapping."""
+    """Unmap the page at address, and free it with its only mapping."""
     mm.page[address].mapcount = 0
     mm.page[address].mapping = NULL
     mm.page[address].index = 0
@@ -97,7 +97,7 @@ def vma_address(mm, page, vma):
 
 
 def page_visits(mm, page):
-    """How many vmas a walk from the page visits at most: the length of its anon_vma's list."""
+    """The most vmas that a walk from the page visits: the length of its anon_vma's list."""
     visits = 0
     for vma in range(1, mm.map_count + 1):
         if mm.page[page].mapping != NULL and mm.vma[vma].anon_vma_node == mm.page[page].mapping:
@@ -106,7 +106,7 @@ def page_visits(mm, page):
 
 
 def page_lookups(mm, page):
-    """For how many vmas a walk from the page looks into the page table at most: those that could map it."""
+    """The most vmas for which a walk from the page looks into the page table: those that could map it."""
     lookups = 0
     for vma in range(1, mm.map_count + 1):
         if mm.page[page].mapping != NULL and mm.vma[vma].anon_vma_node == mm.page[page].mapping:
@@ -116,9 +116,9 @@ def page_lookups(mm, page):
 
 
 def page_referenced_anon(mm, page):
-    """Walk the list of the page's anon_vma. How many mappings of this very page the walk comes to.
+    """Walk the list of the page's anon_vma. Returns the number of mappings of this very page that the walk finds.
 
-    The page is named by the address that it is mapped at. A freed anon_vma has no list that could be walked.
+    The page is named by the address that it is mapped at. A freed anon_vma has no list to walk.
     """
     referenced = 0
     anon_vma = mm.page[page].mapping

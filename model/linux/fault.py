@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""arch/x86/mm/fault.c of 6.12, and parts of mm/memory.c and mm/mmap.c: which accesses are allowed, and what grows."""
+"""arch/x86/mm/fault.c of 6.12, and parts of mm/memory.c and mm/mmap.c: allowed accesses, and growing down."""
 
 from vmacheck.model.common.lookup import find_vma
 from vmacheck.model.common.mm import EFAULT, ENOMEM, NULL, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WRITE
@@ -10,7 +10,7 @@ from vmacheck.model.linux_2_6.memory import do_no_page
 
 
 def handle_mm_fault(mm, vma, address, write_access):
-    """An access that vma allows: no marker may be there. A page that is there is the process's own."""
+    """Handle an access that vma allows; a marker refuses it. An existing page is the process's own."""
     if mm.page[address].guard != 0:
         return -EFAULT
     if mm.vma[vma].vm_flags & VM_SHARED:
@@ -26,9 +26,9 @@ def vma_is_accessible(mm, vma):
 
 
 def expand_downwards(mm, vma, address):
-    """vma grows down to address, unless what lies below it, and may be used, is too near. 0 or -ENOMEM. (mm/vma.c)
+    """Grow vma down to address, unless usable memory below it is too near. 0 or -ENOMEM. (mm/vma.c)
 
-    It gets an anon_vma first, even if its offsets do not reach down so far; and it is merged with nothing.
+    It gets an anon_vma first, even if its offsets do not reach that far down; it is never merged.
     """
     prev = vma - 1
     if prev != NULL and (mm.vma[prev].vm_flags & VM_GROWSDOWN) == 0 and vma_is_accessible(mm, prev):
@@ -44,7 +44,7 @@ def expand_downwards(mm, vma, address):
 
 
 def lock_mm_and_find_vma(mm, address):
-    """The vma of address, which may have to grow for it; or NULL. (mm/mmap_lock.c)"""
+    """The vma of address, grown down to it if needed, or NULL. (mm/mmap_lock.c)"""
     vma = find_vma(mm, address)
     if vma == NULL or mm.vma[vma].vm_start <= address:
         return vma
@@ -54,7 +54,7 @@ def lock_mm_and_find_vma(mm, address):
 
 
 def access_remote_vm(mm, address):
-    """A write to address through /proc/self/mem, which private memory allows whatever its protection. 0 or -EIO."""
+    """Write to address through /proc/self/mem, which private memory allows whatever its protection. 0 or -EIO."""
     vma = lock_mm_and_find_vma(mm, address)
     if vma == NULL or (mm.vma[vma].vm_flags & (VM_SHARED | VM_WRITE)) == VM_SHARED:
         return -EIO
@@ -62,7 +62,7 @@ def access_remote_vm(mm, address):
 
 
 def do_page_fault(mm, address, write_access):
-    """User access to address. 0, or -EFAULT where the process would get a signal. What may be written may be read."""
+    """User access to address. 0, or -EFAULT where the process would get a signal. Writable memory is readable."""
     vma = lock_mm_and_find_vma(mm, address)
     if vma == NULL:
         return -EFAULT

@@ -42,7 +42,7 @@ from vmacheck.model.linux_2_6.memory import zap_page_range
 
 
 def is_madv_discard(behavior):
-    """Can the advice lose what memory holds? (mm/mseal.c)"""
+    """Can the advice lose contents of memory? (mm/mseal.c)"""
     return behavior == MADV_DONTNEED or behavior == MADV_DONTFORK or behavior == MADV_WIPEONFORK
 
 
@@ -54,7 +54,7 @@ def can_madvise_modify(mm, vma, behavior):
 
 
 def advised_flags(vm_flags, file, behavior):
-    """The flags that a vma with these flags, and this file, is to have; or -EINVAL."""
+    """The flags that the advice gives to a vma with these flags and this file, or -EINVAL."""
     if behavior == MADV_NORMAL:
         return vm_flags & ~(VM_SEQ_READ | VM_RAND_READ)
     if behavior == MADV_SEQUENTIAL:
@@ -85,7 +85,7 @@ def advised_flags(vm_flags, file, behavior):
 
 
 def madvise_dontneed(mm, vma, start, end):
-    """Drop the pages of [start, end) of vma; its anon_vma stays. vma, or -EINVAL if they are locked."""
+    """Drop the pages of [start, end) of vma; its anon_vma stays. Returns vma, or -EINVAL if they are locked."""
     if mm.vma[vma].vm_flags & VM_LOCKED:
         return -EINVAL
     zap_page_range(mm, start, end)
@@ -93,7 +93,7 @@ def madvise_dontneed(mm, vma, start, end):
 
 
 def madvise_vma_behavior(mm, vma, start, end, behavior):
-    """Carry out the advice on [start, end) of vma. The vma that it is then, or a negative errno."""
+    """Apply the advice to [start, end) of vma. Returns the vma that it then is, or a negative errno."""
     if not can_madvise_modify(mm, vma, behavior):
         return -EPERM
     if behavior == MADV_DONTNEED:
@@ -111,7 +111,7 @@ def is_madvise_behavior(behavior):
 
 
 def do_madvise(mm, start, len, behavior):
-    """Advice on [start, start + len), vma by vma. Holes are passed over, and make the result -ENOMEM in the end."""
+    """Apply the advice to [start, start + len), vma by vma. Holes are skipped, and end in -ENOMEM."""
     if not is_madvise_behavior(behavior):
         return -EINVAL
     end = start + len
@@ -128,6 +128,6 @@ def do_madvise(mm, start, len, behavior):
             vma = madvise_vma_behavior(mm, vma, start, tmp, behavior)
             if vma < 0:
                 return vma
-            # what was merged may end beyond what was advised
+            # a merged vma may end beyond the advised range
             start = mm.vma[vma].vm_end if mm.vma[vma].vm_end > tmp else tmp
     return unmapped_error

@@ -8,7 +8,7 @@ from vmacheck.model.linux.vma import vma_modify_policy
 
 
 def queue_pages_range(mm, start, end, policy):
-    """May [start, end) get the policy? Holes are refused, except by the default one, which wants a vma at least."""
+    """May [start, end) get the policy? Holes are refused, except by the default one, which needs at least one vma."""
     if policy != NULL:
         return check_mm_seal(mm, start, end)
     vma = find_vma(mm, start)

@@ -11,7 +11,7 @@ from vmacheck.model.linux.vma import vma_modify_flags
 
 
 def populate_vma_page_range(mm, vma, start, end):
-    """Fault in [start, end) of vma, by writes if it is private and writable. 0, or -EFAULT if it allows nothing."""
+    """Fault in [start, end) of vma, by writes if it is private and writable. 0, or -EFAULT if it allows no access."""
     if mm.vma[vma].vm_flags & VM_LOCKONFAULT:
         return 0
     if (mm.vma[vma].vm_flags & (VM_READ | VM_WRITE | VM_EXEC)) == 0:
@@ -38,7 +38,7 @@ def __mm_populate(mm, start, end, ignore_errors):
 
 
 def mm_populate(mm, start, end):
-    """Fault in [start, end) as far as that goes."""
+    """Fault in [start, end) as far as possible."""
     __mm_populate(mm, start, end, True)
 
 
@@ -46,14 +46,14 @@ def mm_populate(mm, start, end):
 
 
 def mlock_fixup(mm, vma, start, end, newflags):
-    """Give [start, end) of vma newflags, merging if they change. The vma that it is then, or -ENOMEM."""
+    """Give [start, end) of vma newflags, merging if they change. Returns the vma that it then is, or -ENOMEM."""
     if newflags == mm.vma[vma].vm_flags or (mm.vma[vma].vm_flags & VM_SPECIAL) != 0:
         return vma
     return vma_modify_flags(mm, vma, start, end, newflags)
 
 
 def apply_vma_lock_flags(mm, start, len, flags):
-    """Make [start, start + len) locked as flags say, vma by vma; those before a hole or an error stay changed."""
+    """Lock [start, start + len) as flags say, vma by vma; those before a hole or an error stay changed."""
     end = start + len
     vma = find_vma(mm, start)
     if vma == NULL or mm.vma[vma].vm_start > start:
@@ -73,7 +73,7 @@ def apply_vma_lock_flags(mm, start, len, flags):
 
 
 def do_mlock(mm, start, len, flags):
-    """Lock [start, start + len) and fault it in. 0 or a negative errno; what cannot be faulted in stays locked."""
+    """Lock [start, start + len) and fault it in. 0 or a negative errno; pages that cannot be faulted in stay locked."""
     if len == 0:
         return 0
     error = apply_vma_lock_flags(mm, start, len, flags)
@@ -89,7 +89,7 @@ def do_mlock(mm, start, len, flags):
 
 
 def sys_mlock2(mm, start, len, flags):
-    """mlock; with MLOCK_ONFAULT what is not there yet is locked when it comes."""
+    """mlock; with MLOCK_ONFAULT, missing pages are locked when they are faulted in."""
     if flags & ~MLOCK_ONFAULT:
         return -EINVAL
     if flags & MLOCK_ONFAULT:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Names and numbers of 6.12 that 2.6.7 did not have, or had for something else, in pages instead of bytes.
+"""Names and numbers of 6.12 that 2.6.7 lacked, or used for something else, in pages instead of bytes.
 
 The VM_MAY* bits are left out. Bits of theirs stand for flags that have none among the lowest 31.
 """
@@ -23,10 +23,10 @@ VM_NOHUGEPAGE = 0x40000000
 VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP
 VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT
 
-# flags that a merge does not look at, and that the merged vma has if one of its parts had them: none before 7.0
+# flags that a merge ignores, and that the merged vma has if one of its parts had them: 0 before 7.0
 VM_STICKY = 0
 
-# flags for which fork copies page tables even if there is no anon_vma: none before 7.0
+# flags for which fork copies page tables even without an anon_vma: 0 before 7.0
 VM_COPY_ON_FORK = 0
 
 # mmap's flags
@@ -55,13 +55,13 @@ MADV_KEEPONFORK = 19
 MADV_GUARD_INSTALL = 102
 MADV_GUARD_REMOVE = 103
 
-# vm_file: NULL, a file of a name, or else an object that mmap made for shared memory
+# vm_file: NULL, a named file, or an object that mmap made for shared memory
 NR_NAMED_FILES = 1
 
-# how near to what may be used a vma that grows down may come, in pages: more than an address space here has
+# gap that a vma growing down keeps to usable memory, in pages: more than an address space here has
 STACK_GUARD_GAP = 256
 
-# the objects for shared memory that a scope has room for; linking a kernel for a scope replaces it
+# number of objects for shared memory in a scope; linking a kernel for a scope replaces it
 NR_SHMEM = 5
 
 # errno

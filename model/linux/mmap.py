@@ -42,7 +42,7 @@ def can_modify_vma(mm, vma):
 
 
 def vms_gather_munmap_vmas(mm, start, end):
-    """Cut, so that [start, end) can be unmapped in whole vmas. 0 or a negative errno; what was cut by then stays so."""
+    """Cut, so that [start, end) can be unmapped in whole vmas. 0 or a negative errno; cuts made by then stay."""
     vma = find_vma(mm, start)
     if vma != NULL and start > mm.vma[vma].vm_start:
         if end < mm.vma[vma].vm_end and mm.map_count >= MAX_MAP_COUNT:
@@ -61,7 +61,7 @@ def vms_gather_munmap_vmas(mm, start, end):
 
 
 def vms_complete_munmap_vmas(mm, start, end):
-    """Unmap [start, end), in which vmas lie whole."""
+    """Unmap [start, end), which consists of whole vmas and holes."""
     zap_page_range(mm, start, end)
     for page in range(start, end):
         mm.page[page].guard = 0
@@ -85,12 +85,12 @@ def do_munmap(mm, start, len):
 
 
 def accountable_mapping(vm_flags):
-    """Is memory with these flags to be accounted: private, writable, and not asked to be left out?"""
+    """Is memory with these flags accounted: private, writable, and not exempt?"""
     return (vm_flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE
 
 
 def calc_vm_flags(prot, flags):
-    """The VM_ flags of a new mapping, as far as these two say; those of prot have the same bits."""
+    """The VM_ flags of a new mapping that follow from prot and flags; those of prot have the same bits."""
     vm_flags = prot
     if flags & MAP_NORESERVE:
         vm_flags = vm_flags | VM_NORESERVE
@@ -106,7 +106,7 @@ def calc_vm_flags(prot, flags):
 
 
 def map_new_area(mm, addr, len, vm_flags, file, pgoff):
-    """Map [addr, addr + len), where nothing is mapped: as part of its neighbours, or as a vma of its own."""
+    """Map the hole [addr, addr + len), as part of its neighbours or as a vma of its own."""
     vmg_init(mm, addr, addr + len, vm_flags, pgoff, file, NULL, NULL)
     mm.vmg_prev = find_vma_prev(mm, addr)
     mm.vmg_next = vma_next(mm, mm.vmg_prev)
@@ -115,7 +115,7 @@ def map_new_area(mm, addr, len, vm_flags, file, pgoff):
 
 
 def link_new_vma(mm, addr, len, vm_flags, file, pgoff):
-    """A vma for [addr, addr + len), of an object of its own if it is shared without a file."""
+    """Add a vma for [addr, addr + len), with an object of its own if it is shared without a file."""
     vma = kmem_cache_alloc_vma(mm)
     mm.vma[vma].vm_start = addr
     mm.vma[vma].vm_end = addr + len
@@ -130,7 +130,7 @@ def link_new_vma(mm, addr, len, vm_flags, file, pgoff):
 def do_mmap(mm, file, addr, len, prot, flags, pgoff):
     """MAP_FIXED mapping of [addr, addr + len), private or shared: anonymous, or of a file from pgoff on.
 
-    addr or a negative errno. What lies there is cut first, and unmapped only when nothing can go wrong any more.
+    Returns addr or a negative errno. Old mappings are cut first, and unmapped only when nothing can fail any more.
     """
     if len == 0:
         return -EINVAL
@@ -157,7 +157,7 @@ def do_mmap(mm, file, addr, len, prot, flags, pgoff):
 
 
 def do_brk_flags(mm, addr, len):
-    """Memory for the heap: more of the vma that ends at addr, if the rules allow, and never a part of what follows."""
+    """Map memory for the heap: it extends the vma that ends at addr, if the rules allow, never the one that follows."""
     vm_flags = VM_READ | VM_WRITE | VM_ACCOUNT
     vmg_init(mm, addr, addr + len, vm_flags, addr, NULL, NULL, NULL)
     mm.vmg_prev = find_vma_prev(mm, addr)
@@ -168,19 +168,19 @@ def do_brk_flags(mm, addr, len):
 
 
 def vm_start_gap(mm, vma):
-    """Where vma starts, with the gap that one which grows down keeps."""
+    """The start of vma, less the gap that it keeps if it grows down."""
     if mm.vma[vma].vm_flags & VM_GROWSDOWN:
         return mm.vma[vma].vm_start - STACK_GUARD_GAP
     return mm.vma[vma].vm_start
 
 
 def sys_brk(mm, brk):
-    """Move the end of the heap, which starts at page 0, to brk. The end that it has then, moved or not."""
+    """Move the end of the heap, which starts at page 0, to brk. Returns the end, moved or not."""
     if brk <= mm.brk:
         if brk == mm.brk or do_munmap(mm, brk, mm.brk - brk) == 0:
             mm.brk = brk
         return mm.brk
-    # nothing may be mapped up to a page beyond the new end
+    # no page may be mapped up to one beyond the new end
     vma = find_vma(mm, mm.brk)
     if vma != NULL and vm_start_gap(mm, vma) < brk + 1:
         return mm.brk

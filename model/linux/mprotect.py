@@ -10,7 +10,7 @@ from vmacheck.model.linux.vma import vma_modify_flags
 
 
 def flags_with_account(mm, vma, newflags):
-    """newflags, with VM_ACCOUNT if vma becomes writable first, and without if it is not, and was never faulted."""
+    """newflags, with VM_ACCOUNT if vma first becomes writable, without it if not writable and never faulted."""
     oldflags = mm.vma[vma].vm_flags
     if newflags & VM_WRITE:
         if (oldflags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) == 0:
@@ -21,7 +21,7 @@ def flags_with_account(mm, vma, newflags):
 
 
 def mprotect_fixup(mm, vma, start, end, newflags):
-    """Give [start, end) of vma newflags, merging if they change. The vma that it is then, or a negative errno."""
+    """Give [start, end) of vma newflags, merging if they change. Returns its new vma, or a negative errno."""
     oldflags = mm.vma[vma].vm_flags
     if not can_modify_vma(mm, vma):
         return -EPERM
@@ -53,7 +53,7 @@ def do_mprotect(mm, start, len, prot):
         vma = mprotect_fixup(mm, vma, nstart, tmp, newflags)
         if vma < 0:
             return vma
-        # what was merged may end beyond what was to be changed
+        # a merged vma may end beyond the range
         nstart = mm.vma[vma].vm_end
         vma = vma_next(mm, vma)
     return 0

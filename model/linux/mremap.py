@@ -26,7 +26,7 @@ from vmacheck.model.linux.vma import __split_vma, copy_vma, vma_merge_extend
 
 
 def get_unmapped_area(mm, len):
-    """The lowest address with len unmapped pages, and a gap above them if what follows grows down; or -ENOMEM."""
+    """The lowest address with len unmapped pages, and a gap above them if the next vma grows down; or -ENOMEM."""
     addr = 0
     for vma in range(1, mm.map_count + 1):
         if vm_start_gap(mm, vma) < addr + len:
@@ -39,7 +39,7 @@ def get_unmapped_area(mm, len):
 def move_page_tables(mm, old_addr, new_addr, len):
     """Move the anonymous pages, and the markers, of [old_addr, old_addr + len) to new_addr.
 
-    The mapping and the index of a page stay.
+    Pages keep their mapping and index.
     """
     for offset in range(len):
         mm.page[new_addr + offset].guard = mm.page[old_addr + offset].guard
@@ -50,7 +50,7 @@ def move_page_tables(mm, old_addr, new_addr, len):
 
 
 def dontunmap_complete(mm, old_addr, old_len, new_addr):
-    """The old place stays mapped: unlocked, and without an anon_vma if all of its vma was moved to another one."""
+    """Leave the old place mapped: unlocked, and without an anon_vma if all of its vma was moved to another one."""
     vma = find_vma(mm, old_addr)
     mm.vma[vma].vm_flags = mm.vma[vma].vm_flags & ~VM_LOCKED_MASK
     is_new = mm.vma[vma].vm_start <= new_addr and new_addr < mm.vma[vma].vm_end
@@ -59,12 +59,12 @@ def dontunmap_complete(mm, old_addr, old_len, new_addr):
 
 
 def merges_with_source(flags):
-    """May what is moved be merged with the vma that it comes from? 6.12 does not, if that stays."""
+    """May moved memory merge with the vma that it comes from? 6.12 refuses if that stays."""
     return (flags & MREMAP_DONTUNMAP) == 0
 
 
 def cut_out(mm, vma, start, end):
-    """Make [start, end) of vma a vma of its own. Which it is then."""
+    """Make [start, end) of vma a vma of its own, and return it."""
     if mm.vma[vma].vm_start < start:
         __split_vma(mm, vma, start, 1)
         vma = vma + 1
@@ -74,12 +74,12 @@ def cut_out(mm, vma, start, end):
 
 
 def move_vma(mm, vma, old_addr, old_len, new_len, flags, new_addr):
-    """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. new_addr or -ENOMEM."""
+    """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. Returns new_addr or -ENOMEM."""
     if mm.map_count >= MAX_MAP_COUNT - 3:
         return -ENOMEM
     vm_flags = mm.vma[vma].vm_flags
     if (vm_flags & VM_LOCKED) != 0 and not merges_with_source(flags):
-        # of a source that stays, 6.12 unlocks just what is moved
+        # of a source that stays, 6.12 unlocks only the moved part
         vma = cut_out(mm, vma, old_addr, old_addr + old_len)
     pgoff = mm.vma[vma].vm_pgoff + (old_addr - mm.vma[vma].vm_start)
     copy_vma(mm, vma, new_addr, new_len, pgoff, merges_with_source(flags))
@@ -97,19 +97,19 @@ def move_vma(mm, vma, old_addr, old_len, new_len, flags, new_addr):
 
 
 def check_mremap_params(mm, addr, old_len, new_len, flags, new_addr):
-    """Can the destination be one, as far as the arguments say? 0 or a negative errno."""
+    """Do the arguments allow the destination? 0 or a negative errno."""
     if new_len > TASK_SIZE or new_addr > TASK_SIZE - new_len:
         return -EINVAL
     if addr + old_len > new_addr and new_addr + new_len > addr:
         return -EINVAL
-    # move_vma may need three vmas more, and says so only when the destination is unmapped
+    # move_vma may need three more vmas, and would fail only after the destination is unmapped
     if mm.map_count + 2 >= MAX_MAP_COUNT - 3:
         return -ENOMEM
     return 0
 
 
 def vma_to_resize(mm, addr, old_len, new_len, flags):
-    """May [addr, addr + old_len) become so long? 0 or a negative errno."""
+    """May [addr, addr + old_len) become new_len pages long? 0 or a negative errno."""
     vma = find_vma(mm, addr)
     if vma == NULL or mm.vma[vma].vm_start > addr:
         return -EFAULT
@@ -125,7 +125,7 @@ def vma_to_resize(mm, addr, old_len, new_len, flags):
 
 
 def mremap_to(mm, addr, old_len, new_len, flags, new_addr):
-    """mremap to a given place: what is there, and what is cut off, is unmapped before the source is looked at."""
+    """mremap to a given place, unmapping that and the part that is cut off before it looks at the source."""
     error = check_mremap_params(mm, addr, old_len, new_len, flags, new_addr)
     if error == 0 and (flags & MREMAP_FIXED) != 0:
         error = do_munmap(mm, new_addr, new_len)
@@ -140,14 +140,14 @@ def mremap_to(mm, addr, old_len, new_len, flags, new_addr):
 
 
 def vma_expandable(mm, vma, delta):
-    """Are there so many unmapped pages behind vma?"""
+    """Are there `delta` unmapped pages behind vma?"""
     end = mm.vma[vma].vm_end + delta
     next = vma_next(mm, vma)
     return end <= TASK_SIZE and (next == NULL or mm.vma[next].vm_start >= end)
 
 
 def expand_vma(mm, addr, old_len, new_len, flags):
-    """Grow in place if there is room; else move to where the kernel likes, if it may. The address or an errno."""
+    """Grow in place if there is room, else move to where the kernel chooses, if allowed. The address or an errno."""
     vma = find_vma(mm, addr)
     if addr + old_len == mm.vma[vma].vm_end and vma_expandable(mm, vma, new_len - old_len):
         locked = mm.vma[vma].vm_flags & VM_LOCKED
@@ -165,7 +165,7 @@ def expand_vma(mm, addr, old_len, new_len, flags):
 
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
-    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno."""
+    """Resize [addr, addr + old_len), and move it. Returns its new address, or a negative errno."""
     if new_len == 0 or ((flags & MREMAP_DONTUNMAP) != 0 and old_len != new_len):
         return -EINVAL
     vma = find_vma(mm, addr)

@@ -20,7 +20,7 @@ def check_mm_seal(mm, start, end):
 
 
 def do_mseal(mm, start, len):
-    """Seal [start, start + len), all of which has to be mapped. 0 or -ENOMEM."""
+    """Seal [start, start + len), which must be mapped in full. 0 or -ENOMEM."""
     if len == 0:
         return 0
     end = start + len

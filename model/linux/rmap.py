@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/rmap.c of 6.12: how vmas come by an anon_vma, and lose it (docs/rules-6.md section 5).
+"""mm/rmap.c of 6.12: how vmas get an anon_vma, and lose it (docs/rules-6.md section 5).
 
-Where there is no fork, the chain of a vma is one link: anon_vma_node, to the vma's own anon_vma.
+Without fork, the chain of a vma is one link: anon_vma_node, to the vma's own anon_vma.
 """
 
 from vmacheck.model.common.lookup import mpol_equal, vma_next
@@ -16,7 +16,7 @@ def list_is_singular(mm, vma):
 
 
 def vma_is_fork_child(mm, vma):
-    """Was vma copied by fork from one that had an anon_vma? Then its chain is longer than one. NULL was not."""
+    """Was vma copied by fork from one that had an anon_vma? Then its chain is longer than one. False for NULL."""
     return vma != NULL and mm.vma[vma].anon_vma != NULL and not list_is_singular(mm, vma)
 
 
@@ -55,7 +55,7 @@ def find_mergeable_anon_vma(mm, vma):
 
 
 def anon_vma_prepare(mm, vma):
-    """See that vma has an anon_vma, before its first anonymous page: a neighbour's, or else a new one. 0."""
+    """Give vma an anon_vma, before its first anonymous page: a neighbour's, or else a new one. Returns 0."""
     if mm.vma[vma].anon_vma == NULL:
         anon_vma = find_mergeable_anon_vma(mm, vma)
         if anon_vma == NULL:
@@ -69,7 +69,7 @@ def anon_vma_prepare(mm, vma):
 
 
 def anon_vma_clone(mm, dst, src):
-    """dst, which has no chain, gets a copy of that of src."""
+    """Give dst, which has no chain, a copy of that of src."""
     if mm.vma[src].anon_vma_node != NULL:
         list_add(mm, dst, mm.vma[src].anon_vma_node)
 

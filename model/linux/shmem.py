@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mm/shmem.c of 6.12, as far as shared memory without a file goes: an object for each mmap (docs/rules-6.md section 1).
+"""mm/shmem.c of 6.12, for shared memory without a file: one object per mmap (docs/rules-6.md section 1).
 
-An object keeps the size that it was mapped with. It is named by vm_file, above the files that have names of their own;
-each vma that maps it has its size, in i_size.
+An object keeps the size that it was mapped with. Its name is vm_file, above the numbers of named files; each vma that
+maps it has its size, in pages, in i_size.
 """
 
 from vmacheck.model.common.mm import BUG, EFAULT
@@ -24,7 +24,7 @@ def is_mapped_from(mm, file):
 
 
 def shmem_zero_setup(mm, vma, size):
-    """vma gets a new object of so many pages."""
+    """Give vma a new object of `size` pages."""
     for file in range(NR_NAMED_FILES + 1, NR_NAMED_FILES + NR_SHMEM + 1):
         if not is_mapped_from(mm, file):
             mm.vma[vma].vm_file = file
@@ -34,7 +34,7 @@ def shmem_zero_setup(mm, vma, size):
 
 
 def shmem_fault(mm, vma, address):
-    """An access to shared memory, of which there is always a page, unless it lies behind the object: -EFAULT."""
+    """Access shared memory, which always has a page: 0, or -EFAULT behind the end of the object."""
     if mm.vma[vma].vm_file > NR_NAMED_FILES and linear_page_index(mm, vma, address) >= mm.vma[vma].i_size:
         return -EFAULT
     return 0

@@ -32,7 +32,7 @@ from vmacheck.model.linux.shmem import name_objects
 
 
 def system_call(mm, call):
-    """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
+    """Run one call or user access. Returns 0, an address, or a negative errno."""
     if call.nr == NR_mmap:
         return do_mmap(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)
     if call.nr == NR_munmap:
@@ -66,7 +66,7 @@ def system_call(mm, call):
 
 
 def canonicalise(mm):
-    """Make states the same that differ in nothing but the names of their anon_vmas, and of their objects."""
+    """Make states equal that differ only in the names of their anon_vmas and objects."""
     name_anon_vmas(mm)
     if NR_SHMEM != 0:
         name_objects(mm)

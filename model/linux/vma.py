@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/vma.c of 6.12: which areas may be one, merging, splitting, and copying a vma (docs/rules-6.md sections 2 and 3).
 
-mm.vmg_* is the kernel's struct vma_merge_struct, of which there is one: what is to be merged, between which vmas, and
-what a merge that is possible makes of it. It means nothing outside of a merge.
+mm.vmg_* is the only struct vma_merge_struct: the area to merge, the vmas around it, and the result of a possible
+merge. It is meaningful only during a merge.
 """
 
 from vmacheck.model.common.lookup import (
@@ -38,7 +38,7 @@ from vmacheck.model.linux.rmap import anon_vma_clone, list_is_singular, unlink_a
 
 
 def vmg_init(mm, start, end, vm_flags, pgoff, file, policy, anon_vma):
-    """What is to be merged: [start, end), with these attributes. Between which vmas is still to be said."""
+    """Set the area to merge: [start, end), with these attributes. The vmas around it are set later."""
     mm.vmg_start = start
     mm.vmg_end = end
     mm.vmg_flags = vm_flags
@@ -55,7 +55,7 @@ def vmg_init(mm, start, end, vm_flags, pgoff, file, policy, anon_vma):
 
 
 def vmg_of_vma(mm, vma, start, end, vm_flags, pgoff):
-    """What is to be merged: a piece of vma, or a copy of one, with these flags."""
+    """Set the area to merge: a piece of vma, or a copy of one, with these flags."""
     vmg_init(mm, start, end, vm_flags, pgoff, mm.vma[vma].vm_file, mm.vma[vma].vm_policy, mm.vma[vma].anon_vma)
 
 
@@ -69,7 +69,7 @@ def is_mergeable_vma(mm, vma):
 
 
 def is_mergeable_anon_vma(mm, vma):
-    """May vma and the area have one anon_vma? If one has none, only next to a vma whose chain is one link."""
+    """May vma and the area share one anon_vma? If one lacks an anon_vma, only next to a vma whose chain is one link."""
     if mm.vma[vma].anon_vma == NULL or mm.vmg_anon_vma == NULL:
         if list_is_singular(mm, vma):
             return True
@@ -77,7 +77,7 @@ def is_mergeable_anon_vma(mm, vma):
 
 
 def are_anon_vmas_compatible(mm, vma1, vma2):
-    """May both be part of one vma: do they not have two anon_vmas?"""
+    """May both be part of one vma: do they have at most one anon_vma?"""
     return (
         mm.vma[vma1].anon_vma == NULL or mm.vma[vma2].anon_vma == NULL or mm.vma[vma1].anon_vma == mm.vma[vma2].anon_vma
     )
@@ -132,7 +132,7 @@ def clear_vma(mm, vma):
 
 
 def vma_link(mm, vma):
-    """Put the allocated vma into the mm at its place in address order. Where it is then."""
+    """Put the allocated vma into the mm at its place in address order. Returns its index."""
     prev = find_vma_prev(mm, mm.vma[vma].vm_start)
     if mm.map_count == NR_VMAS:
         BUG(mm)
@@ -152,7 +152,7 @@ def remove_vma(mm, vma):
 
 
 def vm_area_dup(mm, vma):
-    """A copy of vma that is neither on a list nor part of the mm yet."""
+    """A copy of vma, not yet on a list or part of the mm."""
     new = kmem_cache_alloc_vma(mm)
     mm.vma[new] = mm.vma[vma]
     mm.vma[new].anon_vma_node = NULL
@@ -161,14 +161,14 @@ def vm_area_dup(mm, vma):
 
 
 def dup_anon_vma(mm, dst, src):
-    """dst, which is about to take in pages of src, gets the anon_vma of src if it has none."""
+    """Give dst, which is about to take in pages of src, the anon_vma of src if it has none."""
     if mm.vma[src].anon_vma != NULL and mm.vma[dst].anon_vma == NULL:
         mm.vma[dst].anon_vma = mm.vma[src].anon_vma
         anon_vma_clone(mm, dst, src)
 
 
 def __split_vma(mm, vma, addr, new_below):
-    """Cut vma in two at addr. The new struct is the lower half if new_below; vma itself is then at index vma + 1."""
+    """Cut vma in two at addr. With new_below, the new struct is the lower half, and vma moves to index vma + 1."""
     new = vm_area_dup(mm, vma)
     if new_below:
         count_vm_event(mm, SPLIT_VMA_BELOW)
@@ -187,7 +187,7 @@ def __split_vma(mm, vma, addr, new_below):
 
 
 def split_vma(mm, vma, addr, new_below):
-    """Cut vma in two at addr, unless there are too many vmas. 0 or -ENOMEM."""
+    """Cut vma in two at addr, unless at the limit on vmas. 0 or -ENOMEM."""
     if mm.map_count >= MAX_MAP_COUNT:
         return -ENOMEM
     __split_vma(mm, vma, addr, new_below)
@@ -198,7 +198,7 @@ def split_vma(mm, vma, addr, new_below):
 
 
 def vma_expand(mm):
-    """Give the target the area, and all of the next vma if the area ends with it, which then goes."""
+    """Give the target the area, and, if the area ends with it, all of the next vma, which then goes."""
     target = mm.vmg_target
     next = mm.vmg_next
     remove_next = next != NULL and target != next and mm.vmg_end == mm.vma[next].vm_end
@@ -215,7 +215,7 @@ def vma_expand(mm):
 
 
 def vma_merge_new_range(mm):
-    """Make the area, where nothing is mapped, part of its neighbours if the rules allow. The vma it is in, or NULL."""
+    """Make the area, a hole, part of its neighbours if the rules allow. Returns the vma it is then in, or NULL."""
     if mm.vmg_flags & VM_SPECIAL:
         return NULL
     can_merge_left = can_vma_merge_left(mm)
@@ -243,7 +243,7 @@ def vma_merge_new_range(mm):
 
 
 def merge_into_both(mm, prev, middle, next):
-    """prev takes in middle and next. The vma that they are then."""
+    """Make prev take in middle and next. Returns the vma that they then are."""
     count_vm_event(mm, VMA_MERGE_CASE_6)
     if mm.vma[next].anon_vma != NULL:
         dup_anon_vma(mm, prev, next)
@@ -258,7 +258,7 @@ def merge_into_both(mm, prev, middle, next):
 
 
 def merge_into_prev(mm, prev, middle):
-    """prev takes in the area, with which middle starts; middle goes if that is all of it. Returns prev."""
+    """Make prev take in the area, the start of middle; middle goes if the area is all of it. Returns prev."""
     dup_anon_vma(mm, prev, middle)
     mm.vma[prev].vm_end = mm.vmg_end
     mm.vma[prev].vm_flags = mm.vma[prev].vm_flags | mm.vmg_flags & VM_STICKY
@@ -273,7 +273,7 @@ def merge_into_prev(mm, prev, middle):
 
 
 def merge_into_next(mm, middle, next):
-    """next takes in the area, with which middle ends; middle goes if that is all of it. Returns next."""
+    """Make next take in the area, the end of middle; middle goes if the area is all of it. Returns next."""
     dup_anon_vma(mm, next, middle)
     mm.vma[next].vm_pgoff = mm.vma[next].vm_pgoff - (mm.vmg_end - mm.vmg_start)
     mm.vma[next].vm_start = mm.vmg_start
@@ -288,7 +288,7 @@ def merge_into_next(mm, middle, next):
 
 
 def vma_merge_existing_range(mm):
-    """Make the area, a part of the middle vma, part of its neighbours if the rules allow. The vma it is in, or NULL."""
+    """Make the area, a part of the middle vma, part of its neighbours if the rules allow. Its new vma, or NULL."""
     middle = mm.vmg_middle
     left_side = mm.vmg_start == mm.vma[middle].vm_start
     right_side = mm.vmg_end == mm.vma[middle].vm_end
@@ -312,9 +312,9 @@ def vma_merge_existing_range(mm):
 
 
 def vma_modify(mm, vma, start, end, vm_flags, policy):
-    """[start, end) of vma is about to get these flags and this policy: merge it, or cut it out.
+    """Merge [start, end) of vma, or cut it out, before it gets these flags and this policy.
 
-    The vma that has to get them, or -ENOMEM; if the second cut is refused, the first stays.
+    Returns the vma that has to get them, or -ENOMEM; if the second cut is refused, the first stays.
     """
     pgoff = mm.vma[vma].vm_pgoff + (start - mm.vma[vma].vm_start)
     vmg_of_vma(mm, vma, start, end, vm_flags, pgoff)
@@ -336,7 +336,7 @@ def vma_modify(mm, vma, start, end, vm_flags, policy):
 
 
 def vma_modify_flags(mm, vma, start, end, vm_flags):
-    """Give [start, end) of vma new flags. The vma that it is then, or -ENOMEM."""
+    """Give [start, end) of vma new flags. Returns the vma that it then is, or -ENOMEM."""
     vma = vma_modify(mm, vma, start, end, vm_flags, mm.vma[vma].vm_policy)
     if vma > 0:
         mm.vma[vma].vm_flags = vm_flags | mm.vma[vma].vm_flags & VM_STICKY
@@ -344,7 +344,7 @@ def vma_modify_flags(mm, vma, start, end, vm_flags):
 
 
 def vma_modify_policy(mm, vma, start, end, policy):
-    """Give [start, end) of vma another memory policy. The vma that it is then, or -ENOMEM."""
+    """Give [start, end) of vma another memory policy. Returns the vma that it then is, or -ENOMEM."""
     vma = vma_modify(mm, vma, start, end, mm.vma[vma].vm_flags, policy)
     if vma > 0:
         mm.vma[vma].vm_policy = policy
@@ -355,7 +355,7 @@ def vma_modify_policy(mm, vma, start, end, policy):
 
 
 def vma_merge_extend(mm, vma, delta):
-    """vma grows by delta pages, where nothing is mapped, and may take in the next vma. The vma it is then, or NULL."""
+    """Grow vma by delta unmapped pages, perhaps taking in the next vma. Returns the vma it then is, or NULL."""
     end = mm.vma[vma].vm_end
     pgoff = mm.vma[vma].vm_pgoff + (end - mm.vma[vma].vm_start)
     vmg_init(
@@ -374,10 +374,10 @@ def vma_merge_extend(mm, vma, delta):
 
 
 def copy_vma(mm, vma, addr, len, pgoff, with_source):
-    """A vma for [addr, addr + len), where nothing is mapped, to which pages of vma from pgoff on are to be moved.
+    """A vma for the hole [addr, addr + len), to which pages of vma from pgoff on are to be moved.
 
-    Merged with its neighbours there if the rules allow; vma itself may be one of them, if it has no anon_vma, and if
-    with_source.
+    It is merged with its neighbours if the rules allow; with_source, vma itself may be one of them, if it has no
+    anon_vma.
     """
     if mm.vma[vma].vm_file == NULL and mm.vma[vma].anon_vma == NULL:
         pgoff = addr

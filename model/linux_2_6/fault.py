@@ -15,7 +15,7 @@ def do_page_fault(mm, address, write_access):
         if (mm.vma[vma].vm_flags & VM_WRITE) == 0:
             return -EFAULT
     elif (mm.vma[vma].vm_flags & (VM_READ | VM_EXEC)) == 0:
-        # i386 maps a write-only area readable: no fault, and no error, where a page is there already
+        # i386 maps a write-only area readable: an existing page causes no fault and no error
         if (mm.vma[vma].vm_flags & VM_WRITE) == 0 or mm.page[address].mapcount == 0:
             return -EFAULT
     return handle_mm_fault(mm, vma, address, write_access)

@@ -45,14 +45,14 @@ def madvise_dontneed(mm, vma, start, end):
 
 
 def madvise_vma(mm, vma, start, end, behavior):
-    """Carry out the advice on [start, end) of vma. 0 or a negative errno."""
+    """Apply the advice to [start, end) of vma. 0 or a negative errno."""
     if behavior == MADV_DONTNEED:
         return madvise_dontneed(mm, vma, start, end)
     return madvise_behavior(mm, vma, start, end, behavior)
 
 
 def sys_madvise(mm, start, len, behavior):
-    """Advice on [start, start + len), vma by vma. Holes are passed over, and make the result -ENOMEM in the end."""
+    """Apply the advice to [start, start + len), vma by vma. Holes are skipped, and end in -ENOMEM."""
     end = start + len
     unmapped_error = 0
     while start < end:

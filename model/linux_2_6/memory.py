@@ -39,7 +39,7 @@ def do_no_page(mm, vma, address, write_access):
 
 
 def handle_mm_fault(mm, vma, address, write_access):
-    """An access that vma allows. A page that is there already is the process's own, and written in place."""
+    """Handle an access that vma allows. An existing page is the process's own, and written in place."""
     if mm.page[address].mapcount == 0:
         return do_no_page(mm, vma, address, write_access)
     return 0

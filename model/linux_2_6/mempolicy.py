@@ -7,8 +7,8 @@ from vmacheck.model.linux_2_6.mmap import split_vma
 
 
 def check_range(mm, start, end):
-    """The first vma of [start, end), or -EFAULT. Holes before it, or with a vma anywhere after them, go unnoticed
-    unless they lie between two vmas of the range."""
+    """The first vma of [start, end), or -EFAULT. Holes before it, or with a vma anywhere after them, go unnoticed,
+    except between two vmas of the range."""
     first = find_vma(mm, start)
     if first == NULL:
         return -EFAULT

@@ -8,7 +8,7 @@ from vmacheck.model.linux_2_6.mmap import split_vma
 
 
 def make_pages_present(mm, addr, end):
-    """Fault in [addr, end), which lies in one vma: by writes if it is writable. 0, or -EFAULT if it allows neither.
+    """Fault in [addr, end), which lies in one vma: by writes if it is writable. 0, or -EFAULT if it allows no access.
 
     mm/memory.c has it, on top of get_user_pages.
     """
@@ -24,7 +24,7 @@ def make_pages_present(mm, addr, end):
 
 
 def mlock_fixup(mm, vma, start, end, newflags):
-    """Give [start, end) of vma newflags, cutting it as needed, and fault it in if it is to be locked. 0 or an errno."""
+    """Give [start, end) of vma newflags, cutting as needed, and fault it in for VM_LOCKED. 0 or a negative errno."""
     if newflags == mm.vma[vma].vm_flags:
         return 0
     if start != mm.vma[vma].vm_start:

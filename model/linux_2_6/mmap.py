@@ -46,7 +46,7 @@ from vmacheck.model.linux_2_6.rmap import __anon_vma_merge, anon_vma_link, anon_
 
 
 def vm_start_of(mm, vma):
-    """The start of vma, for find_vma_prev to look it up by."""
+    """The start of vma, as find_vma_prev looks it up."""
     return mm.vma[vma].vm_start
 
 
@@ -54,12 +54,12 @@ def vm_start_of(mm, vma):
 
 
 def is_mergeable_vma(mm, vma, file, vm_flags):
-    """Same file and exactly the same flags, VM_ACCOUNT included."""
+    """Does vma have the same file and exactly the same flags, VM_ACCOUNT included?"""
     return mm.vma[vma].vm_flags == vm_flags and mm.vma[vma].vm_file == file
 
 
 def is_mergeable_anon_vma(anon_vma1, anon_vma2):
-    """One of them has none yet, or both have the same."""
+    """Is one of them NULL, or are both the same?"""
     return anon_vma1 == NULL or anon_vma2 == NULL or anon_vma1 == anon_vma2
 
 
@@ -159,7 +159,7 @@ def vma_link(mm, vma):
 
 
 def vma_adjust(mm, vma, start, end, pgoff, insert):
-    """Give vma new bounds, and carry out what follows for the vmas after it.
+    """Give vma new bounds, and adjust the vmas after it.
 
     With `insert` (from split_vma) only the bounds change and `insert` is linked. Without, [start, end) may swallow
     the next vmas or move the boundary with the next one, which keeps its other end.
@@ -225,10 +225,10 @@ def link_copy_of_vma(mm, vma, addr, len, pgoff):
 def copy_vma(mm, vma, addr, len, pgoff):
     """A vma for [addr, addr + len), to which pages of vma, from its offset pgoff on, are about to be moved.
 
-    Merged with its neighbours there if the rules allow: it may even swallow vma, or become part of it.
+    It is merged with its neighbours if the rules allow: it may even swallow vma, or become part of it.
     """
     if mm.vma[vma].vm_file == NULL and mm.vma[vma].anon_vma == NULL:
-        pgoff = addr  # nothing was written yet: as if it were mapped there anew
+        pgoff = addr  # never written: as if newly mapped there
     prev = find_vma_prev(mm, addr)
     merged = vma_merge(
         mm,
@@ -295,12 +295,12 @@ def get_unmapped_area(mm, len):
 
 
 def anon_vma_for_new_area(mm, prev, addr, end, vm_flags, file, pgoff, policy):
-    """The anon_vma that a new area, which could not be merged, starts with: none."""
+    """The anon_vma that an unmergeable new area starts with: NULL."""
     return NULL
 
 
 def map_new_area(mm, addr, len, vm_flags, file, pgoff):
-    """Map [addr, addr + len), where nothing is mapped: as part of a neighbour, or as a vma of its own."""
+    """Map the hole [addr, addr + len), as part of a neighbour or as a vma of its own."""
     prev = find_vma_prev(mm, addr)
     if vma_merge(mm, prev, addr, addr + len, vm_flags, NULL, file, pgoff, NULL) != NULL:
         return
@@ -315,14 +315,14 @@ def map_new_area(mm, addr, len, vm_flags, file, pgoff):
 
 
 def calc_vm_flags(prot, flags):
-    """The VM_ flags of a new mapping, as far as these two say; those of prot have the same bits."""
+    """The VM_ flags of a new mapping that follow from prot and flags; those of prot have the same bits."""
     return prot
 
 
 def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
     """MAP_PRIVATE MAP_FIXED mapping of [addr, addr + len): anonymous, or of a file from pgoff on.
 
-    addr or a negative errno.
+    Returns addr or a negative errno.
     """
     if len == 0:
         return addr
@@ -344,7 +344,7 @@ def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
 
 
 def do_brk(mm, addr, len):
-    """Anonymous memory for the heap, readable, writable and accounted. addr or a negative errno."""
+    """Map anonymous memory for the heap, readable, writable and accounted. Returns addr or a negative errno."""
     if len == 0:
         return addr
     if addr > TASK_SIZE or len > TASK_SIZE - addr:
@@ -360,12 +360,12 @@ def do_brk(mm, addr, len):
 
 
 def sys_brk(mm, brk):
-    """Move the end of the heap, which starts at page 0, to brk. The end that it has then, moved or not."""
+    """Move the end of the heap, which starts at page 0, to brk. Returns the end, moved or not."""
     if brk <= mm.brk:
         if brk == mm.brk or do_munmap(mm, brk, mm.brk - brk) == 0:
             mm.brk = brk
         return mm.brk
-    # nothing may be mapped up to a page beyond the new end
+    # no page may be mapped up to one beyond the new end
     vma = find_vma(mm, mm.brk)
     if vma != NULL and mm.vma[vma].vm_start < brk + 1:
         return mm.brk

@@ -7,7 +7,7 @@ from vmacheck.model.linux_2_6.mmap import split_vma, vma_merge
 
 
 def mprotect_fixup(mm, vma, prev, start, end, newflags):
-    """Give [start, end) of vma newflags, merging if the flags change. The new prev, or a negative errno.
+    """Give [start, end) of vma newflags, merging if the flags change. Returns the new prev, or a negative errno.
 
     prev is vma itself if start is inside it, else the vma before. If the second split is refused, the first stays.
     """

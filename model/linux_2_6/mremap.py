@@ -21,7 +21,7 @@ from vmacheck.model.linux_2_6.mmap import copy_vma, do_munmap, get_unmapped_area
 
 
 def move_one_page(mm, old_addr, new_addr):
-    """The page at old_addr is now mapped at new_addr. Its mapping and its index stay."""
+    """Move the page at old_addr to new_addr. Its mapping and its index stay."""
     mm.page[new_addr] = mm.page[old_addr]
     page_remove_rmap(mm, old_addr)
 
@@ -34,7 +34,7 @@ def move_page_tables(mm, new_addr, old_addr, len):
 
 
 def move_vma(mm, vma, old_addr, old_len, new_len, new_addr):
-    """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. new_addr or -ENOMEM."""
+    """Move [old_addr, old_addr + old_len) of vma to new_addr, with a new length. Returns new_addr or -ENOMEM."""
     if mm.map_count >= MAX_MAP_COUNT - 3:
         return -ENOMEM
     vm_flags = mm.vma[vma].vm_flags
@@ -42,7 +42,7 @@ def move_vma(mm, vma, old_addr, old_len, new_len, new_addr):
     move_page_tables(mm, new_addr, old_addr, old_len)
 
     # VM_ACCOUNT is hidden while the old place is unmapped, so that the reservation moves along; then the one or
-    # two pieces that are left of the vma get it back
+    # two remaining pieces of the vma get it back
     vma = find_vma(mm, old_addr)
     left_below = False
     left_above = False
@@ -64,14 +64,14 @@ def move_vma(mm, vma, old_addr, old_len, new_len, new_addr):
 
 
 def is_bad_destination(addr, old_len, new_len, flags, new_addr):
-    """May MREMAP_FIXED not move there: out of range, or into the old place?"""
+    """Is MREMAP_FIXED refused: without MAYMOVE, out of range, or into the old place?"""
     if (flags & MREMAP_MAYMOVE) == 0 or new_len > TASK_SIZE or new_addr > TASK_SIZE - new_len:
         return True
     return (new_addr <= addr and new_addr + new_len > addr) or (addr <= new_addr and addr + old_len > new_addr)
 
 
 def unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr):
-    """Unmap what is at a fixed destination, and then what is cut off. 0 or a negative errno."""
+    """Unmap a fixed destination, and then the part that is cut off. 0 or a negative errno."""
     if new_len == 0:
         return -EINVAL
     if flags & MREMAP_FIXED:
@@ -88,9 +88,9 @@ def unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr):
 
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
-    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno.
+    """Resize [addr, addr + old_len), and move it. Returns its new address, or a negative errno.
 
-    What is at a fixed destination, and what is cut off, is unmapped before anything else is looked at.
+    A fixed destination, and the part that is cut off, are unmapped before any other check.
     """
     error = unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr)
     if error != 0:

@@ -9,7 +9,7 @@ from vmacheck.model.common.pages import anon_vma_alloc, anon_vma_free, list_add,
 
 
 def anon_vma_prepare(mm, vma):
-    """See that vma has an anon_vma, before its first anonymous page: always a new one. 0."""
+    """Give vma an anon_vma, before its first anonymous page: always a new one. Returns 0."""
     anon_vma = mm.vma[vma].anon_vma
     if anon_vma == NULL:
         anon_vma = anon_vma_alloc(mm)
@@ -25,7 +25,7 @@ def anon_vma_prepare(mm, vma):
 
 
 def __anon_vma_merge(mm, vma, next):
-    """vma swallows next: it takes over next's anon_vma, and its place on the list, if it has none itself."""
+    """Make vma, which swallows next, take over next's anon_vma and its place on the list, if it has none itself."""
     if mm.vma[vma].anon_vma == NULL:
         mm.vma[vma].anon_vma = mm.vma[next].anon_vma
         list_add(mm, vma, mm.vma[next].anon_vma)
@@ -35,7 +35,7 @@ def __anon_vma_merge(mm, vma, next):
 
 
 def anon_vma_link(mm, vma):
-    """Put a new vma on the list of the anon_vma that it was given, if any."""
+    """Put a new vma on the list of its anon_vma, if it has one."""
     if mm.vma[vma].anon_vma != NULL:
         list_add(mm, vma, mm.vma[vma].anon_vma)
 

@@ -25,7 +25,7 @@ from vmacheck.model.linux_2_6.mremap import do_mremap
 
 
 def system_call(mm, call):
-    """Carry out one call or user access. Its result: 0, an address, or a negative errno."""
+    """Run one call or user access. Returns 0, an address, or a negative errno."""
     if call.nr == NR_mmap:
         return do_mmap_pgoff(mm, call.file, call.addr, call.len, call.prot, call.flags, call.pgoff)
     if call.nr == NR_munmap:
@@ -53,5 +53,5 @@ def system_call(mm, call):
 
 
 def step(mm, call):
-    """Carry out one call or user access, as what a search is to try."""
+    """Run one call or user access, as a search tries it."""
     return system_call(mm, call)

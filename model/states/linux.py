@@ -53,12 +53,12 @@ def flags_of(call: Call) -> int:
 def bounds(
     pages: int, operations: Collection[str], calls: Collection[Call], max_map_count: int, max_pgoff: int, more: int = 0
 ) -> Bounds:
-    """What the states of an address space of so many pages need for these calls, with so many anon_vmas more."""
+    """The bounds of states with `pages` pages for these calls, with `more` additional anon_vmas."""
     vm_flags = PROTECTION | VM_ACCOUNT
     for call in calls:
         vm_flags |= flags_of(call)
     makes_objects = any(call.nr == NR_mmap and call.flags & mm.MAP_SHARED and not call.file for call in calls)
-    # one a vma, and a new one
+    # one per vma, and a new one
     shmem = pages + 1 if makes_objects else 0
     found = linux_2_6.bounds(pages, operations, calls, max_map_count, max_pgoff, more)
     return found._replace(vm_flags=vm_flags, shmem=shmem)
@@ -67,7 +67,7 @@ def bounds(
 def segment_bounds(
     segments: int, pages: int, operations: Collection[str], calls: Collection[Call], max_map_count: int
 ) -> Bounds:
-    """What states of so many segments need, in an address space with room for them when a call begins (segments.py)."""
+    """The bounds of states of up to `segments` segments, with room for them when a call begins (segments.py)."""
     vm_flags = bounds(pages, operations, calls, max_map_count, pages - 1).vm_flags
     found = linux_2_6.segment_bounds(segments, pages, operations, calls, max_map_count)
     return found._replace(vm_flags=vm_flags)
@@ -88,10 +88,10 @@ def layout(bounds: Bounds) -> list[tuple[Any, ...]]:
 def process_bounds(
     pages: int, operations: Collection[str], calls: Collection[Call], max_pgoff: int, more: int = 0
 ) -> Bounds:
-    """The same for two processes, with room for so many anon_vmas more than states need."""
+    """The bounds for two processes, with room for `more` anon_vmas beyond those that states need."""
     one = bounds(pages, operations, calls, MAX_MAP_COUNT, max_pgoff)
     one = one._replace(shmem=2 * one.shmem)
-    # a chain of every vma, a page, and what is new in a call; that there is always room is for anon_vma_alloc to say
+    # a chain per vma, a page, and those new in a call; anon_vma_alloc checks that there is always room
     return one._replace(anon_vmas=8 * pages + 4 + more)
 
 

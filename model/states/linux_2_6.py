@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a state consists of, and how large each field can get in a scope.
+"""The fields of a state, and their bounds in a scope.
 
 A state is one fixed-size struct, mm. The entries of layout() are
 
@@ -8,10 +8,10 @@ A state is one fixed-size struct, mm. The entries of layout() are
                                                more behind them are for use inside a call
 
 with bounds being the highest value (the lowest is 0), ("bits", mask), ("limit", highest value, name of the bound), or
-None for what only lives inside a call and is not part of the state. A value outside its bounds is an error that the
-checker reports; nothing is cut off. A value beyond a limit is one that the scope chose not to follow, and says so.
+None for a field that lives only inside a call and is not part of the state. A value outside its bounds is an error
+that the checker reports, never truncated. A value beyond a limit is one that the scope reports as not followed.
 
-What a field has to hold follows from the calls: those that are not tried take no room.
+The calls of a scope determine the bounds: calls that are not tried take no room.
 """
 
 from collections.abc import Collection
@@ -33,11 +33,11 @@ PROTECTION = VM_READ | VM_WRITE | VM_EXEC
 
 
 class Bounds(NamedTuple):
-    """How large a state can get.
+    """The bounds of a state.
 
-    max_pgoff is the highest offset of a page in its object; can_outgrow: growing what was moved leads beyond any.
-    segments: of how many a state may consist (segments.py), or 0 if nothing is made of them. shmem: objects for shared
-    memory, of current kernels.
+    max_pgoff: the highest offset of a page in its object. can_outgrow: growing moved memory leads beyond any bound.
+    segments: the most segments of a state (segments.py), or 0 for states without them. shmem: the number of objects
+    for shared memory, on current kernels.
     """
 
     pages: int
@@ -54,7 +54,7 @@ class Bounds(NamedTuple):
     shmem: int = 0
 
     def constants(self) -> dict[str, int]:
-        """The bounds that model/common/mm.py and model/linux/mm.py have names for."""
+        """The bounds, under their names in model/common/mm.py and model/linux/mm.py."""
         return {
             "TASK_SIZE": self.pages,
             "NR_VMAS": self.vmas,
@@ -66,16 +66,16 @@ class Bounds(NamedTuple):
 
 
 def highest_pgoff(pages: int, operations: Collection[str]) -> int:
-    """The highest offset that a page can have without mremap growing what it moved: its address or, in a file, more."""
+    """The highest offset of a page unless mremap grows memory that it moved: its address or, in a file, more."""
     return 2 * pages - 2 if {"file", "sharedfile"} & set(operations) else pages - 1
 
 
 def bounds(
     pages: int, operations: Collection[str], _calls: Collection[Call], max_map_count: int, max_pgoff: int, more: int = 0
 ) -> Bounds:
-    """What the states of an address space of so many pages need, if these operations are tried; and more anon_vmas.
+    """The bounds of states with `pages` pages, if these operations are tried; with `more` additional anon_vmas.
 
-    Each vma, each list node and each page can name an anon_vma; and one more is new inside a call.
+    Each vma, each list node and each page can name an anon_vma; one more is new inside a call.
     """
     vm_flags = PROTECTION | VM_ACCOUNT
     if "mlock" in operations:
@@ -99,10 +99,10 @@ def bounds(
 def segment_bounds(
     segments: int, pages: int, operations: Collection[str], calls: Collection[Call], max_map_count: int
 ) -> Bounds:
-    """What states of so many segments need, in an address space with room for them when a call begins.
+    """The bounds of states of up to `segments` segments, in an address space with room for them when a call begins.
 
-    A call cuts at two places, so it makes two vmas more, and two holes. Each vma and each list node can name an
-    anon_vma, and so can the kept page; and one is new.
+    A call cuts at two places, so it makes two more vmas, and two holes. Each vma, each list node and the kept page
+    can name an anon_vma; one more is new.
     """
     whole = bounds(pages, operations, calls, max_map_count, pages - 1)
     return whole._replace(vmas=segments + 2, anon_vmas=2 * (segments + 2) + 2, segments=segments)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of threads and two processes of 2.6: the locks, and where each thread is, besides the memory itself."""
+"""The state of threads and two processes of 2.6: the memory, the locks, and the point of each thread."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from vmacheck.model.common.mm import (
 )
 from vmacheck.model.states.linux_2_6 import PROTECTION
 
-LAST_POINT = 20  # where a thread can be (threads.py)
+LAST_POINT = 20  # the highest point of a thread (threads.py)
 
 
 class ThreadBounds(NamedTuple):
-    """How large a state of threads.py can get: of so many processes, each with so many pages and vmas."""
+    """The bounds of a state of threads.py: the number of processes, and the pages and vmas of each."""
 
     pages: int
     processes: int
@@ -25,7 +25,7 @@ class ThreadBounds(NamedTuple):
 
     @property
     def offset_mask(self) -> int:
-        """Enough bits for every offset, and for those of pages that are mapped while a stack grows."""
+        """A mask of enough bits for every offset, also for those of pages mapped while a stack grows."""
         return (1 << (3 * self.pages).bit_length()) - 1 if self.stacks else 0x7FFFFFFF
 
     def constants(self) -> dict[str, int]:
@@ -49,10 +49,10 @@ class ThreadBounds(NamedTuple):
 def thread_bounds(
     pages: int, processes: int, threads: int, max_map_count: int, stacks: int = 0, more: int = 0
 ) -> ThreadBounds:
-    """What the states need: each vma, its place on a list, each page and each thread can name an anon_vma; one is new.
+    """The bounds: each vma, its place on a list, each page and each thread can name an anon_vma; one is new.
 
     A vma has a node; a call can make two more before it frees others, and all freed ones are one. `more` of both are
-    for where nothing is renamed.
+    for systems without renaming.
     """
     vmas = pages * processes
     return ThreadBounds(

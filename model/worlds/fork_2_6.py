@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two processes that share anon_vmas, and lists that are linked as the kernel links them: what threads.py stands on.
+"""Two processes that share anon_vmas, and lists that are linked as the kernel links them: the base of threads.py.
 
 Process p1 is kept in slots of its own, which change places with p0's while p1 runs. A vma that is on a list has a node
 there, `link`, which stays with it when it moves in the array. NULL is the head of the list that a node is on. A freed
@@ -23,7 +23,7 @@ SPARE_PAGE = 2 * TASK_SIZE
 
 
 def switch_mm(mm):
-    """The processes change places."""
+    """Swap the two processes."""
     for vma in range(1, NR_VMAS + 1):
         mm.vma[SPARE_VMA] = mm.vma[vma]
         mm.vma[vma] = mm.vma[OTHER + vma]
@@ -42,7 +42,7 @@ def switch_mm(mm):
 
 
 def dup_mmap(mm):
-    """p1 becomes a copy of p0, which runs: each vma joins its list, at the head, before pages are shared."""
+    """Make p1 a copy of p0, which runs: each vma joins its list, at the head, before pages are shared."""
     mm.forked = 1
     for vma in range(1, mm.map_count + 1):
         mm.vma[OTHER + vma] = mm.vma[vma]
@@ -58,7 +58,7 @@ def dup_mmap(mm):
 
 
 def page_remove_rmap(mm, address):
-    """The page at address is unmapped; if it was shared, the other process has it alone now."""
+    """Unmap the page at address; a shared one is now the other process's alone."""
     if mm.page[address].shared != 0:
         mm.page[TASK_SIZE + address].shared = 0
     mm.page[address].mapcount = 0
@@ -71,7 +71,7 @@ def page_remove_rmap(mm, address):
 
 
 def node_alloc(mm):
-    """The node of a vma that joins a list."""
+    """A node for a vma that joins a list."""
     for node in range(1, NR_NODES):
         if mm.node[node].life == UNUSED:
             mm.node[node].life = LIVE
@@ -134,7 +134,7 @@ def list_add_begin(mm, vma, anon_vma):
 
 
 def list_del(mm, vma):
-    """Take vma's node off the list it is on; vma, and with it the node, is freed next."""
+    """Take vma's node off its list; vma, and with it the node, is freed next."""
     anon_vma = mm.vma[vma].anon_vma_node
     if anon_vma == NULL:
         BUG(mm)
@@ -157,7 +157,7 @@ def list_empty(mm, anon_vma):
 
 
 def node_name(mm, node):
-    """The name of a node in the normal form: the next free one if it has none yet. All freed ones are one."""
+    """The name of a node in the normal form: the next free one if it has none yet. All freed nodes have the same."""
     if node == NULL:
         return NULL
     if mm.node[node].life == FREED:
@@ -216,7 +216,7 @@ def is_list_whole(mm, anon_vma):
 
 
 def sort_lists(mm):
-    """Put each list that is whole in the order of its vmas: where nobody sees one but under its lock, none matters."""
+    """Sort each whole list by its vmas: the order does not matter where lists are seen only under their lock."""
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         if mm.anon_vma[anon_vma].life == LIVE and is_list_whole(mm, anon_vma):
             prev = NULL

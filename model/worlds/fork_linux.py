@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two processes, and chains: what fork makes of vmas and their anon_vmas (docs/rules-6.md section 5).
+"""Two processes, and chains: the effect of fork on vmas and their anon_vmas (docs/rules-6.md section 5).
 
-The process that does not run is kept in slots of its own, which change places with the other's while it does. Either
-can fork when it is alone, and exit when it is not. The chain of a vma is link_1 to link_8, newest first. The kernel's
-num_children and num_active_vmas are counted where they are needed. A page that both have says so, in mate: the address
+The process that does not run has slots of its own, which are swapped with the other's while it runs. Either can fork
+when it is alone, and exit when it is not. The chain of a vma is link_1 to link_8, newest first. The kernel's
+num_children and num_active_vmas are counted where they are needed. A page of both processes has, in mate, the address
 of its other mapping, plus one.
 
 Linked over the base, in place of what it has under these names.
@@ -35,7 +35,7 @@ from vmacheck.model.linux.shmem import shmem_fault
 from vmacheck.model.linux.syscall import system_call
 from vmacheck.model.linux_2_6.memory import do_no_page
 
-CHAIN = 8  # links that a chain has room for
+CHAIN = 8  # the most links of a chain
 OTHER = NR_VMAS + 1  # slot OTHER + i is the i-th vma of the process that does not run
 SPARE_VMA = OTHER + NR_VMAS + 1
 SPARE_PAGE = 2 * TASK_SIZE
@@ -44,7 +44,7 @@ SPARE_PAGE = 2 * TASK_SIZE
 
 
 def link(mm, vma, i):
-    """The i-th anon_vma of the chain, from 1; NULL behind the last."""
+    """The i-th anon_vma of the chain, from 1; NULL after the last."""
     if i == 1:
         return mm.vma[vma].link_1
     if i == 2:
@@ -63,7 +63,7 @@ def link(mm, vma, i):
 
 
 def clear_chain(mm, vma):
-    """The vma is on no list."""
+    """Take the vma off all lists, by clearing its chain."""
     mm.vma[vma].link_1 = NULL
     mm.vma[vma].link_2 = NULL
     mm.vma[vma].link_3 = NULL
@@ -88,7 +88,7 @@ def list_is_singular(mm, vma):
 
 
 def list_add(mm, vma, anon_vma):
-    """The chain of vma gets one more link, in front."""
+    """Add a link to the front of vma's chain."""
     if mm.vma[vma].link_8 != NULL or mm.anon_vma[anon_vma].life != LIVE:
         BUG(mm)
     mm.vma[vma].link_8 = mm.vma[vma].link_7
@@ -110,7 +110,7 @@ def list_empty(mm, anon_vma):
 
 
 def anon_vma_clone(mm, dst, src):
-    """dst, which has no chain, gets a copy of that of src."""
+    """Give dst, which has no chain, a copy of that of src."""
     mm.vma[dst].link_1 = mm.vma[src].link_1
     mm.vma[dst].link_2 = mm.vma[src].link_2
     mm.vma[dst].link_3 = mm.vma[src].link_3
@@ -122,7 +122,7 @@ def anon_vma_clone(mm, dst, src):
 
 
 def unlink_anon_vmas(mm, vma):
-    """Take vma off the lists that it is on, the newest first, and free an anon_vma with its last vma."""
+    """Take vma off its lists, the newest first, and free an anon_vma with its last vma."""
     while mm.vma[vma].link_1 != NULL:
         anon_vma = mm.vma[vma].link_1
         mm.vma[vma].link_1 = mm.vma[vma].link_2
@@ -139,7 +139,7 @@ def unlink_anon_vmas(mm, vma):
 
 
 def anon_vma_alloc(mm):
-    """A new anon_vma, its own parent. An identity that something still points at is never given out again."""
+    """A new anon_vma, its own parent. An identity that something still points at is never reused."""
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         if mm.anon_vma[anon_vma].life == UNUSED:
             mm.anon_vma[anon_vma].life = LIVE
@@ -151,7 +151,7 @@ def anon_vma_alloc(mm):
 
 
 def num_children(mm, parent):
-    """How many anon_vmas have this one as their parent; a root has itself."""
+    """The number of anon_vmas with this one as their parent; a root is its own."""
     children = 0
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         if mm.anon_vma[anon_vma].life == LIVE and mm.anon_vma[anon_vma].parent == parent:
@@ -160,7 +160,7 @@ def num_children(mm, parent):
 
 
 def num_active_vmas(mm, anon_vma):
-    """How many vmas have this anon_vma as theirs."""
+    """The number of vmas with this anon_vma as their own."""
     active = 0
     for vma in range(1, OTHER + mm.other_count + 1):
         if mm.vma[vma].anon_vma == anon_vma:
@@ -169,7 +169,7 @@ def num_active_vmas(mm, anon_vma):
 
 
 def anon_vma_fork(mm, vma, pvma):
-    """vma, a copy of pvma for a child, gets its chain, and an anon_vma: the oldest that nobody needs, or a new one."""
+    """Give vma, a child's copy of pvma, its chain, and an anon_vma: the oldest that nobody needs, or a new one."""
     reused = NULL
     for i in range(CHAIN, 0, -1):
         anon_vma = link(mm, pvma, i)
@@ -207,7 +207,7 @@ def clear_vma(mm, vma):
 
 
 def vm_area_dup(mm, vma):
-    """A copy of vma that is neither on a list nor part of the mm yet."""
+    """A copy of vma, not yet on a list or part of the mm."""
     new = kmem_cache_alloc_vma(mm)
     mm.vma[new] = mm.vma[vma]
     mm.vma[new].was = NULL
@@ -216,14 +216,14 @@ def vm_area_dup(mm, vma):
 
 
 def leave_mate(mm, address):
-    """The page at address is no longer the other process's page."""
+    """Stop sharing the page at address with the other process."""
     if mm.page[address].mate != 0:
         mm.page[TASK_SIZE + mm.page[address].mate - 1].mate = 0
         mm.page[address].mate = 0
 
 
 def page_remove_rmap(mm, address):
-    """The page at address is unmapped; if the other process has it, it has it alone now."""
+    """Unmap the page at address; a shared one is now the other process's alone."""
     leave_mate(mm, address)
     mm.page[address].mapcount = 0
     mm.page[address].mapping = NULL
@@ -242,9 +242,9 @@ def move_page_tables(mm, old_addr, new_addr, len):
 
 
 def handle_mm_fault(mm, vma, address, write_access):
-    """An access that vma allows. A page that both have is copied when one writes to it; the other keeps it.
+    """Handle an access that vma allows. A write copies a shared page; the other process keeps it.
 
-    What one has alone it writes in place, and hangs it from the vma's own anon_vma.
+    A page of one process alone is written in place, and then hangs from the vma's own anon_vma.
     """
     if mm.page[address].guard != 0:
         return -EFAULT
@@ -266,7 +266,7 @@ def handle_mm_fault(mm, vma, address, write_access):
 
 
 def switch_mm(mm):
-    """The processes change places."""
+    """Swap the two processes."""
     for vma in range(1, NR_VMAS + 1):
         mm.vma[SPARE_VMA] = mm.vma[vma]
         mm.vma[vma] = mm.vma[OTHER + vma]
@@ -282,7 +282,7 @@ def switch_mm(mm):
 
 
 def copy_pages(mm, start, end):
-    """The child has the pages of [start, end), too, and the markers."""
+    """Share the pages of [start, end) with the child, and copy the markers."""
     for page in range(start, end):
         if mm.page[page].mapcount != 0:
             mm.page[page].mate = page + 1
@@ -290,7 +290,7 @@ def copy_pages(mm, start, end):
 
 
 def dup_mmap(mm):
-    """The other process becomes a copy of the one that runs, vma by vma. Nothing is merged."""
+    """Make the other process a copy of the one that runs, vma by vma, without merging."""
     for vma in range(1, mm.map_count + 1):
         if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:
             new = OTHER + mm.other_count + 1
@@ -308,7 +308,7 @@ def dup_mmap(mm):
 
 
 def call_in_process(mm, call):
-    """Carry out a call of the process that runs."""
+    """Run a call of the process that runs."""
     if call.nr == NR_fork:
         if mm.forked != 0:
             return -EINVAL
@@ -326,7 +326,7 @@ def call_in_process(mm, call):
 
 
 def step(mm, call):
-    """Carry out one call of a process that there is."""
+    """Run one call of an existing process."""
     if mm.forked == 0 and mm.left != call.process:
         return -EINVAL
     if call.process == 0:
@@ -354,7 +354,7 @@ def name_chain(mm, vma):
 
 
 def name_anon_vmas(mm):
-    """Rename the anon_vmas in order of first appearance: vmas and their chains, then pages. Forget what has no name."""
+    """Rename the anon_vmas in order of first appearance: vmas and their chains, then pages. Forget unnamed ones."""
     mm.names = 0
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         mm.renamed[anon_vma].name = NULL

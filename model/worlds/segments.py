@@ -2,16 +2,16 @@
 """Address spaces of every size at once: how long a vma is decides nothing, and one written page stands for all.
 
 A segment is a vma, or a hole below one. No call of this scope names a distance, and offsets are addresses, so pages of
-a segment are interchangeable; and no call looks at a page that it does not come to, so what becomes of a page can be
-seen without the others. A state is therefore a row of segments, and at most one written page, which is kept; the calls
-decide which one, and what is said of it is said of any. In the normal form a segment, what lies below and above the
-kept page in its vma, and that page itself are one page long each. When a call begins, all but the kept page are three
-pages long: so there is something below, inside and above whatever a call can cut out of them. Above the last vma there
-is always a hole, which does not count.
+a segment are interchangeable; and a call looks only at pages that it reaches, so the fate of a page can be seen
+without the others. A state is therefore a row of segments, and at most one written page, which is kept; the calls
+decide which one, and a statement on it holds for any. In the normal form a segment, the parts below and above the kept
+page in its vma, and that page itself are one page long each. When a call begins, all but the kept page are three
+pages long: so there is something below, inside and above whatever a call can cut out of them. Above the last vma is
+always a hole, which does not count.
 
-Every state of every size is found like this. One thing is found beside: a vma that grew together of two is at least
-two pages long, and yet may be taken for the page that is written and kept. So what is found to hold does hold, and what
-is found to be violated has to be shown in pages.
+This finds every state of every size, and some more: a vma that grew together from two is at least two pages long, and
+yet may be taken for the page that is written and kept. So a claim that holds here does hold; a violation has to be
+shown in pages.
 
 Linked over a kernel in place of what syscall.py has under these names.
 """
@@ -24,7 +24,7 @@ from vmacheck.model.common.unistd import NR_write
 from vmacheck.model.linux_2_6.fault import do_page_fault
 from vmacheck.model.linux_2_6.syscall import system_call
 
-KEEP = 1  # write's flag: the page that is written is the one to keep
+KEEP = 1  # write's flag: keep the written page
 LONG = 3  # pages of a segment when a call begins
 
 
@@ -37,7 +37,7 @@ def kept_page(mm):
 
 
 def is_cut(mm, page):
-    """Is it not the first page, and does something start there: a vma, a hole, the kept page or what is above it?"""
+    """Is it not the first page, and does something start there: a vma, a hole, the kept page or the part above it?"""
     if mm.page[page].mapcount != mm.page[page - 1].mapcount:
         return True
     for vma in range(1, mm.map_count + 1):
@@ -63,14 +63,14 @@ def check_addresses(mm):
 
 
 def forget_pages(mm):
-    """Forget the contents of all pages but those that the call left to keep, which are alike and side by side."""
+    """Forget the contents of all pages but those to keep after the call, which are alike and adjacent."""
     for page in range(TASK_SIZE):
         if page < mm.kept_start or page >= mm.kept_end:
             page_remove_rmap(mm, page)
 
 
 def count_segments(mm):
-    """How many vmas and holes below vmas there are."""
+    """The number of vmas and of holes below vmas."""
     mm.segments = mm.map_count
     end = 0
     for vma in range(1, mm.map_count + 1):
@@ -80,7 +80,7 @@ def count_segments(mm):
 
 
 def move_edges(mm, page, address):
-    """What starts or ends just below the page shall do so just below the address."""
+    """Move starts and ends from just below the page to just below the address."""
     for vma in range(1, mm.map_count + 1):
         if mm.vma[vma].vm_start == page:
             mm.vma[vma].vm_start = address
@@ -90,7 +90,7 @@ def move_edges(mm, page, address):
 
 
 def put_page(mm, page, source):
-    """The page shall be as the source is, at its own address."""
+    """Make the page like the source, at its own address."""
     mm.page[page] = mm.page[source]
     if mm.page[page].mapcount != 0:
         mm.page[page].index = page
@@ -121,7 +121,7 @@ def stretch(mm):
 
 
 def begin(mm):
-    """Make room between the cuts; note which page is kept, and in each vma which one it is; forget what calls left."""
+    """Make room between the cuts; record which page is kept; mark each vma; forget what calls left."""
     clear_vma(mm, VMA_NEW)
     squeeze(mm)
     stretch(mm)
@@ -140,7 +140,7 @@ def is_whole_vma(mm, start, end):
 
 
 def step(mm, call):
-    """Carry out one call. A write to call.len pages that are a vma is a write to the one page that a vma is."""
+    """Run one call. A write to call.len pages that are a whole vma is a write to the one page that it stands for."""
     if call.nr != NR_write or (call.flags & KEEP) == 0:
         return system_call(mm, call)
     end = call.addr + 1

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Threads inside faults, and a second process: what runs under mmap_sem held for reading, in the steps that interleave.
+"""Threads inside faults, and a second process: the work under mmap_sem held for reading, in steps that interleave.
 
 Up to NR_THREADS faults, or walks of reclaim over the list of an anon_vma, are under way at a time, each in a thread of
 p0 or of p1, which fork makes and exit ends. A fault goes from one point (AT_...) to the next at each step; every other
 call is one step, and waits until it can have mmap_sem for writing, and the locks of the lists that it changes. Lists
-are linked as the kernel links them, so that what two writers make of one can be seen. Rules: docs/rules-2.6.md sections
-4.8 to 4.13 and 5.
+are linked as the kernel links them, so that the effect of two writers on one is visible. Rules: docs/rules-2.6.md
+sections 4.8 to 4.13 and 5.
 
 Linked over the base of a kernel, with processes.py, in place of what syscall.py has under these names.
 """
@@ -44,13 +44,13 @@ from vmacheck.model.worlds.fork_2_6 import (
     switch_mm,
 )
 
-ANY_THREAD = 0  # 1: any idle thread can begin something; 0: the first does, since they are alike
-FUSED = 0  # 1: a step goes on to where others can see it, or hinder it
-WALKS = 0  # 1: there are walks, which see how a list is linked
-STACKS = 0  # 1: there are vmas that grow when something below is written
-OFFSET_MASK = 0x7FFFFFFF  # of an offset that was read while it changed, what is kept
+ANY_THREAD = 0  # 1: any idle thread can begin something; 0: the first one does, since they are alike
+FUSED = 0  # 1: a step goes on to the point where others can see or hinder it
+WALKS = 0  # 1: walks exist, which see how a list is linked
+STACKS = 0  # 1: vmas exist that grow on a write below them
+OFFSET_MASK = 0x7FFFFFFF  # the bits stored of an offset that was read while it changed
 
-# Where a thread is: what it does next.
+# The point of a thread: its next action.
 AT_READ = 1
 AT_START = 2  # find_vma_prev(vma->vm_start): read vma->vm_start
 AT_FIND = 3
@@ -77,14 +77,14 @@ AT_VISIT = 20  # a walk over a list, at the thread's node
 
 
 def is_idle(mm, thread):
-    """Can the thread begin something? Of those that can, which are alike, it is the first that does."""
+    """Can the thread begin something? Idle threads are alike, so only the first of them does."""
     if mm.task[thread].at != NULL:
         return False
     return ANY_THREAD != 0 or thread == 1 or mm.task[thread - 1].at != NULL
 
 
 def start_fault(mm, thread, process, address):
-    """A write in a thread that has nothing else to do: it takes mmap_sem for reading. 0, or an errno."""
+    """Start a write in an idle thread, which takes mmap_sem for reading. 0, or a negative errno."""
     if not is_idle(mm, thread):
         return -EBUSY
     vma = find_vma(mm, address)
@@ -104,7 +104,7 @@ def start_fault(mm, thread, process, address):
 
 
 def is_blocked(mm, thread):
-    """Does the thread, whose process runs, have to wait for a lock?"""
+    """Must the thread, whose process runs, wait for a lock?"""
     at = mm.task[thread].at
     if at == AT_SET_PTE and is_walked(mm, mm.task[thread].address, mm.task[thread].address + 1):
         return True
@@ -118,14 +118,14 @@ def is_blocked(mm, thread):
 
 
 def can_go_on(mm, thread):
-    """Is the thread's next step one that nobody can tell from what it did just now, and that no lock can hinder?
+    """Can nobody tell the thread's next step from its last one, and no lock hinder it?
 
-    Up to where it waits for page_table_lock, a fault has taken mmap_sem and read what others set at most once: if it
-    was late, the test under the lock says so. What it has allocated is its own until it is installed. What it does with
-    page_table_lock held, nobody sees but who reads vma->anon_vma or the list: that is between the first of these steps
+    Until it waits for page_table_lock, a fault has taken mmap_sem and read fields that others set at most once: if it
+    was late, the test under the lock says so. Its allocation is its own until it is installed. Its work with
+    page_table_lock held is visible only to readers of vma->anon_vma or the list: between the first of these steps
     and the last, if the list is locked as well, or if there is no second process that could change it, and no walk that
-    could see it. To set a pte that nobody else can set is one with what comes before it. A stack that grows can be seen
-    by all that read where a vma starts.
+    could see it. Setting a pte that nobody else can set is one with the step before it. A growing stack is visible to
+    all that read the start of a vma.
     """
     at = mm.task[thread].at
     if at == AT_NEXT_PREV or at == AT_NEW_NEXT or at == AT_HEAD_NEXT or at == AT_UNLOCK:
@@ -138,13 +138,13 @@ def can_go_on(mm, thread):
 
 
 def go_on(mm, thread):
-    """The steps that are one with what the thread did."""
+    """Run the steps that are one with the thread's last one."""
     while FUSED != 0 and mm.oops == 0 and can_go_on(mm, thread):
         small_step(mm, thread)
 
 
 def step_fault(mm, thread):
-    """Carry out one step of the thread's fault, or more if they are as one. 0, or -EBUSY if it has to wait."""
+    """Run one step of the thread's fault, or several that are as one. 0, or -EBUSY if it has to wait."""
     if is_blocked(mm, thread):
         return -EBUSY
     if mm.task[thread].at == AT_VISIT:
@@ -156,7 +156,7 @@ def step_fault(mm, thread):
 
 
 def small_step(mm, thread):
-    """Carry out one step of the thread's fault, which nothing hinders."""
+    """Run one step of the thread's fault, which nothing hinders."""
     at = mm.task[thread].at
     vma = find_vma(mm, mm.task[thread].address)
     anon_vma = mm.task[thread].anon_vma
@@ -207,7 +207,7 @@ def small_step(mm, thread):
 
 
 def list_add_step(mm, thread, anon_vma, node):
-    """One of the four writes that put a node, new, between the head of a list and head->next, in the kernel's order."""
+    """Run one of the four writes that put a new node between a list's head and head->next, in the kernel's order."""
     at = mm.task[thread].at
     if at == AT_NEXT_PREV:
         set_prev(mm, anon_vma, mm.task[thread].node, node)
@@ -222,12 +222,12 @@ def list_add_step(mm, thread, anon_vma, node):
 
 
 def at_end(mm, thread):
-    """Where anon_vma_prepare returns to: expand_stack, or the fault."""
+    """The point that anon_vma_prepare returns to: expand_stack, or the fault."""
     return AT_GROW_LOCK if mm.task[thread].grows else AT_SET_PTE
 
 
 def expand_stack_step(mm, thread, vma):
-    """Make vma start at the thread's page, with its anon_vma's lock: no other thread grows it meanwhile, but before."""
+    """Make vma start at the thread's page, under its anon_vma's lock: another thread may have grown it only before."""
     at = mm.task[thread].at
     anon_vma = mm.vma[vma].anon_vma
     mm.task[thread].at = at + 1
@@ -246,17 +246,17 @@ def expand_stack_step(mm, thread, vma):
 
 
 def calc_vm_flags(prot, flags):
-    """The VM_ flags of a new mapping, as far as these two say."""
+    """The VM_ flags of a new mapping that follow from prot and flags."""
     return prot | (VM_GROWSDOWN if flags & MAP_GROWSDOWN else 0)
 
 
 def vm_start_of(mm, vma):
-    """The start of vma, as the thread that looks for a neighbour's anon_vma has read it, a step ago."""
+    """The start of vma, as read one step ago by the thread that looks for a neighbour's anon_vma."""
     return mm.task[mm.reader].start if STACKS else mm.vma[vma].vm_start
 
 
 def sharable_anon_vma(mm, vma):
-    """The anon_vma that vma can have of a neighbour: in rmap 39, none."""
+    """The anon_vma that vma can have of a neighbour: in rmap 39, NULL."""
     return NULL
 
 
@@ -266,12 +266,12 @@ def joins_lists_locked(mm):
 
 
 def is_still_without(mm, vma):
-    """The test under page_table_lock: was no other thread faster?"""
+    """Does vma still lack an anon_vma, by the test under page_table_lock?"""
     return mm.vma[vma].anon_vma == NULL
 
 
 def unlock(mm, thread, anon_vma):
-    """Let go of anon_vma->lock, if it was taken, and page_table_lock."""
+    """Release anon_vma->lock, if it was taken, and page_table_lock."""
     if mm.ptl != thread:
         BUG(mm)
     mm.ptl = 0
@@ -282,7 +282,7 @@ def unlock(mm, thread, anon_vma):
 
 
 def set_pte(mm, vma, address):
-    """Map a page of its own at address, unless another thread did; one that was shared is copied."""
+    """Map a page of its own at address, unless another thread did; a shared one is copied."""
     if mm.page[address].mapcount != 0 and mm.page[address].shared == 0:
         return
     if mm.page[address].mapcount != 0:
@@ -292,7 +292,7 @@ def set_pte(mm, vma, address):
 
 
 def forget_thread(mm, thread):
-    """The thread lets go of mmap_sem."""
+    """Release the thread's mmap_sem."""
     mm.task[thread].at = NULL
     mm.task[thread].process = 0
     mm.task[thread].address = 0
@@ -309,7 +309,7 @@ def forget_thread(mm, thread):
 
 
 def start_walk(mm, thread, process, address):
-    """page_referenced_anon for the page at address: with its map lock, take anon_vma->lock. 0, or an errno."""
+    """Start page_referenced_anon for the page at address: under its map lock, take anon_vma->lock. 0 or an errno."""
     if not is_idle(mm, thread):
         return -EBUSY
     anon_vma = mm.page[address].mapping
@@ -329,7 +329,7 @@ def start_walk(mm, thread, process, address):
 
 
 def visit(mm, thread):
-    """Look into the page table of the vma that the walk has come to, unless its lock is held, and go on to the next."""
+    """Look into the page table of the vma that the walk has reached, unless its lock is held, and go on to the next."""
     node = mm.task[thread].node
     if node == NULL:
         address = mm.task[thread].address
@@ -361,7 +361,7 @@ def vma_of_node(mm, node):
 
 
 def is_walked(mm, start, end):
-    """Is a page that the running process has in [start, end) held by a walk, which then has its map lock?"""
+    """Does a walk hold the map lock of a page of the running process in [start, end)?"""
     for thread in range(1, NR_THREADS + 1):
         address = mm.task[thread].address
         if mm.task[thread].at == AT_VISIT and address >= start and address < end:
@@ -392,7 +392,7 @@ def meets_locked_list(mm, start, end):
 
 
 def call_as_writer(mm, call):
-    """Carry out a call that holds mmap_sem for writing, or -EBUSY if it has to wait."""
+    """Run a call that holds mmap_sem for writing. Its result, or -EBUSY if it has to wait."""
     if is_reading(mm, call.process):
         return -EBUSY
     if call.nr == NR_fork:
@@ -413,7 +413,7 @@ def call_as_writer(mm, call):
 
 
 def call_in_process(mm, call):
-    """Carry out a call of the process that runs, or a step of a thread in it."""
+    """Run a call of the process that runs, or a step of a thread in it."""
     if call.nr == NR_step:
         return step_fault(mm, call.thread)
     if call.nr == NR_write:
@@ -424,7 +424,7 @@ def call_in_process(mm, call):
 
 
 def step(mm, call):
-    """Carry out one call, or one step of a thread from the point that it names."""
+    """Run one call, or one step of a thread from the point that it names."""
     process = call.process
     if call.nr == NR_step:
         if mm.task[call.thread].at != call.addr:
@@ -445,7 +445,7 @@ def step(mm, call):
 
 
 def begin(mm):
-    """Note in each vma which one it is; forget what calls left."""
+    """Mark each vma; forget what calls left."""
     clear_vma(mm, VMA_NEW)
     clear_vma(mm, SPARE_VMA)
     for vma in range(1, mm.map_count + 1):
@@ -453,7 +453,7 @@ def begin(mm):
 
 
 def canonicalise(mm):
-    """Make states the same that differ in nothing but the names of their anon_vmas, and of the nodes on their lists."""
+    """Make states equal that differ only in the names of their anon_vmas and of the nodes on their lists."""
     clear_vma(mm, VMA_NEW)
     clear_vma(mm, SPARE_VMA)
     name_anon_vmas(mm)

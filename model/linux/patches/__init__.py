@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What came after 6.12, a file for each change: functions that replace those of the base of the same name."""
+"""The changes after 6.12, one file each, of functions that replace those of the same name in the base."""

@@ -28,7 +28,7 @@ def is_madvise_behavior(behavior):
 
 
 def is_madv_discard(behavior):
-    """Can the advice lose what memory holds? (mm/mseal.c)"""
+    """Can the advice lose contents of memory? (mm/mseal.c)"""
     return (
         behavior == MADV_DONTNEED
         or behavior == MADV_DONTFORK
@@ -38,7 +38,7 @@ def is_madv_discard(behavior):
 
 
 def prepare_for_guards(mm, vma):
-    """Make the vma ready for markers: it gets an anon_vma."""
+    """Prepare the vma for markers: give it an anon_vma."""
     anon_vma_prepare(mm, vma)
 
 
@@ -63,7 +63,7 @@ def madvise_guard_remove(mm, vma, start, end):
 
 
 def madvise_vma_behavior(mm, vma, start, end, behavior):
-    """Carry out the advice on [start, end) of vma. The vma that it is then, or a negative errno."""
+    """Apply the advice to [start, end) of vma. Returns the vma that it then is, or a negative errno."""
     if not can_madvise_modify(mm, vma, behavior):
         return -EPERM
     if behavior == MADV_DONTNEED:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/vma: fix anon_vma UAF on mremap() faulted, unfaulted merge (13 January 2026, and in 6.18.y).
 
-A vma that mremap moves may be merged, at its new place, into neighbours without an anon_vma. The pages that come along
-hang from the anon_vma of the source, so the merged vma has to get it; and a source of a fork must not be merged so.
+A vma that mremap moves may be merged, at its new place, into neighbours without an anon_vma. Its pages hang from the
+anon_vma of the source, so the merged vma has to get it; and a source of a fork must not be merged like this.
 Replaces vma_expand and is_mergeable_anon_vma. Rules: docs/rules-6.md sections 2 and 3.
 """
 
@@ -13,7 +13,7 @@ from vmacheck.model.linux.vma import dup_anon_vma, remove_vma
 
 
 def is_mergeable_anon_vma(mm, vma):
-    """May vma and the area have one anon_vma? If one has none, only if the other is not of a fork."""
+    """May vma and the area share one anon_vma? If one lacks an anon_vma, only if the other is not of a fork."""
     if mm.vma[vma].anon_vma == NULL and mm.vmg_anon_vma != NULL:
         return not vma_is_fork_child(mm, mm.vmg_middle) and not vma_is_fork_child(mm, mm.vmg_copied_from)
     if mm.vma[vma].anon_vma != NULL and mm.vmg_anon_vma == NULL:
@@ -22,9 +22,9 @@ def is_mergeable_anon_vma(mm, vma):
 
 
 def vma_expand(mm):
-    """Give the target the area, and all of the next vma if the area ends with it, which then goes.
+    """Give the target the area, and, if the area ends with it, all of the next vma, which then goes.
 
-    What mremap moves there brings its anon_vma.
+    Memory that mremap moves there brings its anon_vma.
     """
     target = mm.vmg_target
     next = mm.vmg_next

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mm/mremap: permit mremap() move of multiple VMAs (6.17).
 
-A move to a fixed place that changes no size goes through vmas and holes, and takes each vma along by itself; holes stay
-holes, and what lies in their place at the destination stays, too. All checks of a source come before its destination is
-unmapped. What is moved may be merged with the vma that it comes from, which 6.18 does also where that stays, and 6.12
-does not. Replaces do_mremap and merges_with_source. Rules: docs/rules-6.md section 4.7.
+A move to a fixed place that changes no size goes through vmas and holes, and moves vma by vma; at the destination,
+memory in the place of holes stays. All checks of a source precede the unmapping of its destination. Moved memory may
+merge with the vma that it comes from, in 6.18 also where that stays, in 6.12 not. Replaces do_mremap and
+merges_with_source. Rules: docs/rules-6.md section 4.7.
 """
 
 from vmacheck.model.common.lookup import find_vma
@@ -15,12 +15,12 @@ from vmacheck.model.linux.mremap import check_mremap_params, expand_vma, move_vm
 
 
 def merges_with_source(flags):
-    """May what is moved be merged with the vma that it comes from?"""
+    """May moved memory merge with the vma that it comes from?"""
     return True
 
 
 def check_prep_vma(mm, addr, old_len, new_len, flags):
-    """May [addr, addr + old_len) become so long, or be moved? 0 or a negative errno."""
+    """May [addr, addr + old_len) become new_len pages long, or be moved? 0 or a negative errno."""
     vma = find_vma(mm, addr)
     if vma == NULL or mm.vma[vma].vm_start > addr:
         return -EFAULT
@@ -42,14 +42,14 @@ def check_prep_vma(mm, addr, old_len, new_len, flags):
 
 
 def move_one_vma(mm, addr, old_len, new_len, flags, new_addr):
-    """Move [addr, addr + old_len), a part of one vma, to new_addr, where what is there is unmapped first."""
+    """Move [addr, addr + old_len), a part of one vma, to new_addr, unmapping that place first."""
     error = do_munmap(mm, new_addr, new_len)
     if error == 0 and old_len > new_len:
         error = do_munmap(mm, addr + new_len, old_len - new_len)
         old_len = new_len
     vma = find_vma(mm, addr)
     if error == 0 and (vma == NULL or mm.vma[vma].vm_start > addr):
-        # what was to be mapped again lay at its own destination
+        # a source to be mapped again lay at its own destination
         error = -EFAULT
     if error != 0:
         return error
@@ -57,7 +57,7 @@ def move_one_vma(mm, addr, old_len, new_len, flags, new_addr):
 
 
 def remap_move(mm, addr, len, flags, new_addr):
-    """Move every vma of [addr, addr + len), the first page of which has to be mapped. new_addr or a negative errno."""
+    """Move every vma of [addr, addr + len), whose first page must be mapped. Returns new_addr or a negative errno."""
     end = addr + len
     start = addr
     vma = find_vma(mm, start)
@@ -73,14 +73,14 @@ def remap_move(mm, addr, len, flags, new_addr):
             error = move_one_vma(mm, start, piece, piece, flags, new_addr + (start - addr))
         if error < 0:
             return error
-        # what was moved may have grown this vma: go on where it ended
+        # the move may have grown this vma: go on at its old end
         start = vm_end
         vma = find_vma(mm, start)
     return new_addr
 
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
-    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno."""
+    """Resize [addr, addr + old_len), and move it. Returns its new address, or a negative errno."""
     if new_len == 0:
         return -EINVAL
     moves = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: current kernels, passing over the hints of madvise, too: what a comment of rmap 40 decides against.
+"""No kernel: current kernels, also ignoring the hints of madvise, which a comment of rmap 40 decides against.
 
 Replaces anon_vma_compatible.
 """
@@ -10,7 +10,7 @@ from vmacheck.model.linux.mm import VM_STICKY
 
 
 def anon_vma_compatible(mm, a, b):
-    """Could b, which follows a, be made one vma with it, by mprotect and the like?"""
+    """Could mprotect and the like make b, which follows a, one vma with it?"""
     changeable = VM_READ | VM_WRITE | VM_EXEC | VM_STICKY | VM_SEQ_READ | VM_RAND_READ
     return (
         mm.vma[a].vm_end == mm.vma[b].vm_start

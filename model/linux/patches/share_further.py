@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: current kernels, searching further afield for an anon_vma, as a comment of rmap 40 says that one could.
+"""No kernel: current kernels, searching further afield for an anon_vma, as a comment of rmap 40 suggests.
 
-If neither neighbour will do, the nearest vma that could be one with it, if what lies between were the same, gives its
+If neither neighbour will do, the nearest vma that could be one with it, were everything between alike, gives its
 anon_vma. Replaces find_mergeable_anon_vma.
 """
 
@@ -24,14 +24,14 @@ def is_compatible(mm, vma, far):
 
 
 def distance_between(mm, vma, far):
-    """The pages between two vmas."""
+    """The distance between two vmas, in pages."""
     if far < vma:
         return mm.vma[vma].vm_start - mm.vma[far].vm_end
     return mm.vma[far].vm_start - mm.vma[vma].vm_end
 
 
 def find_mergeable_anon_vma(mm, vma):
-    """A touching neighbour's anon_vma, else that of the nearest compatible vma, of two the one above; or NULL."""
+    """A touching neighbour's anon_vma, else that of the nearest compatible vma (of two, the one above), or NULL."""
     next = vma_next(mm, vma)
     anon_vma = NULL
     if next != NULL:

@@ -8,5 +8,5 @@ from vmacheck.model.common.mm import NULL
 
 
 def find_mergeable_anon_vma(mm, vma):
-    """Never share."""
+    """NULL: never share."""
     return NULL

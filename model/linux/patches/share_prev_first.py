@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No kernel: current kernels with the other order. The previous vma is asked for its anon_vma before the next one.
+"""No kernel: current kernels with the other order. The previous vma is tried before the next one.
 
 Replaces find_mergeable_anon_vma.
 """
@@ -10,7 +10,7 @@ from vmacheck.model.linux.rmap import reusable_anon_vma
 
 
 def find_mergeable_anon_vma(mm, vma):
-    """An anon_vma that vma can share: of the vma before, or else of the next one; or NULL."""
+    """An anon_vma that vma can share: that of the previous vma, else of the next one, or NULL."""
     prev = vma - 1
     if prev != NULL:
         anon_vma = reusable_anon_vma(mm, prev, prev, vma)

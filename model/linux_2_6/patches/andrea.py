@@ -10,7 +10,7 @@ from vmacheck.model.common.mm import NULL
 
 
 def flags_may_share(near_flags, vm_flags):
-    """Do flags that differ like this stand in the way? None does: the comment was about protection, the code is not."""
+    """Do the flags differ? Any difference may share: the comment was about protection, the code is not."""
     return near_flags != vm_flags
 
 
@@ -26,7 +26,7 @@ def shares_with(mm, near, vm_flags, file, pgoff, policy):
 
 
 def anon_vma_for_new_area(mm, prev, addr, end, vm_flags, file, pgoff, policy):
-    """The anon_vma that a new area, which could not be merged, starts with: the previous vma's, else the next one's."""
+    """The anon_vma that an unmergeable new area starts with: the previous vma's, else the next one's."""
     if prev != NULL and mm.vma[prev].vm_end == addr:
         start = pgoff - (mm.vma[prev].vm_end - mm.vma[prev].vm_start)
         if shares_with(mm, prev, vm_flags, file, start, policy):

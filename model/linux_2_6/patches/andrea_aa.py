@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Andrea Arcangeli's own engine (2.6.5-aa), to go with his sharing: mprotect and mremap as they were before rmap 36.
 
-mprotect merges what it changes with the previous vma only, and only from the start of a vma; when its range ends with a
-vma, it tries once more, at the end, to join the next one. mremap never merges, and what it moves keeps its offset, even
-if it was never written. Replaces mprotect_fixup, sys_mprotect and copy_vma. Rules: docs/rules-2.6.md sections 4.5 and 6
+mprotect merges the changed part with the previous vma only, and only from the start of a vma; when its range ends with
+a vma, it tries once more, at the end, to join the next one. mremap never merges, and moved memory keeps its offset,
+even if never written. Replaces mprotect_fixup, sys_mprotect and copy_vma. Rules: docs/rules-2.6.md sections 4.5 and 6
 (P3a).
 """
 
@@ -33,7 +33,7 @@ from vmacheck.model.linux_2_6.mmap import (
 
 
 def mprotect_attempt_merge(mm, vma, prev, end, newflags):
-    """Make [start of vma, end) part of prev, the vma before, if the rules allow. Done?"""
+    """Make [start of vma, end) part of prev, the vma before, if the rules allow. Returns whether it did."""
     if (newflags & VM_SPECIAL) != 0 or prev == NULL or mm.vma[prev].vm_end != mm.vma[vma].vm_start:
         return False
     if not mpol_equal(mm.vma[prev].vm_policy, mm.vma[vma].vm_policy):
@@ -62,7 +62,7 @@ def mprotect_attempt_merge_final(mm, prev, case):
 
 
 def mprotect_fixup(mm, vma, prev, start, end, newflags):
-    """Give [start, end) of vma newflags, joining it to prev, the vma before, if it can. The new prev, or an errno."""
+    """Give [start, end) of vma newflags, joining it to prev, the vma before, if possible. The new prev, or an errno."""
     if newflags == mm.vma[vma].vm_flags:
         return vma
     accounted = mm.vma[vma].vm_flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED)

@@ -9,5 +9,5 @@ from vmacheck.model.common.mm import VM_ACCOUNT, VM_EXEC, VM_READ, VM_WRITE
 
 
 def flags_may_share(near_flags, vm_flags):
-    """Do the flags differ, and in protection and accounting only?"""
+    """Do the flags differ, but only in protection and accounting?"""
     return near_flags != vm_flags and ((near_flags ^ vm_flags) & ~(VM_READ | VM_WRITE | VM_EXEC | VM_ACCOUNT)) == 0

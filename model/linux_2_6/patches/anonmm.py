@@ -26,36 +26,36 @@ def can_vma_merge_after(mm, vma, vm_flags, anon_vma, file, vm_pgoff):
 
 
 def anon_vma_prepare(mm, vma):
-    """Nothing to prepare. 0."""
+    """Return 0: there is nothing to prepare."""
     return 0
 
 
 def page_add_anon_rmap(mm, vma, address):
-    """A new anonymous page is mapped at address: it belongs to the process (there is one), at its address."""
+    """Map a new anonymous page at address: it belongs to the only process, at its address."""
     mm.page[address].mapcount = 1
     mm.page[address].mapping = NULL
     mm.page[address].index = address
 
 
 def move_one_page(mm, old_addr, new_addr):
-    """The page at old_addr is now mapped at new_addr, and belongs to the process at that address."""
+    """Move the page at old_addr to new_addr; it belongs to the process at that address."""
     mm.page[new_addr] = mm.page[old_addr]
     mm.page[new_addr].index = new_addr
     page_remove_rmap(mm, old_addr)
 
 
 def page_referenced_anon(mm, page):
-    """Look up the page's own address in its process. How many mappings of this very page that comes to."""
+    """Look up the page's own address in its process. Returns the number of mappings of this very page found there."""
     if mm.page[page].index == page:
         return mm.page[page].mapcount
     return 0
 
 
 def page_visits(mm, page):
-    """There is no list: the process is visited, and it is one."""
+    """1: a walk has no list, and visits the only process."""
     return 1
 
 
 def page_lookups(mm, page):
-    """One look into the page table, at the page's own address."""
+    """1: a look into the page table, at the page's own address."""
     return 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A repair of copy_vma, as the importer fix is one of mprotect: what takes in pages of another vma gets its anon_vma.
+"""A repair of copy_vma, as the importer fix is of mprotect: a vma that takes in another's pages gets its anon_vma.
 
-When mremap moves pages into a vma that has no anon_vma, by a merge at the new place, that vma gets the anon_vma of the
+When mremap moves pages into a vma without an anon_vma, by a merge at the new place, that vma gets the anon_vma of the
 source. Replaces copy_vma. Rules: docs/rules-2.6.md section 7.1, T-SAFE-4.
 """
 
@@ -12,8 +12,8 @@ from vmacheck.model.linux_2_6.rmap import anon_vma_link
 
 
 def copy_vma(mm, vma, addr, len, pgoff):
-    """A vma for [addr, addr + len), to which pages of vma are about to be moved: merged if it can be, and with its
-    anon_vma in any case."""
+    """A vma for [addr, addr + len), to which pages of vma are about to be moved: merged if possible, and always with
+    vma's anon_vma."""
     anon_vma = mm.vma[vma].anon_vma
     if mm.vma[vma].vm_file == NULL and anon_vma == NULL:
         pgoff = addr

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mremap that may span vmas, as the patch says would be right: it works through touching vmas that are alike.
+"""mremap that may span vmas, which the patch calls right: it works through touching vmas that are alike.
 
-Alike are vmas with the same flags, file and policy, and in a file at following offsets: what could be one vma but for
-its anon_vmas. Replaces do_mremap. Rules: docs/rules-2.6.md section 7, C4.
+Vmas are alike if they have the same flags, file and policy, and in a file consecutive offsets: only their anon_vmas
+can keep them apart. Replaces do_mremap. Rules: docs/rules-2.6.md section 7, C4.
 """
 
 from vmacheck.model.common.lookup import find_vma, mpol_equal, vma_next
@@ -23,7 +23,7 @@ from vmacheck.model.linux_2_6.mremap import move_vma, unmap_new_and_rest
 
 
 def last_vma_of_source(mm, addr, len):
-    """The vma that [addr, addr + len) ends in, if it lies in touching vmas that are alike; or NULL."""
+    """The last vma of [addr, addr + len), if that lies in touching vmas that are alike, or NULL."""
     vma = find_vma(mm, addr)
     if vma == NULL or mm.vma[vma].vm_start > addr:
         return NULL
@@ -43,7 +43,7 @@ def last_vma_of_source(mm, addr, len):
 
 
 def grows_in_place(mm, last, addr, old_len, new_len):
-    """Make the last vma longer, if the source ends with it and there is room. Done?"""
+    """Make the last vma longer, if the source ends with it and there is room. Returns whether it did."""
     if old_len != mm.vma[last].vm_end - addr:
         return False
     max_addr = TASK_SIZE
@@ -59,7 +59,7 @@ def grows_in_place(mm, last, addr, old_len, new_len):
 
 
 def move_vmas(mm, addr, old_len, new_len, new_addr):
-    """Move the source vma by vma; what is new comes with the last. new_addr or -ENOMEM."""
+    """Move the source vma by vma; new pages come with the last. Returns new_addr or -ENOMEM."""
     offset = 0
     while offset < old_len:
         vma = find_vma(mm, addr + offset)
@@ -76,7 +76,7 @@ def move_vmas(mm, addr, old_len, new_len, new_addr):
 
 
 def do_mremap(mm, addr, old_len, new_len, flags, new_addr):
-    """Resize [addr, addr + old_len), and move it. The address that it has then, or a negative errno."""
+    """Resize [addr, addr + old_len), and move it. Returns its new address, or a negative errno."""
     error = unmap_new_and_rest(mm, addr, old_len, new_len, flags, new_addr)
     if error != 0:
         return error

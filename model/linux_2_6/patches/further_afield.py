@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patch, searching further afield for a compatible anon_vma, as a comment in it says that one could.
+"""The patch, searching further afield for a compatible anon_vma, as a comment in it suggests.
 
 If neither neighbour will do, the nearest vma of the process that differs in R, W, X at most and has the same file,
-policy and linear offset gives its anon_vma: one that vma could merge with if what lies between were the same. Replaces
+policy and linear offset gives its anon_vma: the two could merge, were everything between alike. Replaces
 find_mergeable_anon_vma of rmap40. "Compatible" is the rule book's reading (section 6, P6); the patch has none.
 """
 
@@ -27,14 +27,14 @@ def is_compatible(mm, vma, far):
 
 
 def distance_between(mm, vma, far):
-    """The pages between two vmas."""
+    """The distance between two vmas, in pages."""
     if far < vma:
         return mm.vma[vma].vm_start - mm.vma[far].vm_end
     return mm.vma[far].vm_start - mm.vma[vma].vm_end
 
 
 def find_mergeable_anon_vma(mm, vma):
-    """A touching neighbour's anon_vma, else that of the nearest compatible vma, of two the one above; or NULL."""
+    """A touching neighbour's anon_vma, else that of the nearest compatible vma (of two, the one above), or NULL."""
     anon_vma = mergeable_anon_vma_of_next(mm, vma)
     if anon_vma == NULL:
         anon_vma = mergeable_anon_vma_of_prev(mm, vma)

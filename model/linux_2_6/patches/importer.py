@@ -13,7 +13,7 @@ from vmacheck.model.linux_2_6.rmap import __anon_vma_merge, anon_vma_link
 
 
 def vma_adjust(mm, vma, start, end, pgoff, insert):
-    """Give vma new bounds, and carry out what follows for the vmas after it, anon_vma of an importer included."""
+    """Give vma new bounds, and adjust the vmas after it, including the anon_vma of an importer."""
     if insert == NULL:
         next = vma_next(mm, vma)
         while next != NULL and end >= mm.vma[next].vm_end:

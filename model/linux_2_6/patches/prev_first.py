@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patch with the other order: the previous vma is asked before the next one.
+"""The patch with the other order: the previous vma is tried before the next one.
 
 Replaces find_mergeable_anon_vma of rmap40. Rules: docs/rules-2.6.md section 7, C20.
 """

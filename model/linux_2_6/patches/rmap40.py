@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """rmap 40 better anon_vma sharing (Hugh Dickins, 18 May 2004), as posted.
 
-At the first write fault a vma takes the anon_vma of a touching neighbour that it could later be mprotected
-together with; only when there is none does it get a new one. Adds find_mergeable_anon_vma, replaces
-anon_vma_prepare. Rules: the patch, and docs/rules-2.6.md sections 4.10 and 4.11.
+At the first write fault a vma takes the anon_vma of a touching neighbour that mprotect could later make one with
+it, or else gets a new one. Adds find_mergeable_anon_vma, replaces anon_vma_prepare. Rules: the patch, and
+docs/rules-2.6.md sections 4.10 and 4.11.
 """
 
 from vmacheck.model.common.lookup import find_vma_prev, mpol_equal, vma_next
@@ -13,7 +13,7 @@ from vmacheck.model.linux_2_6.mmap import can_vma_merge_after, can_vma_merge_bef
 
 
 def with_protection_of(mm, vma, near):
-    """The flags that vma would have if it were mprotected to near's protection: only mprotect merges vmas later on."""
+    """The flags of vma if it were mprotected to near's protection: only mprotect merges vmas later on."""
     vm_flags = mm.vma[vma].vm_flags & ~(VM_READ | VM_WRITE | VM_EXEC)
     return vm_flags | (mm.vma[near].vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
 
@@ -62,7 +62,7 @@ def find_mergeable_anon_vma(mm, vma):
 
 
 def anon_vma_prepare(mm, vma):
-    """See that vma has an anon_vma, before its first anonymous page: a neighbour's, or a new one. 0."""
+    """Give vma an anon_vma, before its first anonymous page: a neighbour's, or a new one. Returns 0."""
     anon_vma = mm.vma[vma].anon_vma
     if anon_vma == NULL:
         allocated = NULL
@@ -81,5 +81,5 @@ def anon_vma_prepare(mm, vma):
 
 
 def sharable_anon_vma(mm, vma):
-    """What a fault in steps (threads.py) asks in between: the anon_vma that vma can have of a neighbour, or NULL."""
+    """The anon_vma that vma can have of a neighbour, or NULL; for a fault in steps (threads.py)."""
     return find_mergeable_anon_vma(mm, vma)
