@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 
 class Property(NamedTuple):
-    """What is known of a property besides its code. kind: always, step or sometimes."""
+    """The data on a property besides its code. kind: always, step or sometimes."""
 
     name: str
     kind: str
@@ -47,8 +47,8 @@ FILES = tuple(HERE / f"{name}.py" for name in FILE_NAMES)  # linked with every k
 CURRENT_PROCESSES_FILE = HERE / "flat_linux" / "processes.py"
 REFERENCE = "pages_match_flat_reference"
 PROPERTIES: dict[str, Property] = {}
-PROCESS_PROPERTIES: dict[str, Property] = {}  # about what model/worlds/fork_linux.py adds to a state
-THREAD_PROPERTIES: dict[str, Property] = {}  # about what model/worlds/threads_2_6.py adds to a state
+PROCESS_PROPERTIES: dict[str, Property] = {}  # about the part of a state from model/worlds/fork_linux.py
+THREAD_PROPERTIES: dict[str, Property] = {}  # about the part of a state from model/worlds/threads_2_6.py
 
 Function = Callable[..., Any]
 
@@ -59,7 +59,7 @@ def file_of(name: str) -> Path:
 
 
 def rules_of(patches: Iterable[str]) -> list[Path]:
-    """The files with what is to hold of kernels with these patches, in place of functions of the same name."""
+    """The files whose functions replace those of the same name, for kernels with these patches."""
     found = (HERE / "flat_linux" / f"{patch.replace('-', '_')}.py" for patch in patches)
     return [path for path in found if path.exists()]
 
@@ -74,17 +74,17 @@ def _mark(function: Function, kind: str, premise: Function | None) -> Function:
 
 
 def always(premise: Function | None = None) -> Callable[[Function], Function]:
-    """Marks a claim about every state, which says something only if `premise` is sometimes true."""
+    """Mark a claim about every state, vacuous unless `premise` is sometimes true."""
     return lambda function: _mark(function, "always", premise)
 
 
 def step(premise: Function | None = None) -> Callable[[Function], Function]:
-    """Marks a claim about every call, which says something only if `premise` is sometimes true."""
+    """Mark a claim about every call, vacuous unless `premise` is sometimes true."""
     return lambda function: _mark(function, "step", premise)
 
 
 def sometimes(function: Function) -> Function:
-    """Marks what must be true of some state, or of some call."""
+    """Mark a claim that must be true of some state, or of some call."""
     return _mark(function, "sometimes", None)
 
 
@@ -98,7 +98,7 @@ ORDER = (
     "threads",
     "processes",
 )
-for _name in ORDER:  # which is that of reports
+for _name in ORDER:  # the order of reports
     import_module(f"{__name__}.{_name}")
 
 EVERY_PROPERTY = {**PROPERTIES, **THREAD_PROPERTIES, **PROCESS_PROPERTIES}

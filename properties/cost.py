@@ -15,7 +15,7 @@ def number_of_vmas(mm):
 
 
 def boundaries_of_vmas(mm):
-    """Where vmas meet: bit a is set if one ends and another starts at page a."""
+    """The boundaries between vmas: bit a is set if one ends and another starts at page a."""
     bits = 0
     bit = 1
     for page in range(1, TASK_SIZE):
@@ -27,7 +27,7 @@ def boundaries_of_vmas(mm):
 
 
 def visits_of_walks(mm):
-    """The vmas that the walks from all mapped anonymous pages visit."""
+    """The number of vmas that the walks from all mapped anonymous pages visit."""
     visits = 0
     for page in range(TASK_SIZE):
         if mm.page[page].mapcount != 0:
@@ -36,7 +36,7 @@ def visits_of_walks(mm):
 
 
 def lookups_of_walks(mm):
-    """The page-table look-ups that the walks from all mapped anonymous pages make."""
+    """The number of page-table look-ups that the walks from all mapped anonymous pages make."""
     found = 0
     for page in range(TASK_SIZE):
         if mm.page[page].mapcount != 0:
@@ -45,7 +45,7 @@ def lookups_of_walks(mm):
 
 
 def longest_list(mm):
-    """The most vmas that hang from one anon_vma."""
+    """The largest number of vmas that hang from one anon_vma."""
     longest = 0
     for anon_vma in range(1, NR_ANON_VMAS + 1):
         length = 0

@@ -22,7 +22,7 @@ def anon_vma_of_page(mm, page):
 
 
 def continues(mm, vma, next):
-    """Does next start where vma ends, with the same file at the following offset, and the same policy?"""
+    """Does next start where vma ends, with the same file, the next offset, and the same policy?"""
     return (
         mm.vma[vma].vm_end == mm.vma[next].vm_start
         and mm.vma[vma].vm_file == mm.vma[next].vm_file

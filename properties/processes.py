@@ -49,7 +49,7 @@ def vma_at(mm, page):
 
 
 def walk_comes_to(mm, page):
-    """To how many mappings of a page does the walk come, over all vmas that its anon_vma is linked to?"""
+    """The number of mappings of a page that the walk finds, over all vmas that its anon_vma is linked to."""
     found = 0
     for vma in range(1, OTHER + mm.other_count + 1):
         if is_on_chain(mm, vma, mm.page[page].mapping):
@@ -137,7 +137,7 @@ def pages_lie_in_vmas_that_have_them_on_their_chain(mm):
 
 
 def differs(before, after, page):
-    """Is the page another, or none any more, or somewhere else?"""
+    """Is the page replaced, gone, or moved?"""
     return (
         before.page[page].mapcount != after.page[page].mapcount
         or before.page[page].mapping != after.page[page].mapping
@@ -169,7 +169,7 @@ def the_other_process_keeps_its_pages(before, call, after):
 
 
 def fork_copies(before, after, vma, page):
-    """Is a page of a vma that is to be copied as it is to be in the child?"""
+    """Does the child have a correct copy of a page of a vma that fork copies?"""
     parent = 0 if before.left == 0 else TASK_SIZE
     child = TASK_SIZE - parent
     copied = vma_at(after, child + page)

@@ -19,7 +19,7 @@ from vmacheck.properties.sharing import is_first_write
 
 
 def maps_anew(call):
-    """May the call put other pages where there were some?"""
+    """May the call unmap or replace mapped pages?"""
     return call.nr == NR_mmap or call.nr == NR_munmap or call.nr == NR_mremap or call.nr == NR_brk
 
 
@@ -64,7 +64,7 @@ def another_call_than_mprotect_joins_vmas(before, call, after):
 
 
 def stays(before, call, page):
-    """Is the page outside of the range of the call?"""
+    """Is the page outside the range of the call?"""
     return page < call.addr or page >= call.addr + call.len
 
 

@@ -37,7 +37,7 @@ def is_being_joined(mm, anon_vma):
 
 
 def is_waiting(mm, thread):
-    """Does the thread wait for a lock that is held?"""
+    """Does the thread wait for a held lock?"""
     at = mm.task[thread].at
     if at == AT_SET_PTE and page_is_walked(mm, thread):
         return True
@@ -50,7 +50,7 @@ def is_waiting(mm, thread):
 
 
 def vma_of_fault(mm, process, address):
-    """The vma in which, or below which, a fault of the process at the address is; or NULL."""
+    """The vma of a fault of the process at the address, in it or below it, or NULL."""
     first = 1 if process == 0 else OTHER + 1
     vmas = mm.map_count if process == 0 else mm.other_count
     for vma in range(first, first + vmas):
@@ -60,7 +60,7 @@ def vma_of_fault(mm, process, address):
 
 
 def page_is_walked(mm, thread):
-    """Is the page where the thread faults held by a walk?"""
+    """Does a walk hold the page where the thread faults?"""
     address = mm.task[thread].address
     for other in range(1, NR_THREADS + 1):
         if mm.task[other].at == AT_VISIT and mm.task[other].address == address:
@@ -202,7 +202,7 @@ def walks_miss_no_page(mm):
 
 
 def is_found_through(mm, page, first, vmas):
-    """Does a vma, of so many from the first on, show the page, with the list of the page's anon_vma and its offset?"""
+    """Does one of `vmas` vmas, from `first` on, map the page, by the list of its anon_vma and its offset?"""
     address = page if page < TASK_SIZE else page - TASK_SIZE
     for vma in range(first, first + vmas):
         if (

@@ -24,28 +24,28 @@ from vmacheck.properties.flat_2_6.pages import (
 )
 
 # how far it gets
-FLAT_INVALID = 0  # nothing is done
-FLAT_NO_ROOM_AT_NEW = 1  # a cut is refused, nothing is done
-FLAT_NO_ROOM_AT_OLD = 2  # what was at a fixed destination is gone; a cut is refused
-FLAT_RESIZED = 3  # what is cut off is gone, too; done
-FLAT_BAD_SOURCE = 4  # gone, too; but there are not just pages of one mapping
+FLAT_INVALID = 0  # without effect
+FLAT_NO_ROOM_AT_NEW = 1  # a cut is refused, without effect
+FLAT_NO_ROOM_AT_OLD = 2  # a fixed destination is unmapped; a cut is refused
+FLAT_RESIZED = 3  # the part cut off is unmapped, too; done
+FLAT_BAD_SOURCE = 4  # unmapped, too; but the pages are not of one mapping
 FLAT_GROWN = 5
-FLAT_NOWHERE = 6  # there is no place, or there are too many mappings
+FLAT_NOWHERE = 6  # no place is free, or the limit on mappings is reached
 FLAT_MOVED = 7
 
 
 def has_fixed_place(call):
-    """Is it told where to move to?"""
+    """Does the call name its destination?"""
     return (call.flags & MREMAP_FIXED) != 0
 
 
 def is_at_fixed_place(call, page):
-    """Is the page one that a fixed destination takes?"""
+    """Is the page in a fixed destination?"""
     return has_fixed_place(call) and call.new_addr <= page and page < call.new_addr + call.new_len
 
 
 def is_cut_off(call, page):
-    """Is the page one by which the old place is shortened?"""
+    """Is the page in the part of the old place that is cut off?"""
     return call.addr + call.new_len <= page and page < call.addr + call.len
 
 
@@ -63,7 +63,7 @@ def is_invalid(call):
 
 
 def mappings_left(before, call, with_cut_off):
-    """How many mappings there are when the destination is free, and what is cut off, too, if with_cut_off."""
+    """The number of mappings with the destination unmapped, and, if with_cut_off, the part cut off as well."""
     count = 0
     alive_below = False
     for page in range(TASK_SIZE):
@@ -77,7 +77,7 @@ def mappings_left(before, call, with_cut_off):
 
 
 def cut_off_is_refused(before, call):
-    """Is one of the cuts needed to shorten the old place one too many for max_map_count?"""
+    """Does a cut that shortens the old place exceed max_map_count?"""
     if call.len <= call.new_len:
         return False
     count = mappings_left(before, call, False)
@@ -92,12 +92,12 @@ def cut_off_is_refused(before, call):
 
 
 def kept_pages(call):
-    """How many of the old pages there are in the end."""
+    """The number of old pages that remain."""
     return call.len if call.len < call.new_len else call.new_len
 
 
 def source_is_one_mapping(before, call):
-    """Are the pages that stay, or the one page if there are none, mapped, and in one mapping?"""
+    """Are the pages that stay, or the first page if none stays, mapped, and in one mapping?"""
     if not is_mapped(before, call.addr):
         return False
     for page in range(call.addr + 1, call.addr + kept_pages(call)):
@@ -107,7 +107,7 @@ def source_is_one_mapping(before, call):
 
 
 def can_grow_in_place(before, call):
-    """Does the range end with its mapping, with room behind it?"""
+    """Does the range end with its mapping, with room after it?"""
     end = call.addr + call.len
     if call.len == 0 or is_inside(before, end) != 0 or call.addr + call.new_len > TASK_SIZE:
         return False
@@ -118,7 +118,7 @@ def can_grow_in_place(before, call):
 
 
 def lowest_hole(before, length):
-    """The lowest address with so many unmapped pages, or -1."""
+    """The lowest address with `length` unmapped pages, or -1."""
     free = 0
     for page in range(TASK_SIZE):
         free = 0 if is_mapped(before, page) else free + 1
@@ -128,12 +128,12 @@ def lowest_hole(before, length):
 
 
 def new_place(before, call):
-    """Where mremap moves to, or -1."""
+    """The address that mremap moves to, or -1."""
     return call.new_addr if has_fixed_place(call) else lowest_hole(before, call.new_len)
 
 
 def mremap_outcome(before, call):
-    """How far mremap gets."""
+    """The point that mremap reaches, one of FLAT_*."""
     if is_invalid(call):
         return FLAT_INVALID
     if has_fixed_place(call) and cuts_are_refused(before, call.new_addr, call.new_addr + call.new_len):
@@ -154,7 +154,7 @@ def mremap_outcome(before, call):
 
 
 def mremap_result(before, call):
-    """What mremap returns."""
+    """The result of mremap."""
     outcome = mremap_outcome(before, call)
     if outcome == FLAT_INVALID:
         return -EINVAL
@@ -168,7 +168,7 @@ def mremap_result(before, call):
 
 
 def mremap_source(before, call, page):
-    """The page, before the call, that this one is afterwards; -1 if it is unmapped, -2 if it is new."""
+    """The page, before the call, that becomes this one; -1 if it is unmapped, -2 if it is new."""
     outcome = mremap_outcome(before, call)
     if outcome == FLAT_MOVED:
         offset = page - new_place(before, call)
@@ -186,7 +186,7 @@ def mremap_source(before, call, page):
 
 
 def loses_account(before, call, page):
-    """A move of no pages, which duplicates, leaves the source hidden from accounting, as the kernel does."""
+    """Is the page in the source mapping of a move of 0 pages, which duplicates, and hides that from accounting?"""
     if call.len != 0 or mremap_outcome(before, call) != FLAT_MOVED:
         return False
     first = page if page < call.addr else call.addr
@@ -211,7 +211,7 @@ def mremap_flags(before, call, page):
 
 
 def mremap_contents(before, call, page):
-    """Does a page have contents of its own after mremap? What is new in a locked mapping is faulted in."""
+    """Does a page have contents of its own after mremap? New pages of a locked mapping are faulted in."""
     source = mremap_source(before, call, page)
     if source == -1:
         return 0
@@ -222,9 +222,9 @@ def mremap_contents(before, call, page):
 
 
 def mremap_offset_is_good(before, call, after, page):
-    """Does a page that was moved, or is new, have the offset in its object that goes with its place in the range?
+    """Does a moved or new page have the offset in its object, in pages, that fits its place in the range?
 
-    Anonymous memory that was never written may start afresh, with its address as its offset.
+    Anonymous memory that was never written may instead have its address as its offset.
     """
     place = new_place(before, call) if mremap_outcome(before, call) == FLAT_MOVED else call.addr
     if flat_offset(after, page) == flat_offset(before, call.addr) + page - place:

@@ -53,7 +53,7 @@ def first_hole(mm, start, end):
 
 
 def is_inside(mm, page):
-    """Does a cut just below the page cut something in two: are it and the page before in one mapping?"""
+    """Would a cut just below the page split a mapping: are it and the page before in one?"""
     for vma in range(1, mm.map_count + 1):
         if mm.vma[vma].vm_start < page and page < mm.vma[vma].vm_end:
             return 1
@@ -61,7 +61,7 @@ def is_inside(mm, page):
 
 
 def cuts_are_refused(mm, start, end):
-    """Is one of the cuts at start and end needed, and one too many for max_map_count?"""
+    """Is a cut at start or end needed that exceeds max_map_count?"""
     first = is_inside(mm, start)
     if first != 0 and mm.map_count >= MAX_MAP_COUNT:
         return True

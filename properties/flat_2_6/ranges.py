@@ -24,7 +24,7 @@ from vmacheck.properties.flat_2_6.pages import first_hole, flat_flags, is_inside
 
 
 def is_on_range(call):
-    """Is it a call that works its way through a range?"""
+    """Does the call work its way through a range?"""
     return (
         call.nr == NR_mprotect
         or call.nr == NR_mlock
@@ -35,12 +35,12 @@ def is_on_range(call):
 
 
 def drops_pages(call):
-    """Is it the advice that cuts nothing, and changes nothing but contents?"""
+    """Is it the advice that drops contents, without cuts or other changes?"""
     return call.nr == NR_madvise and call.behavior == MADV_DONTNEED
 
 
 def flags_when_reached(call, flags):
-    """The flags that a page which had `flags` is to have when the call has come to it."""
+    """The flags that a page with `flags` must have once the call has reached it."""
     if call.nr == NR_mprotect:
         if (call.prot & VM_WRITE) != 0 and (flags & (VM_WRITE | VM_ACCOUNT)) == 0:
             flags = flags | VM_ACCOUNT
@@ -59,12 +59,12 @@ def flags_when_reached(call, flags):
 
 
 def cannot_be_locked(flags):
-    """Is mlock unable to fault in a page that it newly locks: may it be neither read nor written?"""
+    """Is a page that mlock newly locks neither readable nor writable, so that it cannot be faulted in?"""
     return (flags & (VM_LOCKED | VM_READ | VM_WRITE)) == 0
 
 
 def mbind_is_refused(before, start, end):
-    """Is there a hole that mbind notices: between two mappings of the range, or at its end with nothing above?"""
+    """Does mbind notice a hole: between two mappings of the range, or at its end with nothing above?"""
     first = start
     while first < TASK_SIZE and not is_mapped(before, first):
         first = first + 1
@@ -80,7 +80,7 @@ def mbind_is_refused(before, start, end):
 
 
 def range_end(before, call):
-    """Where the call stops, if no cut is refused: at its end, at a hole, or at a mapping that it fails on."""
+    """The page at which the call stops, unless a cut is refused: its end, a hole, or a mapping that it fails on."""
     end = call.addr + call.len
     if call.nr == NR_mbind:
         return call.addr if mbind_is_refused(before, call.addr, end) else end
@@ -100,7 +100,7 @@ def range_end(before, call):
 
 
 def is_cut_at(before, call, place, page):
-    """Does the call cut at the place, for the sake of this page next to it?"""
+    """Does the call cut at the place, because of this page next to it?"""
     if is_inside(before, place) == 0 or drops_pages(call):
         return 0
     if call.nr == NR_mlock or call.nr == NR_munlock:
@@ -110,7 +110,7 @@ def is_cut_at(before, call, place, page):
 
 
 def last_piece(before, call):
-    """Where the part of the range that lies in its last mapping starts."""
+    """The start of the part of the range in its last mapping."""
     page = call.addr + call.len - 1
     while page > call.addr and is_inside(before, page) != 0:
         page = page - 1
@@ -118,7 +118,7 @@ def last_piece(before, call):
 
 
 def refused_at(before, call):
-    """Where the call, not mprotect, stops for want of room for a cut; -1 if it does not."""
+    """The page at which a call other than mprotect stops because a cut is refused, or -1."""
     end = call.addr + call.len
     if call.len == 0 or (call.nr == NR_mbind and range_end(before, call) != end):
         return -1
@@ -132,10 +132,10 @@ def refused_at(before, call):
 
 
 def mprotect_stop(before, call, after):
-    """The page at which mprotect stops: the end, the first hole, or where a cut was needed and refused.
+    """The page at which mprotect stops: the end, the first hole, or that of a refused cut.
 
-    What merged on the way decides whether there is room for a cut, so the last is read from the state after the call:
-    at the first page that did not get its flags, there has to be something to cut, and no room.
+    Merges on the way decide whether there is room for a cut, so that page is read from the state after the call: at
+    the first page without its new flags, a cut must be needed, and refused.
     """
     end = call.addr + call.len
     hole = range_end(before, call)
@@ -148,7 +148,7 @@ def mprotect_stop(before, call, after):
 
 
 def range_stop(before, call, after):
-    """The page at which the call stops: up to there it does what it is to do."""
+    """The page at which the call stops, with its full effect on all pages before."""
     if call.nr == NR_mprotect:
         return mprotect_stop(before, call, after)
     refused = refused_at(before, call)
@@ -156,7 +156,7 @@ def range_stop(before, call, after):
 
 
 def range_result(before, call, after):
-    """What the call returns."""
+    """The result of the call."""
     end = call.addr + call.len
     stop = range_stop(before, call, after)
     if call.nr == NR_mprotect:
@@ -176,7 +176,7 @@ def range_result(before, call, after):
 
 
 def contents_when_reached(before, call, page):
-    """Does a page have contents of its own when the call has come to it?"""
+    """Does a page have contents of its own once the call has reached it?"""
     flags = flat_flags(before, page)
     if flags != -1:
         if drops_pages(call):

@@ -50,7 +50,7 @@ from vmacheck.properties.neighbours import vma_of_page
 
 
 def brk_grows(before, call):
-    """Does the heap grow: is nothing mapped from its end to a page beyond the new one?"""
+    """Does the heap grow: are all pages from its end to one beyond the new end unmapped?"""
     if call.addr <= before.brk or before.map_count > MAX_MAP_COUNT:
         return False
     for page in range(before.brk, TASK_SIZE):
@@ -60,7 +60,7 @@ def brk_grows(before, call):
 
 
 def maps_page(before, call, page):
-    """Does the call map the page anew?"""
+    """Does the call newly map the page?"""
     if call.nr == NR_brk:
         return brk_grows(before, call) and before.brk <= page and page < call.addr
     if call.nr != NR_mmap or page < call.addr or page >= call.addr + call.len:
@@ -81,7 +81,7 @@ def unmaps_page(before, call, page):
 
 
 def flags_of_new_page(call):
-    """The flags of memory that the call maps: what may be written is accounted, unless that is waived."""
+    """The flags of memory that the call maps: writable memory is accounted, unless that is waived."""
     if call.nr == NR_brk:
         return VM_READ | VM_WRITE | VM_ACCOUNT
     if (call.prot & VM_WRITE) != 0 and (call.flags & MAP_NORESERVE) == 0:
@@ -102,7 +102,7 @@ def expected_brk(before, call):
 
 
 def is_written(before, call, page):
-    """Does the call write to the page? A vma that stands for any size may be one page, written whole (segments.py)."""
+    """Does the call write to the page? A vma standing for any size may be one page, written in full (segments.py)."""
     if call.nr != NR_write or page < call.addr or page >= call.addr + call.len:
         return call.nr == NR_write and page == call.addr
     vma = vma_of_page(before, call.addr)
@@ -116,7 +116,7 @@ def write_is_allowed(before, call):
 
 
 def read_is_allowed(before, call):
-    """May the page be read? i386 cannot make a page that is there writable only."""
+    """May the page be read? i386 cannot make an existing page write-only."""
     if not is_mapped(before, call.addr):
         return False
     flags = flat_flags(before, call.addr)
@@ -129,7 +129,7 @@ def read_is_allowed(before, call):
 
 
 def expected_result(before, call, after):
-    """What the call returns."""
+    """The result of the call."""
     if call.nr == NR_mremap:
         return mremap_result(before, call)
     if is_on_range(call):
@@ -147,7 +147,7 @@ def expected_result(before, call, after):
 
 
 def is_reached(before, call, after, page):
-    """Does a call that works its way through a range come to this page?"""
+    """Does a call that works its way through a range reach this page?"""
     return is_on_range(call) and call.addr <= page and page < range_stop(before, call, after)
 
 
@@ -179,14 +179,14 @@ def expected_contents(before, call, after, page):
 
 
 def source_of_page(before, call, page):
-    """The page, before the call, that this one is afterwards; -2 if it is new."""
+    """The page, before the call, that becomes this one; -2 if it is new."""
     if call.nr == NR_mremap:
         return mremap_source(before, call, page)
     return -2 if maps_page(before, call, page) else page
 
 
 def origin_is_good(before, call, after, page):
-    """Do the file, the offset, the policy and the contents of a mapped page come from where they are to come from?"""
+    """Do the file, the offset, the policy and the contents of a mapped page come from the right page?"""
     source = source_of_page(before, call, page)
     if source == -2 and call.nr != NR_mremap:
         file = call.file if call.nr == NR_mmap else NULL

@@ -3,5 +3,5 @@
 
 
 def knows_advice(behavior):
-    """Is it advice that the kernel knows?"""
+    """Does the kernel know the advice?"""
     return True

@@ -43,20 +43,20 @@ from vmacheck.properties.flat_linux.pages import (
 
 
 def object_size_at(mm, process, page):
-    """The size of the object for shared memory that a page is of; 0 if there is none."""
+    """The size, in pages, of the page's object for shared memory; 0 without one."""
     vma = mapping_at(mm, process, page)
     return 0 if vma == NULL else mm.vma[vma].i_size
 
 
 def is_past_end(mm, process, page):
-    """Does a page lie behind the end of the object for shared memory that it is of?"""
+    """Does the page lie past the end of its object for shared memory?"""
     return file_at(mm, process, page) > NR_NAMED_FILES and offset_at(mm, process, page) >= object_size_at(
         mm, process, page
     )
 
 
 def is_private_at(mm, process, page):
-    """Is the page mapped, and its own?"""
+    """Is the page mapped private?"""
     flags = flags_at(mm, process, page)
     return flags != -1 and (flags & VM_SHARED) == 0
 
@@ -65,7 +65,7 @@ def is_private_at(mm, process, page):
 
 
 def is_access(call):
-    """Is it an access of a program to a page?"""
+    """Is the call an access of a program to a page?"""
     return call.nr == NR_write or call.nr == NR_read or call.nr == NR_memw
 
 
@@ -82,7 +82,7 @@ def next_mapped(mm, process, page):
 
 
 def last_mapped(mm, process, page):
-    """The last mapped page before this one, which is not, or -1."""
+    """The last mapped page before this unmapped one, or -1."""
     first = slots_before(process)
     found = -1
     for i in range(1, mappings_of(mm, process) + 1):
@@ -92,13 +92,13 @@ def last_mapped(mm, process, page):
 
 
 def is_in_the_way(mm, process, page):
-    """Does the mapped page keep what grows down from growing near it? What may be used does, but if it grows, too."""
+    """Does the mapped page keep memory from growing down near it? Usable memory does, unless it grows down, too."""
     flags = flags_at(mm, process, page)
     return (flags & VM_GROWSDOWN) == 0 and (flags & (VM_READ | VM_WRITE | VM_EXEC)) != 0
 
 
 def grows_down(before, call):
-    """Does memory grow down to the page that the call is about, for nothing usable below, and with offsets left?"""
+    """Does memory grow down to the page of the call, with no usable page below, and enough offsets?"""
     if not is_access(call) or is_mapped_at(before, call.process, call.addr):
         return False
     above = next_mapped(before, call.process, call.addr)
@@ -111,7 +111,7 @@ def grows_down(before, call):
 
 
 def is_grown_page(before, call, page):
-    """Is the page mapped by what grows down to it, or past it?"""
+    """Is the page mapped by memory growing down to it, or past it?"""
     return page >= call.addr and grows_down(before, call) and page < next_mapped(before, call.process, call.addr)
 
 
@@ -119,16 +119,16 @@ def is_grown_page(before, call, page):
 
 
 def flags_at_access(before, call):
-    """The flags of the page that the call is about, as it finds them; -1 if there is no page."""
+    """The flags of the page of the call, as the call finds them; -1 if it is unmapped."""
     if grows_down(before, call):
         return flags_at(before, call.process, next_mapped(before, call.process, call.addr))
     return flags_at(before, call.process, call.addr)
 
 
 def access_is_allowed(before, call):
-    """May the page be accessed? Not past a marker, nor past the end of an object.
+    """May the page be accessed? A marker and the end of an object prevent that.
 
-    What may be written or executed may be read; through /proc/self/mem, what is private may be written.
+    Writable or executable memory is readable; through /proc/self/mem, private memory is writable.
     """
     flags = flags_at_access(before, call)
     if flags == -1 or is_past_end(before, call.process, call.addr) or guard_at(before, call.process, call.addr) != 0:
@@ -145,7 +145,7 @@ def is_whole_mapping(mm, process, start, end):
 
 
 def is_written_to(before, call, page):
-    """Does the access make the page one of its own? A mapping of any size may stand for one page (segments.py)."""
+    """Does the access give the page contents of its own? A mapping of any size may stand for one page (segments.py)."""
     if call.nr != NR_write and call.nr != NR_memw:
         return False
     if page != call.addr:
@@ -160,7 +160,7 @@ def is_written_to(before, call, page):
 
 
 def heap_grows(before, call):
-    """Does the heap grow? Nothing is mapped up to a page beyond its end, and what comes next does not grow down."""
+    """Does the heap grow: is all up to a page beyond its end unmapped, and does the next mapping not grow down?"""
     if call.addr <= before.brk:
         return False
     above = next_mapped(before, call.process, before.brk)
@@ -168,7 +168,7 @@ def heap_grows(before, call):
 
 
 def mmap_is_refused(call):
-    """Is mmap given nothing to map, or told to make something grow down that cannot?"""
+    """Is mmap's length 0, or does MAP_GROWSDOWN not fit the mapping?"""
     is_of_file = call.file != NULL or (call.flags & MAP_SHARED) != 0
     return call.len == 0 or ((call.flags & MAP_GROWSDOWN) != 0 and is_of_file)
 
@@ -180,7 +180,7 @@ def fills_page(call):
 
 
 def flags_of_new(before, call):
-    """The flags of memory that the call maps: what may be written is accounted, unless shared, or that is waived."""
+    """The flags of memory that the call maps: writable memory is accounted, unless shared, or that is waived."""
     if call.nr == NR_brk:
         return VM_READ | VM_WRITE | VM_ACCOUNT
     if is_access(call):
@@ -200,7 +200,7 @@ def flags_of_new(before, call):
 
 
 def is_new_object(before, call, after, page):
-    """Is a page that mmap mapped shared in its place of an object as large as the mapping, that nothing else is of?"""
+    """Is a page that mmap mapped shared at its place in an unshared object of the mapping's size?"""
     file = file_at(after, call.process, page)
     if file <= NR_NAMED_FILES or offset_at(after, call.process, page) != page - call.addr:
         return False
@@ -214,7 +214,7 @@ def is_new_object(before, call, after, page):
 
 
 def grown_page_is_good(before, call, after, page):
-    """Has a page that memory grew by the policy of what is above, and the offset that goes before?"""
+    """Does a page that memory grew by have the policy of the page above, and the offset before that page's?"""
     above = next_mapped(before, call.process, call.addr)
     offset = offset_at(before, call.process, above) - (above - page)
     if file_at(after, call.process, page) != NULL or offset_at(after, call.process, page) != offset:
@@ -223,7 +223,7 @@ def grown_page_is_good(before, call, after, page):
 
 
 def new_page_is_good(before, call, after, page):
-    """Are the file, the offset and the policy of a page that the call mapped anew as they are to be?"""
+    """Are the file, the offset and the policy of a newly mapped page right?"""
     if is_access(call):
         return grown_page_is_good(before, call, after, page)
     if policy_at(after, call.process, page) != NULL:

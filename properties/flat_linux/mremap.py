@@ -30,11 +30,11 @@ from vmacheck.properties.flat_linux.pages import (
     offset_at,
 )
 
-# How far it gets. An outcome is one of these times ERRNO_ROOM, and the errno that it ends with, if any.
+# The progress of a call. An outcome is one of these times ERRNO_ROOM, plus the errno that it ends with, if any.
 DID_NOTHING = 0
-DID_FREE = 1  # what was at a place that it was told is gone
-DID_CUT = 2  # and what is cut off
-DID_GROW = 3  # in place
+DID_FREE = 1  # the given destination is unmapped
+DID_CUT = 2  # and the part that is cut off
+DID_GROW = 3  # grown in place
 DID_MOVE = 4
 ERRNO_ROOM = 256
 
@@ -42,29 +42,29 @@ ERRNO_ROOM = 256
 
 
 def is_told_where(call):
-    """Is it told where to move to?"""
+    """Does the call name its destination?"""
     return (call.flags & MREMAP_FIXED) != 0
 
 
 def stays_mapped(call):
-    """Is the old place to stay mapped?"""
+    """Must the old place stay mapped?"""
     return (call.flags & MREMAP_DONTUNMAP) != 0
 
 
 def pages_kept(call):
-    """How many of the old pages there are in the end."""
+    """The number of old pages that remain."""
     return call.len if call.len < call.new_len else call.new_len
 
 
 def place_is_bad(call):
-    """Is the place that it is told beyond the end, or does it overlap with the old one?"""
+    """Is the given destination beyond the end, or does it overlap the old place?"""
     if call.new_addr + call.new_len > TASK_SIZE:
         return True
     return call.addr + call.len > call.new_addr and call.new_addr + call.new_len > call.addr
 
 
 def is_kept_free(before, call, page):
-    """Is the page mapped, or below what grows down, with nothing in between?"""
+    """Is the page mapped, or in the hole below memory that grows down?"""
     above = next_mapped(before, call.process, page)
     if above == page:
         return True
@@ -72,7 +72,7 @@ def is_kept_free(before, call, page):
 
 
 def lowest_room(before, call):
-    """The lowest address with so many unmapped pages that nothing grows down to, or -1."""
+    """The lowest address with new_len unmapped pages that nothing grows down to, or -1."""
     free = 0
     for page in range(TASK_SIZE):
         free = 0 if is_kept_free(before, call, page) else free + 1
@@ -82,7 +82,7 @@ def lowest_room(before, call):
 
 
 def has_room_behind(before, call):
-    """Does the range end with its mapping, with room behind it to grow?"""
+    """Does the range end with its mapping, with room after it to grow?"""
     end = call.addr + call.len
     if call.len == 0 or is_joined_at(before, call.process, end) or call.addr + call.new_len > TASK_SIZE:
         return False
@@ -93,31 +93,31 @@ def has_room_behind(before, call):
 
 
 def source_error(before, call):
-    """The errno by which the first page is refused, or 0."""
+    """The errno for the first page, or 0."""
     if not is_mapped_at(before, call.process, call.addr):
         return EFAULT
     return EPERM if is_sealed_in(before, call.process, call.addr, call.addr + 1) else 0
 
 
 def span_error(before, call):
-    """The errno by which the pages that are kept are refused, or 0: of one mapping, and some, unless it is shared."""
+    """The errno for the kept pages, or 0: they must be of one mapping, and at least one, unless that is shared."""
     if call.len == 0 and is_private_at(before, call.process, call.addr):
         return EINVAL
     return 0 if is_one_mapping(before, call.process, call.addr, call.addr + pages_kept(call)) else EFAULT
 
 
 def cut_is_refused(before, call):
-    """Is something sealed in what is cut off?"""
+    """Is a page sealed in the part that is cut off?"""
     return is_sealed_in(before, call.process, call.addr + call.new_len, call.addr + call.len)
 
 
 def frees_its_source(call):
-    """Is what is to be mapped again at the place that it is told, and so gone?"""
+    """Does memory that is to be mapped again lie at the given destination, and so disappear?"""
     return call.len == 0 and call.new_addr == call.addr
 
 
 def resize_outcome(before, call):
-    """How far it gets without a place that it is told, if the first page is not refused."""
+    """The outcome without a given destination, if the first page is not refused."""
     if call.new_len <= call.len:
         if cut_is_refused(before, call):
             return EPERM
@@ -133,7 +133,7 @@ def resize_outcome(before, call):
 
 
 def mremap_reaches(before, call):
-    """How far it gets, and the errno: here what is in the way goes before the pages that are kept are looked at."""
+    """The outcome: in these kernels the destination is unmapped before the kept pages are checked."""
     if call.new_len == 0 or (stays_mapped(call) and call.len != call.new_len):
         return EINVAL
     error = source_error(before, call)
@@ -154,7 +154,7 @@ def mremap_reaches(before, call):
 
 
 def moves_by_mapping(call):
-    """Does it take along what is mapped, mapping by mapping, and leave holes alone?"""
+    """Does the call move mapping by mapping, and skip holes?"""
     return False
 
 
@@ -166,12 +166,12 @@ def moves_page(before, call, page):
 
 
 def place_of_move(before, call):
-    """Where it moves to."""
+    """The address that the call moves to."""
     return call.new_addr if is_told_where(call) else lowest_room(before, call)
 
 
 def mremap_returns(before, call):
-    """What it returns."""
+    """The result of the call."""
     outcome = mremap_reaches(before, call)
     error = outcome & (ERRNO_ROOM - 1)
     if error != 0:
@@ -183,7 +183,7 @@ def mremap_returns(before, call):
 
 
 def page_moved_to(before, call, page):
-    """The page that is moved to this one; -2 if it is new there, -1 if nothing comes."""
+    """The page that is moved to this one; -2 if it is new there, -1 otherwise."""
     if mremap_reaches(before, call) < ERRNO_ROOM * DID_MOVE:
         return -1
     offset = page - place_of_move(before, call)
@@ -195,7 +195,7 @@ def page_moved_to(before, call, page):
 
 
 def is_unmapped_by_mremap(before, call, page):
-    """Does the page go, without a new one in its place?"""
+    """Is the page unmapped, without a new one in its place?"""
     if moves_page(before, call, page):
         return not stays_mapped(call)
     reached = mremap_reaches(before, call)
@@ -220,7 +220,7 @@ def mremap_origin(before, call, page):
 
 
 def contents_moved_to(before, call, page):
-    """The page whose contents, or marker, this one has; -1 if it has none of any."""
+    """The page whose contents, or marker, this one has, or -1."""
     moved = page_moved_to(before, call, page)
     if moved != -1:
         return moved if moved != -2 else -1
@@ -241,7 +241,7 @@ def mremap_faults_in(before, call, page):
 
 
 def is_unlocked_by_move(before, call, page):
-    """Is the page unlocked where it stays? Here that is just what is moved."""
+    """Is the page unlocked where it stays? In these kernels only the moved part is."""
     return stays_mapped(call) and moves_page(before, call, page)
 
 
@@ -260,7 +260,7 @@ def mremap_flags_now(before, call, after, page):
         return flags
     if origin == page and is_unlocked_by_move(before, call, page):
         return flags & ~VM_LOCKED_MASK
-    # whether what is moved and what stays become one is said by other claims than this
+    # other claims say whether the moved part and the rest become one
     now = flags_at(after, call.process, page)
     if (now & VM_LOCKED_MASK) == 0 and may_become_one_with_source(before, call, after, page):
         return flags & ~VM_LOCKED_MASK
@@ -271,14 +271,14 @@ def mremap_flags_now(before, call, after, page):
 
 
 def may_have_been_faulted_by_then(before, call, source):
-    """May what was moved before have made the mapping of source one that was faulted?"""
+    """May earlier moves have made the mapping of source a faulted one?"""
     return False
 
 
 def mremap_offset(before, call, page):
-    """The offset in its object of a page that was moved, or is new: its place in the range tells.
+    """The offset of a moved or new page in its object, in pages, from its place in the range.
 
-    Anonymous memory that was never faulted starts afresh where it is moved to: its address is its offset.
+    Anonymous memory that was never faulted gets its new address as its offset.
     """
     source = mremap_origin(before, call, page)
     model = call.addr if source == -2 else source
@@ -293,7 +293,7 @@ def mremap_offset(before, call, page):
 
 
 def mremap_offset_now_is_good(before, call, after, page):
-    """Does a page have the offset that it is to have?"""
+    """Does a page have the right offset?"""
     now = offset_at(after, call.process, page)
     if now == mremap_offset(before, call, page):
         return True

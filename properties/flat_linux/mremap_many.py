@@ -25,12 +25,12 @@ from vmacheck.properties.flat_linux.pages import file_at, is_faulted_at, is_join
 
 
 def moves_by_mapping(call):
-    """Does it take along what is mapped, mapping by mapping, and leave holes alone?"""
+    """Does the call move mapping by mapping, and skip holes?"""
     return is_told_where(call) and call.len == call.new_len
 
 
 def piece_end(before, call, start):
-    """Where the part of the range that lies in one mapping with start ends."""
+    """The end of the part of the range in one mapping with start."""
     page = start + 1
     while page < call.addr + call.len and is_joined_at(before, call.process, page):
         page = page + 1
@@ -38,7 +38,7 @@ def piece_end(before, call, start):
 
 
 def piece_is_refused(before, call, start):
-    """Is a piece sealed, or something in the place that it is to go to?"""
+    """Is a piece sealed, or a page in its destination?"""
     end = piece_end(before, call, start)
     place = call.new_addr - call.addr
     return is_sealed_in(before, call.process, start, end) or is_sealed_in(
@@ -47,7 +47,7 @@ def piece_is_refused(before, call, start):
 
 
 def moving_stops_at(before, call):
-    """The first page of the first piece that is refused, or the end. Pieces are moved one by one, lower ones first."""
+    """The first page of the first refused piece, or the end. Pieces are moved one by one, lower ones first."""
     for page in range(call.addr, call.addr + call.len):
         is_first = page == call.addr or not is_joined_at(before, call.process, page)
         if is_first and is_mapped_at(before, call.process, page) and piece_is_refused(before, call, page):
@@ -67,7 +67,7 @@ def moves_page(before, call, page):
 
 
 def mremap_reaches(before, call):
-    """How far it gets, and the errno: here nothing goes before everything but the place's seals is looked at."""
+    """The outcome: in these kernels everything but the destination's seals is checked before anything is unmapped."""
     if call.new_len == 0:
         return EINVAL
     if is_told_where(call) and ((stays_mapped(call) and call.len != call.new_len) or place_is_bad(call)):
@@ -93,14 +93,14 @@ def mremap_reaches(before, call):
 
 
 def is_last_of_its_mapping(before, call, page):
-    """Is the page the last of the range in its mapping?"""
+    """Is the page the last one of the range in its mapping?"""
     return page == call.addr + call.len - 1 or not is_joined_at(before, call.process, page + 1)
 
 
 def stays_with(before, call, page, source):
-    """Are the page and source in one mapping still when source is moved, the last of its piece?
+    """Are the page and source still in one mapping when source, the last of its piece, is moved?
 
-    What is moved with it or before it has cut what was in its way.
+    Pages moved with or before it have cut the mappings at their destination.
     """
     first = page if page < source else source
     last = source if page < source else page
@@ -114,7 +114,7 @@ def stays_with(before, call, page, source):
 
 
 def is_unlocked_by_move(before, call, page):
-    """Is the page in a mapping that stays where it is while a part of it, or all, is moved?"""
+    """Is the page in a mapping that stays while a part or all of it is moved?"""
     if not stays_mapped(call):
         return False
     for source in range(call.addr, call.addr + call.len):
@@ -143,5 +143,5 @@ def may_become_one_with_source(before, call, after, page):
 
 
 def may_have_been_faulted_by_then(before, call, source):
-    """May what was moved before have made the mapping of source one that was faulted? Not of the first piece."""
+    """May earlier moves have made the mapping of source a faulted one? Not for the first piece."""
     return moves_by_mapping(call) and source >= piece_end(before, call, call.addr)

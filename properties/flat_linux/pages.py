@@ -11,12 +11,12 @@ from vmacheck.model.linux.mm import VM_SEALED
 
 
 def slots_before(process):
-    """How many slots for vmas there are before those of the process."""
+    """The number of slots for vmas before those of the process."""
     return 0
 
 
 def mappings_of(mm, process):
-    """How many vmas the process has."""
+    """The number of vmas of the process."""
     return mm.map_count
 
 
@@ -29,7 +29,7 @@ def place_in_state(process, page):
 
 
 def mapping_at(mm, process, page):
-    """The vma that the page lies in, or NULL; the last, if there are several."""
+    """The vma that the page lies in (the last of several), or NULL."""
     first = slots_before(process)
     found = NULL
     for i in range(1, mappings_of(mm, process) + 1):
@@ -78,7 +78,7 @@ def offset_at(mm, process, page):
 
 
 def is_faulted_at(mm, process, page):
-    """Has the mapping that the page is part of been faulted, wherever that was?"""
+    """Has the mapping of the page been faulted, at any page?"""
     vma = mapping_at(mm, process, page)
     return vma != NULL and mm.vma[vma].anon_vma != NULL
 
@@ -95,12 +95,12 @@ def contents_at(mm, process, page):
 
 
 def guard_at(mm, process, page):
-    """Is there a guard marker: 1 or 0?"""
+    """Does the page have a guard marker: 1 or 0?"""
     return mm.page[place_in_state(process, page)].guard
 
 
 def markers_are_copied_at(mm, process, page):
-    """Does fork copy a marker that is there: has the mapping been faulted?"""
+    """Does fork copy an existing marker: has the mapping been faulted?"""
     return is_faulted_at(mm, process, page)
 
 

@@ -27,12 +27,12 @@ from vmacheck.properties.flat_linux.reference import call_is_good, contents_from
 
 
 def slots_before(process):
-    """How many slots for vmas there are before those of the process."""
+    """The number of slots for vmas before those of the process."""
     return 0 if process == 0 else OTHER
 
 
 def mappings_of(mm, process):
-    """How many vmas the process has."""
+    """The number of vmas of the process."""
     return mm.map_count if process == 0 else mm.other_count
 
 
@@ -47,7 +47,7 @@ def shared_with(mm, process, page):
 
 
 def exists(mm, process):
-    """Is there such a process?"""
+    """Does the process exist?"""
     return mm.forked != 0 or mm.left == process
 
 
@@ -55,7 +55,7 @@ def exists(mm, process):
 
 
 def are_the_same(before, call, after, source, page):
-    """Are the contents of page now what those of source were? What is written may hang from another anon_vma then."""
+    """Are the contents of page now those that source had? A written page may then hang from another anon_vma."""
     was = place_in_state(call.process, source)
     now = place_in_state(call.process, page)
     if is_written_by(before, call, page):
@@ -64,7 +64,7 @@ def are_the_same(before, call, after, source, page):
 
 
 def is_shared_as_it_was(before, call, after, page):
-    """Does the other process still have the contents of the page, unless they were written or are others now?"""
+    """Does the other process still share the contents of the page, unless they were written or replaced?"""
     shared = -1
     if keeps_contents(before, call, page) and not is_written_by(before, call, page):
         shared = shared_with(before, call.process, contents_from(before, call, page))
@@ -72,7 +72,7 @@ def is_shared_as_it_was(before, call, after, page):
 
 
 def page_is_untouched(before, after, process, page):
-    """Is the page what it was, but for who else has its contents?"""
+    """Is the page unchanged, except for sharing of its contents?"""
     was = place_in_state(process, page)
     return (
         is_mapped_once(after, process, page)
@@ -89,7 +89,7 @@ def page_is_untouched(before, after, process, page):
 
 
 def is_shared_both_ways(mm, process, page):
-    """Do both say so, if one says that it has the contents of a page of the other?"""
+    """If one page refers to one of the other process with the same contents, does that refer back?"""
     other = shared_with(mm, process, page)
     return other == -1 or shared_with(mm, 1 - process, other) == page
 
@@ -98,7 +98,7 @@ def is_shared_both_ways(mm, process, page):
 
 
 def child_has_its_copy(before, after, parent, page):
-    """Does the child have the page as fork is to give it?"""
+    """Does the child have the page as fork must give it?"""
     child = 1 - parent
     flags = flags_at(before, parent, page)
     if flags == -1 or (flags & VM_DONTCOPY) != 0:
@@ -115,7 +115,7 @@ def child_has_its_copy(before, after, parent, page):
         return False
     copied = (flags & VM_WIPEONFORK) == 0
     contents = copied and contents_at(before, parent, page) != 0
-    # of memory that was never faulted fork copies nothing, but markers where the mapping says that there are some
+    # of unfaulted memory fork copies only markers, and these only where the mapping is flagged for them
     guard = copied and markers_are_copied_at(before, parent, page) and guard_at(before, parent, page) != 0
     if (contents_at(after, child, page) != 0) != contents or (guard_at(after, child, page) != 0) != guard:
         return False
@@ -123,7 +123,7 @@ def child_has_its_copy(before, after, parent, page):
 
 
 def fork_is_good(before, call, after):
-    """Does the child have what it is to, and its parent what it had?"""
+    """Does the child have what it must have, and the parent what it had?"""
     for page in range(TASK_SIZE):
         if not page_is_untouched(before, after, call.process, page):
             return False
@@ -135,7 +135,7 @@ def fork_is_good(before, call, after):
 
 
 def exit_is_good(before, call, after):
-    """Is everything gone that the process had, and does the other have what it had, alone?"""
+    """Is all memory of the process gone, and does the other alone have what it had?"""
     for page in range(TASK_SIZE):
         if flags_at(after, call.process, page) != -1 or contents_at(after, call.process, page) != 0:
             return False
@@ -152,7 +152,7 @@ def exit_is_good(before, call, after):
 
 
 def nothing_changes(before, after):
-    """Is everything what it was?"""
+    """Is the whole state unchanged?"""
     for process in range(2):
         for page in range(TASK_SIZE):
             if not page_is_untouched(before, after, process, page):
@@ -163,7 +163,7 @@ def nothing_changes(before, after):
 
 
 def other_is_good(before, call, after):
-    """Does the other process have what it had, and share what is still to be shared?"""
+    """Does the other process have what it had, and share what must still be shared?"""
     for page in range(TASK_SIZE):
         if not page_is_untouched(before, after, 1 - call.process, page):
             return False

@@ -63,7 +63,7 @@ from vmacheck.properties.flat_linux.pages import (
 
 
 def goes_through_range(call):
-    """Is it a call that works its way through a range?"""
+    """Does the call work its way through a range?"""
     return (
         call.nr == NR_mprotect
         or call.nr == NR_mlock
@@ -79,12 +79,12 @@ def goes_through_range(call):
 
 
 def knows_advice(behavior):
-    """Is it advice that the kernel knows?"""
+    """Does the kernel know the advice?"""
     return behavior != MADV_GUARD_INSTALL and behavior != MADV_GUARD_REMOVE
 
 
 def advice_loses_memory(behavior):
-    """Is it advice by which memory may be lost, now or in a child?"""
+    """Can the advice lose memory, now or in a child?"""
     return (
         behavior == MADV_DONTNEED
         or behavior == MADV_DONTFORK
@@ -94,12 +94,12 @@ def advice_loses_memory(behavior):
 
 
 def drops_contents(call):
-    """Does the call drop the contents of the pages that it comes to?"""
+    """Does the call drop the contents of the pages that it reaches?"""
     return call.nr == NR_madvise and (call.behavior == MADV_DONTNEED or call.behavior == MADV_GUARD_INSTALL)
 
 
 def error_at_once(before, call):
-    """The errno by which the call is refused before it does anything, or 0."""
+    """The errno of a call that is refused before it has any effect, or 0."""
     end = call.addr + call.len
     hole = first_unmapped(before, call.process, call.addr, end)
     if call.nr == NR_madvise:
@@ -107,7 +107,7 @@ def error_at_once(before, call):
     if call.nr == NR_mseal:
         return 0 if hole == end else ENOMEM
     if call.nr == NR_mbind and call.len != 0:
-        # the default policy minds holes only if there is nothing else
+        # the default policy minds holes only if the whole range is one
         if call.policy == NULL:
             for page in range(call.addr, end):
                 if is_mapped_at(before, call.process, page):
@@ -117,7 +117,7 @@ def error_at_once(before, call):
 
 
 def error_of_advice(before, call, page):
-    """The errno by which advice is refused on a mapped page, or 0."""
+    """The errno of advice on a mapped page, or 0."""
     flags = flags_at(before, call.process, page)
     file = file_at(before, call.process, page)
     if (flags & VM_SEALED) != 0 and (flags & VM_WRITE) == 0 and file == NULL and advice_loses_memory(call.behavior):
@@ -128,7 +128,7 @@ def error_of_advice(before, call, page):
 
 
 def error_on_page(before, call, page):
-    """The errno by which the call is refused when it comes to the page, or 0."""
+    """The errno of the call when it reaches the page, or 0."""
     flags = flags_at(before, call.process, page)
     if call.nr == NR_mbind or call.nr == NR_mseal:
         return 0
@@ -150,7 +150,7 @@ def stops_at(before, call):
 
 
 def comes_to(before, call, page):
-    """Does the call come to the page, and is it one that there is?"""
+    """Does the call reach the page, and is that mapped?"""
     if not goes_through_range(call) or page < call.addr or page >= call.addr + call.len:
         return False
     return page < stops_at(before, call) and is_mapped_at(before, call.process, page)
@@ -160,7 +160,7 @@ def comes_to(before, call, page):
 
 
 def locking_stops_at(before, call):
-    """The page that mlock cannot fault in, or its end: what allows nothing, a marker, or past the end of an object."""
+    """The page that mlock cannot fault in (no access, a marker, or past the end of an object), or its end."""
     end = call.addr + call.len
     if call.nr != NR_mlock or stops_at(before, call) != end:
         return call.addr
@@ -172,7 +172,7 @@ def locking_stops_at(before, call):
 
 
 def protecting_faults_in(before, call, page):
-    """Does mprotect fault in a page that it comes to: is it locked, and writable now? Up to a marker in its mapping."""
+    """Does mprotect fault in a page that it reaches: locked, now writable, and before any marker in its mapping?"""
     flags = flags_at(before, call.process, page)
     wanted = VM_LOCKED | VM_LOCKONFAULT | VM_WRITE | VM_SHARED
     if (call.prot & VM_WRITE) == 0 or (flags & wanted) != VM_LOCKED:
@@ -187,7 +187,7 @@ def protecting_faults_in(before, call, page):
 
 
 def faults_in(before, call, page):
-    """Does the call write to the page, by itself, so that it is there?"""
+    """Does the call itself fault in the page?"""
     if not comes_to(before, call, page):
         return False
     if call.nr == NR_mlock:
@@ -200,7 +200,7 @@ def faults_in(before, call, page):
 
 
 def result_on_range(before, call):
-    """What the call returns."""
+    """The result of the call."""
     end = call.addr + call.len
     at_once = error_at_once(before, call)
     if at_once != 0 or call.len == 0:
@@ -231,7 +231,7 @@ def bits_taken(behavior):
 
 
 def bits_given(behavior, flags):
-    """The flags that a page that has these gets by the advice."""
+    """The flags that a page with `flags` gets by the advice."""
     if behavior == MADV_RANDOM:
         return VM_RAND_READ
     if behavior == MADV_SEQUENTIAL:
@@ -250,7 +250,7 @@ def bits_given(behavior, flags):
 
 
 def protected_flags(before, call, page):
-    """The flags that mprotect gives to a page that it comes to."""
+    """The flags that mprotect gives to a page that it reaches."""
     flags = flags_at(before, call.process, page)
     changed = call.prot | (flags & ~(VM_READ | VM_WRITE | VM_EXEC))
     if (call.prot & VM_WRITE) != 0:
@@ -261,7 +261,7 @@ def protected_flags(before, call, page):
 
 
 def flags_on_range(before, call, page):
-    """The flags that a page has when the call has come to it."""
+    """The flags of a page once the call has reached it."""
     flags = flags_at(before, call.process, page)
     if call.nr == NR_mprotect:
         return protected_flags(before, call, page)
@@ -277,7 +277,7 @@ def flags_on_range(before, call, page):
 
 
 def guard_on_range(before, call, page):
-    """Whether there is a marker when the call has come to the page."""
+    """Is there a marker (1 or 0) once the call has reached the page?"""
     if call.nr == NR_madvise and call.behavior == MADV_GUARD_INSTALL:
         return 1
     if call.nr == NR_madvise and call.behavior == MADV_GUARD_REMOVE:

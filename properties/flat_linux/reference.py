@@ -59,7 +59,7 @@ from vmacheck.properties.flat_linux.ranges import (
 
 
 def makes_new(before, call, page):
-    """Does the call map the page anew? mmap takes the place of everything but what is sealed."""
+    """Does the call newly map the page? mmap replaces what is there, unless a page is sealed."""
     if call.nr == NR_brk:
         return before.brk <= page and page < call.addr and heap_grows(before, call)
     if is_access(call):
@@ -70,7 +70,7 @@ def makes_new(before, call, page):
 
 
 def unmaps(before, call, page):
-    """Does the call unmap the page, as munmap does, or brk when the heap shrinks? Nothing, if a part is sealed."""
+    """Does the call unmap the page, as munmap does, or brk when the heap shrinks? Not if a part is sealed."""
     if call.nr != NR_munmap and call.nr != NR_brk:
         return False
     end = call.addr + call.len if call.nr == NR_munmap else before.brk
@@ -90,7 +90,7 @@ def heap_end(before, call):
 
 
 def result_to_be(before, call):
-    """What the call returns."""
+    """The result of the call."""
     if call.nr == NR_mremap:
         return mremap_returns(before, call)
     if goes_through_range(call):
@@ -134,24 +134,24 @@ def flags_to_be(before, call, after, page):
 
 
 def flags_are_as_they_are_to_be(before, call, after, page, now):
-    """Are these the flags that the page is to have after the call?"""
+    """Are these the flags that the page must have after the call?"""
     return now == flags_to_be(before, call, after, page)
 
 
 def has_contents_from_a_page(before, call, page):
-    """Was there a page whose contents, or marker, this one is to have?"""
+    """Did a page exist whose contents, or marker, this one must have?"""
     if call.nr == NR_mremap:
         return contents_moved_to(before, call, page) != -1
     return origin_of(before, call, page) >= 0
 
 
 def contents_from(before, call, page):
-    """The page, before the call, whose contents, or marker, this one is to have, if there was one."""
+    """The page, before the call, whose contents, or marker, this one must have, if it existed."""
     return contents_moved_to(before, call, page) if call.nr == NR_mremap else page
 
 
 def is_written_by(before, call, page):
-    """Does the call write to the page, or fault it in so that it is there?"""
+    """Does the call write to the page, or fault it in?"""
     if is_access(call):
         return is_written_to(before, call, page)
     if call.nr == NR_mmap:
@@ -162,14 +162,14 @@ def is_written_by(before, call, page):
 
 
 def keeps_contents(before, call, page):
-    """Does the page have contents that it, or the page that it was moved from, had before the call?"""
+    """Does the page keep contents that it, or the page that it was moved from, had before the call?"""
     if not has_contents_from_a_page(before, call, page) or (drops_contents(call) and comes_to(before, call, page)):
         return False
     return contents_at(before, call.process, contents_from(before, call, page)) != 0
 
 
 def contents_are_good(before, call, after, page):
-    """Does the page have contents, and a marker, exactly if it is to, and the same as before if it kept them?"""
+    """Does the page have contents, and a marker, exactly if it must, and the same as before if it kept them?"""
     kept = keeps_contents(before, call, page)
     if (contents_at(after, call.process, page) != 0) != (kept or is_written_by(before, call, page)):
         return False
@@ -184,14 +184,14 @@ def contents_are_good(before, call, after, page):
 
 
 def are_the_same(before, call, after, source, page):
-    """Are the contents of page now what those of source were?"""
+    """Are the contents of page now those that source had?"""
     was = place_in_state(call.process, source)
     now = place_in_state(call.process, page)
     return before.page[was].mapping == after.page[now].mapping and before.page[was].index == after.page[now].index
 
 
 def object_is_good(before, call, after, page):
-    """Do the file, the offset and the policy of a mapped page come from where they are to come from?"""
+    """Do the file, the offset and the policy of a mapped page come from the right page?"""
     origin = origin_of(before, call, page)
     if origin == -2 and call.nr != NR_mremap:
         return new_page_is_good(before, call, after, page)
@@ -212,7 +212,7 @@ def object_is_good(before, call, after, page):
 
 
 def page_is_good(before, call, after, page):
-    """Is the page what it is to be after the call?"""
+    """Is the page right after the call?"""
     flags = flags_at(after, call.process, page)
     if not is_mapped_once(after, call.process, page):
         return False
@@ -224,7 +224,7 @@ def page_is_good(before, call, after, page):
 
 
 def call_is_good(before, call, after):
-    """Does the call return, and do to every page of its process, what it is to?"""
+    """Are the result of the call, and every page of its process, right?"""
     if call.result != result_to_be(before, call) or after.brk != heap_end(before, call):
         return False
     for page in range(TASK_SIZE):

@@ -11,7 +11,7 @@ from vmacheck.properties.neighbours import continues
 
 
 def could_be_one(mm, vma, next):
-    """May vma and next, which follows it, be one vma: are they alike, and do not have two anon_vmas?"""
+    """May vma and next, which follows it, be one vma: are they alike, with at most one anon_vma?"""
     if not continues(mm, vma, next) or ((mm.vma[vma].vm_flags ^ mm.vma[next].vm_flags) & ~VM_STICKY) != 0:
         return False
     anon_vma = mm.vma[vma].anon_vma

@@ -14,7 +14,7 @@ from vmacheck.properties.flat_linux.reference import flags_to_be
 
 
 def markers_are_copied_at(mm, process, page):
-    """Does fork copy a marker that is there? Always: its mapping says so."""
+    """Does fork copy an existing marker? Always: its mapping has the flag."""
     flags = flags_at(mm, process, page)
     return is_faulted_at(mm, process, page) or (flags != -1 and (flags & VM_MAYBE_GUARD) != 0)
 
@@ -37,20 +37,20 @@ def gets_markers(before, call, page):
 
 
 def is_to_say_so(before, call, after, page):
-    """Is the page to have the flag, by itself?"""
+    """Must the page itself have the flag?"""
     flags = flags_to_be(before, call, after, page)
     return flags != -1 and ((flags & VM_MAYBE_GUARD) != 0 or gets_markers(before, call, page))
 
 
 def is_next_to(call, after, page):
-    """Are the page and the one before in one mapping? Of what mremap moved, a later piece may have cut the mapping."""
+    """Are the page and the one before in one mapping? A later piece of an mremap may have cut that of a moved page."""
     if call.nr == NR_mremap:
         return is_mapped_at(after, call.process, page) and is_mapped_at(after, call.process, page - 1)
     return is_joined_at(after, call.process, page)
 
 
 def has_become_part_of_one(before, call, after, page):
-    """Is the page in one mapping with another that is to have the flag?"""
+    """Is the page in one mapping with another that must have the flag?"""
     other = page
     while other > 0 and is_next_to(call, after, other):
         other = other - 1
@@ -65,7 +65,7 @@ def has_become_part_of_one(before, call, after, page):
 
 
 def flags_are_as_they_are_to_be(before, call, after, page, now):
-    """Are these the flags that the page is to have after the call?"""
+    """Are these the flags that the page must have after the call?"""
     flags = flags_to_be(before, call, after, page)
     if flags == -1 or now == -1:
         return flags == now
