@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How fast vmacheck is, beside other tools, measured together."""
+"""The speed of vmacheck and of other tools, measured together."""

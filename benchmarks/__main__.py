@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vmacheck beside other tools on one state space: python -m benchmarks [PAGES] [--runs N] [--tools NAME,...].
 
-All tools have to agree on the number of states, of transitions, and on the depth if they tell it. Runs take turns, so
-that what else the machine does falls on all of them; what is printed are medians, and their ratios.
+All tools must agree on the numbers of states and transitions, and on the depth if they report it. Runs take turns, so
+that other load on the machine affects all of them; the output is medians and their ratios.
 """
 
 import argparse
@@ -31,7 +31,7 @@ WORKERS = (1, 2, 4)
 
 
 def ours(workers: int, pages: int, folder: Path) -> Row:
-    """vmacheck, from its start to the verdict; its machine code was built before."""
+    """The row of vmacheck, from its start to the verdict, with machine code built before."""
     command = [sys.executable, "-m", "benchmarks.ours", str(pages), str(workers)]
     run = measured(["env", f"PYTHONPATH={ROOT}", *command], folder)
     verdict, memory, _ = run.output.splitlines()
@@ -41,7 +41,7 @@ def ours(workers: int, pages: int, folder: Path) -> Row:
 
 
 def disagreements(rows: list[Row], pages: int) -> list[str]:
-    """What a row has that is not as it is known to be. A depth of 0 is one that a tool does not tell."""
+    """The differences of each row from the known counts. A depth of 0 is unreported."""
     states, transitions, depth = COUNTS[pages]
     return [
         f"{row.tool}: {row.states} states, {row.transitions} transitions, depth {row.depth}"
@@ -51,7 +51,7 @@ def disagreements(rows: list[Row], pages: int) -> list[str]:
 
 
 def without_cargo(tool: Callable[[int, Path], Row | None], pages: int, folder: Path) -> Row | None:
-    """A row that leaves out how long a Rust program takes to build."""
+    """A row without the build time of a Rust program."""
     row = tool(pages, folder)
     return row and replace(row, wall_seconds=row.wall_seconds - row.build_seconds, note="built before")
 
@@ -72,7 +72,7 @@ def line(row: Row) -> str:
 
 
 def ratios(rows: dict[str, Row]) -> list[str]:
-    """How much longer the others take."""
+    """The ratios of wall and search times to vmacheck's, one line each."""
     found = []
     one, two = rows["vmacheck, 1 worker"], rows["vmacheck, 2 workers"]
     for name, row in rows.items():
@@ -89,7 +89,7 @@ def ratios(rows: dict[str, Row]) -> list[str]:
 
 
 def counterexample(pages: int) -> str:
-    """The program that shows that not all that could is shared, the same with any number of workers."""
+    """The counterexample to full sharing, the same with any number of workers."""
     words = [sys.executable, "-m", "benchmarks.ours", str(pages)]
     said = {
         subprocess.run([*words, str(w), "shared"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split(
@@ -103,13 +103,13 @@ def counterexample(pages: int) -> str:
 
 
 def processor() -> str:
-    """What is measured on."""
+    """The machine's processor."""
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     return f"{len(os.sched_getaffinity(0))} cores, {found[1] if found else 'unknown processor'}"
 
 
 def start(cache: Path) -> float:
-    """Seconds from the start of a command to its verdict, at 3 pages, with machine code kept in this folder."""
+    """Seconds from the start of a command to its verdict, at 3 pages, with machine code stored in this folder."""
     command = [sys.executable, "-m", "vmacheck", "check", "rmap40", "--pages", "3"]
     begin = time.perf_counter()
     subprocess.run(
@@ -119,7 +119,7 @@ def start(cache: Path) -> float:
 
 
 def starts(runs: int) -> str:
-    """How long the first verdict takes, cold and warm."""
+    """Print the time to the first verdict, cold and warm."""
     cold, warm = [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:

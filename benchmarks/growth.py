@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How time and memory grow with pages: python -m benchmarks.growth [KERNEL] [--pages N,...] [--properties].
 
-The kernel's whole state space, with as many workers as there are processors; with --properties all claims are looked
-at in every state and at every call.
+The search covers the kernel's whole state space, with one worker per processor; with --properties it evaluates all
+claims in every state and at every call.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from vmacheck.checker.search.verdict import judge
 
 
 def main() -> None:
-    """Search, and print the verdict, the program that shows it if there is one, and the counts as JSON."""
+    """Search, and print the verdict, the counterexample if any, and the counts as JSON."""
     pages, workers = int(sys.argv[1]), int(sys.argv[2])
     claim = sys.argv[3] if len(sys.argv) > 3 else "merged"
     searched = system(pages, claim)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What other model checkers take for the common state space: python -m benchmarks.peers PAGES [TOOL...].
+"""Other model checkers on the common state space: python -m benchmarks.peers PAGES [TOOL...].
 
-TLC needs TLA2TOOLS=/path/to/tla2tools.jar; minicheck and musil are looked for in several Pythons on the PATH.
+TLC needs TLA2TOOLS=/path/to/tla2tools.jar; minicheck and musil may be installed in any of several Pythons on the PATH.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TLC_CONFIG = "CONSTANT Pages = {}\nINIT Init\nNEXT Next\nINVARIANT Inv\n"
 
 @dataclass(frozen=True)
 class Row:
-    """One search of the whole space by one tool. Transitions and depth count steps; depth 0: it has none to tell."""
+    """One search of the whole space by one tool. Transitions and depth count steps; depth 0: unreported."""
 
     tool: str
     states: int
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """A command that has ended well."""
+    """A command that succeeded."""
 
     output: str
     seconds: float
@@ -53,14 +53,14 @@ class Run:
 
 
 class Failed(Exception):
-    """A command has not ended well, or has not said what it should."""
+    """A command failed, or its output lacks an expected part."""
 
 
 def measured(command: Sequence[str | Path], folder: Path) -> Run:
     """Run a command in a folder.
 
-    A shell starts it and ends at once, so that the command becomes our child: one that we had forked ourselves would
-    count our own memory in its peak.
+    A shell starts it and ends at once, so that the command becomes our child: if we forked it ourselves, its peak
+    would include our own memory.
     """
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     output = folder.resolve() / "output"
@@ -85,7 +85,7 @@ def installed(*programs: str) -> bool:
 
 
 def said(output: str, pattern: str) -> str:
-    """What a tool says where the pattern has its group, the last time."""
+    """The last match of the pattern's group in a tool's output, without commas."""
     found: list[str] = re.findall(pattern, output)
     if not found:
         raise Failed(f"no {pattern!r} in: {output[-1000:]}")
@@ -93,7 +93,7 @@ def said(output: str, pattern: str) -> str:
 
 
 def json_row(tool: str, build_seconds: float, run: Run, note: str) -> Row:
-    """The row of a program of ours: its last line is JSON with the counts."""
+    """The row of our own program, whose last line is JSON with the counts."""
     counts = json.loads(run.output.splitlines()[-1])
     wall = build_seconds + run.seconds
     return Row(tool, **counts, build_seconds=build_seconds, wall_seconds=wall, peak_rss_kb=run.peak_rss_kb, note=note)
@@ -117,7 +117,7 @@ def spin(tool: str, flags: Sequence[str], options: Sequence[str], note: str, pag
     compiler = ["gcc", "-O2", "-DSAFETY", "-DNOFAIR", f"-DVN={pages}", f"-I{COMMON}", *flags]
     measured([*compiler, "pan.c", "-o", "pan"], folder)
     built = time.perf_counter() - started
-    bits = 3 * pages - 2  # enough for every state: the slots, twice as many, and the longest path
+    bits = 3 * pages - 2  # enough for every state: the slots, twice the number of states, and the longest path
     run = measured(["./pan", f"-w{bits + 1}", f"-m{1 << bits}", *options], folder)
     depth = int(said(run.output, r"depth reached (\d+), errors: 0\b"))
     transitions = said(run.output, r"([\d.e+]+) transitions")
@@ -136,7 +136,7 @@ def spin(tool: str, flags: Sequence[str], options: Sequence[str], note: str, pag
 
 
 def stateright(threads: int, pages: int, folder: Path) -> Row | None:
-    """Stateright's breadth-first checker, built once a folder."""
+    """Stateright's breadth-first checker, built once per folder."""
     if not installed("cargo"):
         return None
     project = folder / "stateright"
@@ -153,7 +153,7 @@ def stateright(threads: int, pages: int, folder: Path) -> Row | None:
 
 
 def rumur(pages: int, folder: Path) -> Row | None:
-    """Rumur on one thread. It says its time in whole seconds only."""
+    """Rumur on one thread. It reports its time in whole seconds only."""
     if not installed("rumur", "gcc"):
         return None
     started = time.perf_counter()
@@ -210,7 +210,7 @@ TOOLS: dict[str, Callable[[int, Path], Row | None]] = {
 
 
 def main() -> None:
-    """Print a line of JSON a tool."""
+    """Print one line of JSON per tool."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Measure other model checkers.")
     parser.add_argument("pages", type=int, choices=range(3, 9))
     parser.add_argument("tools", nargs="*", metavar="TOOL", help=", ".join(TOOLS))

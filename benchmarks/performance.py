@@ -17,7 +17,7 @@ MACHINE = re.compile(r"(<!-- measured on -->\n).*\n")
 
 
 def output(command: str) -> str:
-    """What a command prints."""
+    """The output of a command."""
     run = subprocess.run([sys.executable, *shlex.split(command)], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return run.stdout.decode()
 

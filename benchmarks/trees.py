@@ -3,8 +3,8 @@
 
 python -m benchmarks.trees [PAGES] [--runs N] [--properties]
 
-Both carry out the same calls, and runs take turns, so that what else the machine does falls on both; what is printed
-are medians. A kernel's states are its own, so what is compared is transitions a second.
+Both run the same calls, and runs take turns, so that other load on the machine affects both; the output is medians.
+Each kernel has its own states, so the comparison is in transitions per second.
 """
 
 import argparse
@@ -23,7 +23,7 @@ KERNELS = ("linux-2.6.8", "linux-6.18")
 
 
 def searched(kernel: str, scope: Scope, properties: Sequence[str], workers: int) -> tuple[float, Search]:
-    """How many seconds the whole search takes, once its machine code is there, and what it finds."""
+    """The duration of the whole search in seconds, with machine code built before, and its result."""
     with Explorer(one_process.build(kernel, scope, properties), (), Limits(), Means(lambda: workers)) as explorer:
         begin = time.perf_counter()
         explorer.run()

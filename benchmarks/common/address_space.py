@@ -12,12 +12,12 @@ State = tuple[int, ...]
 
 
 def mergeable(a: int, b: int) -> bool:
-    """One protection, and one anon_vma or none on either side."""
+    """Do the cells have the same protection, and at most one anon_vma?"""
     return not (a ^ b) & PROT and (a == b or a <= PROT or b <= PROT)
 
 
 def inv(state: State) -> bool:
-    """No two neighbours could merge."""
+    """Is no pair of neighbours mergeable?"""
     return all(a == b or not mergeable(a, b) for a, b in pairwise(state))
 
 
@@ -36,14 +36,14 @@ def tidy(pages: State) -> State:
 
 
 def anon_for(state: State, page: int) -> int:
-    """Of a fault: the anon_vma of the next vma, else of the one before, else a new one."""
+    """The anon_vma for a fault: that of the next vma, else of the previous one, else a new one."""
     after = next((other for other in state[page:] if other != RW), 0) >> ANON
     before = next((other for other in reversed(state[:page]) if other != RW), 0) >> ANON
     return after or before or 1 + max(other >> ANON for other in state)
 
 
 def steps(state: State) -> Iterator[tuple[str, State]]:
-    """Every operation that the state allows, with the state after it."""
+    """Every operation that the state allows, with the resulting state."""
     for start, end in combinations(range(len(state) + 1), 2):
         before, pages, after = state[:start], state[start:end], state[end:]
         for prot in (R, RW):
@@ -72,7 +72,7 @@ class Counted:
 
 
 def explore(check: Callable[[State, Counted], tuple[bool, int]], pages: int) -> None:
-    """Print the counts of a search from the empty address space; it says whether INV holds, and in how many states."""
+    """Run check on the empty address space, and print the counts. check returns the verdict on INV, and the states."""
     counted = Counted()
     started = time.perf_counter()
     holds, states = check((UNMAPPED,) * pages, counted)

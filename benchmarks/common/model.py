@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The common benchmark as a model for vmacheck: one address space, whose vmas merge and share anon_vmas.
+"""The common benchmark as a model for vmacheck: an address space whose vmas merge and share anon_vmas.
 
-A page's cell is 0 where nothing is mapped; else its protection, R or RW, and above those two bits its anon_vma, from
-1, or none. A vma is a run of equal cells. After each call neighbouring vmas of the same protection merge if one has no
-anon_vma (or both the same), and the anon_vmas are numbered by where they come first.
+A page's cell is 0 if unmapped; else its protection, R or RW, in two bits, and above them its anon_vma, from 1, or 0
+for none. A vma is a run of equal cells. After each call neighbouring vmas of the same protection merge if one lacks an
+anon_vma (or both have the same), and the anon_vmas are numbered in the order of first appearance.
 """
 
 MAP = 0
@@ -16,7 +16,7 @@ R = 1
 RW = 3
 PROT = 3
 
-PAGES = 4  # of the address space; replaced by those of the benchmark's size
+PAGES = 4  # of the address space; replaced by the benchmark's size
 
 
 def fill(state, start, end, cell):
@@ -26,17 +26,17 @@ def fill(state, start, end, cell):
 
 
 def can_merge(one, two):
-    """Can neighbouring cells belong to one vma? The same protection, and one anon_vma or none on either side."""
+    """Can neighbouring cells belong to one vma: with the same protection, and at most one anon_vma?"""
     return ((one ^ two) & PROT) == 0 and (one == two or one <= PROT or two <= PROT)
 
 
 def joined(cell, neighbour):
-    """The cell, with the neighbour's anon_vma if it has none and the two can merge."""
+    """The cell, with the neighbour's anon_vma if it lacks one and the two can merge."""
     return neighbour if cell <= PROT and ((cell ^ neighbour) & PROT) == 0 else cell
 
 
 def tidy(state):
-    """Merge from left to right: what has no anon_vma takes the left one's, else the right one's; then number them."""
+    """Merge from left to right: cells without anon_vma take the left one's, else the right one's; then number them."""
     for page in range(1, PAGES):
         state.page[page].cell = joined(state.page[page].cell, state.page[page - 1].cell)
     for page in range(PAGES - 2, -1, -1):
@@ -75,11 +75,11 @@ def fault(state, page):
 
 
 def begin(_state):
-    """A call needs nothing more than the state."""
+    """Do nothing: a call needs only the state."""
 
 
 def step(state, call):
-    """Carry out a call where it is enabled: 0, or REFUSED."""
+    """Run a call where it is enabled: 0, or REFUSED."""
     start = call.start
     end = call.end
     if call.kind == MAP:
@@ -106,7 +106,7 @@ def step(state, call):
 
 
 def canonicalise(_state):
-    """Every call ends with this done."""
+    """Do nothing: step() leaves the normal form."""
 
 
 def merged(state):

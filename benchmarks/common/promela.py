@@ -18,7 +18,7 @@ active proctype address_space() {{
 
 
 def operations(pages: int) -> Iterator[tuple[str, str]]:
-    """Every operation on some range, a call of semantics.h, with its guard. SPIN complains of name(...)."""
+    """Every operation on every range, a call of semantics.h, with its guard. SPIN complains about name(...)."""
     for start in range(pages):
         yield f"(can_fault)(now.pages, {start})", f"fault(now.pages, {start})"
         for end in range(start + 1, pages + 1):
@@ -30,7 +30,7 @@ def operations(pages: int) -> Iterator[tuple[str, str]]:
 
 
 def model(pages: int, claim: str) -> str:
-    """The model: one step an operation, and the claim asserted after each."""
+    """The model: one step per operation, and the claim asserted after each."""
     steps = "\n".join(
         f"\t:: d_step {{ c_expr {{ {guard} }} -> c_code {{ {call}; }}; assert(c_expr {{ ({claim})(now.pages) }}) }}"
         for guard, call in operations(pages)

@@ -34,7 +34,7 @@ def calls(pages: int) -> list[Call]:
 
 
 def system(pages: int, claim: str = "merged") -> System:
-    """The benchmark's address space of so many pages."""
+    """The benchmark's address space of `pages` pages."""
     layout = Layout.of(
         [
             ("page", 0, pages - 1, 0, {"cell": 4 * pages + 3}),

@@ -8,7 +8,7 @@ from minicheck import Protocol, check_safety
 
 
 def check(empty: State, steps: Counted) -> tuple[bool, int]:
-    """Whether INV holds, and in how many states."""
+    """The verdict on INV, and the number of states."""
     model = Protocol(
         name="address space",
         candidate=True,

@@ -8,7 +8,7 @@ from musil import Action, Model, check
 
 
 def search(empty: State, steps: Counted) -> tuple[bool, int]:
-    """Whether INV holds, and in how many states."""
+    """The verdict on INV, and the number of states."""
 
     def actions(state: State) -> list[Action[State]]:
         return [Action(name, lambda _: True, lambda _, after=after: after) for name, after in steps(state)]
