@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests share: systems built in one line, traces drawn, and the command line called in process."""
+"""Helpers of the tests: systems built in one line, traces drawn, and the command line called in process."""
 
 import contextlib
 import io
@@ -32,7 +32,7 @@ KERNELS = ("anonmm", "rmap39", "rmap40", "linux-2.6.8")
 
 
 def _once(build: Callable[..., System]) -> Callable[..., System]:
-    """A world's build that makes a system once per session, but of a user's file, which may change, or other calls."""
+    """A world's build, cached per session, except for users' files, which may change, and for other calls."""
 
     @cache
     def once(kernel: str, scope: Scope, properties: tuple[str, ...]) -> System:
@@ -57,7 +57,7 @@ def system(kernel: str, pages: int = 3, properties: tuple[str, ...] = (), **scop
 def checked(
     kernel: str, *properties: str, run: str = "compiled", limits: Limits | None = None, **scope: Any
 ) -> Checked:
-    """All that one search says: made once per session, as its system is. Tests read it and leave it as it is."""
+    """The results of one search, cached per session like its system. Tests must not change them."""
     names = properties or tuple(programs.property_names())
     searched = system(kernel, properties=names, **scope)
     if ".py" in f"{kernel} {names}":
@@ -80,14 +80,14 @@ def steps(kernel: str, trace: str, pages: int = 4, **more: Any) -> list[Step]:
 
 
 def shortest(kernel: str, name: str, *more: str, pages: int = 3) -> str:
-    """The shortest trace that violates a property, found by a search: for what is not to be written down in a test."""
+    """The shortest trace that violates a property, found by a search, for traces that must not be written in a test."""
     found = verdict(kernel, name, pages=pages, operations=("mmap", "munmap", "mprotect", "write", *more))
     assert found.calls is not None, found.outcome
     return "; ".join(map(str, found.calls))
 
 
 def mirrored(trace: str, pages: int) -> str:
-    """The trace with the highest page in place of the lowest."""
+    """The trace mirrored, with the highest page in place of the lowest."""
     return "; ".join(
         str(
             call._replace(
@@ -100,26 +100,26 @@ def mirrored(trace: str, pages: int) -> str:
 
 
 def drawn(kernel: str, trace: str, pages: int = 4, **more: Any) -> str:
-    """The address space after the trace, followed by the last result if that is an error."""
+    """The picture of the address space after the trace, followed by the last result if that is an error."""
     last = steps(kernel, trace, pages, **more)[-1]
     failed = f" {last.result}" if isinstance(last.result, str) else ""
     return picture(last.vmas, pages) + failed
 
 
 def drawn_as(kernel: str, trace: str, after: str, **more: Any) -> str:
-    """The address space after the trace, of as many pages as the picture after shows."""
+    """The picture of the address space after the trace, with as many pages as the picture `after`."""
     return drawn(kernel, trace, len(re.sub(r" E\w+$", "", after)) // 2 + 1, **more)
 
 
 def all_drawn(kernel: str, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Hold a table of names, traces and pictures against a kernel, and print every row that is wrong."""
+    """Check a table of names, traces and pictures against a kernel, and print every wrong row."""
     found = [(name, trace, after, drawn_as(kernel, trace, after)) for name, trace, after in rows]
     wrong = [f"{name}: {trace}: {now!r}, not {after!r}" for name, trace, after, now in found if now != after]
     assert not wrong, "\n".join([kernel, *wrong])
 
 
 def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
-    """Values to parametrize with: all but the first few are marked, and so left to a make target of their own."""
+    """Values to parametrize with: all but the first few are marked, and so left to their own make target."""
     found = list(values)
     sets = [
         one if hasattr(one, "marks") else pytest.param(*(one if isinstance(one, tuple) else (one,))) for one in found
@@ -128,7 +128,7 @@ def rest(mark: Any, values: Iterable[Any], first: int = 1) -> list[Any]:
 
 
 def vmacheck(*words: str) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command, called here: it shares the session's systems."""
+    """The exit code, standard output and standard error of a command, called in process with the session's systems."""
     out, err = io.StringIO(), io.StringIO()
     share = mock.patch.dict(WORLDS, SHARED)
     share_pages = mock.patch.object(one_process, "build", SHARED[PAGES].build)

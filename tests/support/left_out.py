@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Traces that are left out of the tree, known by a hash of their normal form, so that nothing here contains one.
+"""Traces that are left out of the tree, identified by a hash of their normal form, so that no file contains one.
 
-They lead a released kernel to a fault of memory safety, or past a limit: all shortest ones in up to four pages. A normal
-form keeps which call follows which, and how the ranges of pages lie to each other, so that programs that are moved,
-stretched or mirrored have the same one. Of a C program, the calls are read from its steps and from the comment with its
-trace; a C function that is written by hand is known by its text, without comments, strings and space.
+They lead a released kernel to a fault of memory safety, or past a limit: all shortest ones in up to four pages. A
+normal form keeps the order of calls and the relative places of page ranges, so that moved, stretched or mirrored
+programs have the same one. In a C program, the calls are read from its steps and from the comment with its trace; a
+handwritten C function is identified by its text, without comments, strings and space.
 """
 
 import ast
@@ -35,14 +35,14 @@ class Range(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A call as it was read in a text: its name with the flags that matter, and the ranges that it is about."""
+    """A call read from a text: its name with the flags that matter, and its ranges."""
 
     name: str
     ranges: tuple[Range, ...] = ()
 
 
 def calls_in(text: str) -> list[Seen]:
-    """The calls of a text in their order, in the notation of traces or of the C programs, whatever stands between."""
+    """The calls of a text in order, in the notation of traces or of the C programs, whatever the text between them."""
     text = html.unescape(text).replace("\\u003e", ">")
     for pattern, instead in LENGTHS_IN_C:
         text = re.sub(pattern, instead, text)
@@ -51,7 +51,7 @@ def calls_in(text: str) -> list[Seen]:
 
 
 def _seen(name: str, words: list[str]) -> Seen | None:
-    """The call, if its arguments are numbers of pages as they should be."""
+    """The call, or None unless its arguments are numbers of pages, as they should be."""
     try:
         return _seen_in_c(name, words) if name in C_NAMES else _seen_in_trace(name, words)
     except (ValueError, IndexError):
@@ -114,13 +114,13 @@ def _range(start: int, pages: int) -> Range:
 
 
 def _protection(word: str) -> str:
-    """Written, read or none: what may be carried out makes no difference."""
+    """The protection as writable, readable or none; executable makes no difference."""
     letters = re.sub(r"PROT_(\w)\w+", r"\1", word)
     return "W" if "W" in letters else "R" if re.search("[RX]", letters) else "N"
 
 
 def normal_form(calls: Sequence[Seen]) -> str:
-    """Pages by the order in which ranges begin and end, from below or from above, whichever is first by the alphabet."""
+    """The calls with pages ranked by the ends of ranges, from below or above, whichever text sorts first."""
     points = sorted({point for call in calls for span in call.ranges for point in span})
     rank = {point: number for number, point in enumerate(points)}
     up = [(call.name, [(rank[start], rank[end]) for start, end in call.ranges]) for call in calls]
@@ -130,12 +130,12 @@ def normal_form(calls: Sequence[Seen]) -> str:
 
 
 def digest(calls: Sequence[Seen]) -> str:
-    """The hash by which a list of calls is known."""
+    """The hash that identifies a list of calls."""
     return f"{len(calls)}:{_hash_of(normal_form(calls))}"
 
 
 def digests_of_c(text: str) -> set[str]:
-    """The hashes by which the functions of a C file are known."""
+    """The hashes that identify the functions of a C file."""
     text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
     bodies = re.findall(r"\n\{\n(.*?)\n\}", text, flags=re.DOTALL)
     words = [re.sub(r'"[^"]*"|\s', "", body) for body in bodies]
@@ -147,13 +147,13 @@ def _hash_of(text: str) -> str:
 
 
 def left_out() -> frozenset[str]:
-    """The hashes of all traces that are left out."""
+    """The hashes of all omitted traces."""
     lines = HASHES.read_text().splitlines()
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def found_in(text: str, known: frozenset[str]) -> list[str]:
-    """The hashes of what is known in a text: traces among its calls, and functions in C."""
+    """The known hashes found in a text: of traces among its calls, and of functions in C."""
     calls = calls_in(text)
     lengths = {one.partition(":")[0] for one in known} - {"C"}
     windows = [
@@ -163,7 +163,7 @@ def found_in(text: str, known: frozenset[str]) -> list[str]:
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """What a file says: its text, and of Python each f-string with the strings of the module put in."""
+    """The texts of a file: its own, and for Python each f-string with the module's strings inserted."""
     text = path.read_text(errors="replace")
     yield text
     if path.suffix == ".py":
@@ -176,7 +176,7 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def _text_of(node: ast.expr, known: Mapping[str, str]) -> str:
-    """The string that an expression is, as far as it is made of strings of the module."""
+    """The string value of an expression, as far as it consists of strings of the module."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.Name):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A second opinion that shares nothing with the checker: the model's modules imported as plain Python, and the dumbest
-search over them. No linking, no packed keys, no renaming by the model; states are compared as nested tuples."""
+"""A second opinion without code of the checker: the model's modules imported as plain Python, and the simplest search
+over them. It has no linking, packed keys or renaming by the model; states are compared as nested tuples."""
 
 import importlib
 import itertools
@@ -38,7 +38,7 @@ VMA = ("vm_start", "vm_end", "vm_flags", "vm_pgoff", "vm_file", "vm_policy", "an
 
 
 def load(kernel, pages, monkeypatch):
-    """step(mm, call) of a kernel in an address space of so many pages, patched module by module."""
+    """step(mm, call) of a kernel in an address space of `pages` pages, patched module by module."""
     base = [importlib.import_module(f"vmacheck.model.{name}") for name in MODULES]
     patches = [importlib.import_module(f"vmacheck.model.linux_2_6.patches.{name}") for name in PATCHES[kernel]]
     bounds = {"TASK_SIZE": pages, "NR_VMAS": pages, "NR_ANON_VMAS": 4 * pages, "VMA_NEW": pages + 1}
@@ -82,7 +82,7 @@ def copied(mm):
 
 
 def view(mm):
-    """What a state is, whatever its anon_vmas are called: names are given in order of first appearance."""
+    """The state as nested tuples, with anon_vmas named in the order of first appearance."""
     names = {0: 0}
     lives = []
 
@@ -101,7 +101,7 @@ def view(mm):
 
 
 def forget_unused(mm):
-    """Let slots of anon_vmas that nothing refers to be used again."""
+    """Free the slots of unreferenced anon_vmas."""
     used = {vma.anon_vma for vma in mm.vma[1 : mm.map_count + 1]} | {page.mapping for page in mm.page}
     for number, anon_vma in enumerate(mm.anon_vma):
         if number not in used:
@@ -110,7 +110,7 @@ def forget_unused(mm):
 
 
 def reachable(step, calls, pages):
-    """Every state, as views, with the fewest calls that lead to each."""
+    """Every reachable state, as a view, with the fewest calls that reach it."""
     first = fresh(pages)
     found = {view(first): 0}
     border = [first]

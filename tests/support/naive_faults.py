@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults that interleave, written once more from docs/rules-2.6.md sections 4.8 to 4.12 and 5, slowly, sharing no code.
+"""Faults that interleave, reimplemented from docs/rules-2.6.md sections 4.8 to 4.12 and 5, slow, without shared code.
 
-A state is a dict: vmas by process and start, heads and nodes of lists, pages by process and address, the threads. The
-vmas do not change but for exit; all of a process may share, since they differ in their protection at most.
+A state is a dict: vmas by process and start, heads and nodes of lists, pages by process and address, the threads. Only
+exit changes the vmas; all of a process may share, since they differ in their protection at most.
 """
 
 import copy
@@ -15,7 +15,7 @@ class Bug(Exception):
 
 
 def begin(layout, is_forked, faults, locked, shares):
-    """The state after the mappings of layout, (start, pages, is written) each, and fork; faults are to come."""
+    """The state after the mappings of layout, (start, pages, is written) each, and fork, before any fault."""
     s = {"vma": {}, "head": {}, "node": {}, "page": {}, "ptl": {}, "forked": is_forked, "locked": locked}
     s["shares"] = shares
     for start, pages, _ in layout:
@@ -52,14 +52,14 @@ def new_node(s, vma):
 
 
 def write(s, anon_vma, node, way, value):
-    """node->way = value; None is the head."""
+    """Write node->way = value; None is the head."""
     if node is not None and s["node"][node]["is_freed"]:
         raise Bug
     (s["head"][anon_vma] if node is None else s["node"][node])[way] = value
 
 
 def neighbours_anon_vma(s, process, start):
-    """The next vma's, else the previous one's, if it touches."""
+    """The anon_vma of the next vma, else of the previous one, if it touches."""
     end = s["vma"][process, start]["end"]
     above = s["vma"].get((process, end), {}).get("anon_vma")
     below = [vma["anon_vma"] for (owner, _), vma in s["vma"].items() if owner == process and vma["end"] == start]
@@ -68,7 +68,7 @@ def neighbours_anon_vma(s, process, start):
 
 
 def step(s, number):
-    """One line of a fault. False if it has to wait for a lock."""
+    """Run one line of a fault. Returns False if it has to wait for a lock."""
     t = s["thread"][number]
     process, address, at = t["process"], t["address"], t["at"]
     (where,) = (key for key, vma in s["vma"].items() if key[0] == process and key[1] <= address < vma["end"])
@@ -114,7 +114,7 @@ def step(s, number):
 
 
 def add(s, t, where):
-    """list_add: what it reads, and its four writes."""
+    """The lines of list_add: its reads, and its four writes."""
     anon_vma, node, number = t["anon_vma"], s["vma"][where]["node"], int(t["at"][-1])
     if number == 0:
         t["first"] = s["head"][anon_vma]["next"]
@@ -131,7 +131,7 @@ def add(s, t, where):
 
 
 def leave(s):
-    """p1 exits, all at once. False if it has to wait."""
+    """Run the exit of p1, all at once. Returns False if it has to wait."""
     own = [key for key in s["vma"] if key[0] == 1]
     lists = {s["vma"][key]["anon_vma"] for key in own} - {None}
     if any(t["process"] == 1 and t["at"] not in ("start", DONE) for t in s["thread"]):
@@ -162,7 +162,7 @@ def unlink(s, anon_vma, node):
 
 
 def order_of(s, anon_vma, way):
-    """The vmas that a list leads to, up to one that is freed, or until it goes in a circle."""
+    """The vmas that a list leads to, up to a freed one or a repetition."""
     found, node = [], s["head"][anon_vma][way]
     while node is not None and len(found) < 9:
         found.append("freed" if s["node"][node]["is_freed"] else s["node"][node]["vma"])
@@ -171,7 +171,7 @@ def order_of(s, anon_vma, way):
 
 
 def outcome(s):
-    """What can be seen when all is over, anon_vmas by number: vmas, pages, lists, how many anon_vmas are live."""
+    """The visible final state, anon_vmas by number: vmas, pages, lists, the number of live anon_vmas."""
     names = {None: 0}
     vmas = [(key, names.setdefault(vma["anon_vma"], len(names))) for key, vma in sorted(s["vma"].items())]
     pages = [
@@ -183,7 +183,7 @@ def outcome(s):
 
 
 def outcomes(state, exits):
-    """Where every interleaving of the faults, and of p1's exit if exits, ends."""
+    """The final states of every interleaving of the faults and, if exits, of p1's exit."""
     found, seen, left = set(), set(), [(state, exits)]
     while left:
         s, is_left = left.pop()

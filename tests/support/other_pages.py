@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The pages that a loop was followed at, and that no state lists, in numbers."""
+"""The unlisted pages at which a loop was followed, in numbers."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from vmacheck.checker.symbolic.values import unknown
 
 
 def with_others(path, numbers, page_fields):
-    """The numbers with the pages that a loop was followed at, and all that are not listed mapped: there it does nothing.
+    """The numbers, with the pages at which a loop was followed; all unlisted ones are mapped, and the loop skips them.
 
-    What hangs from them is left out: it does not matter.
+    Their anon_vmas are left out, since they do not matter.
     """
     value, mapped = path.model.value, dict(numbers.mapped)
     plain_page = dict.fromkeys(page_fields, 0) | {"mapcount": 1}

@@ -82,7 +82,7 @@ WRONG = {
         "    mm.vmg_next = NULL\n    mm.vmg_target = NULL\n    mm.vmg_just_expand = False\n"
     ),
 }
-# the property that each breaks, with so many vmas before the call
+# the property that each breaks, and the number of vmas before the call
 REFUTED = {
     "vmas_are_sorted_and_disjoint": ("lower half keeps its end", 1),
     "unfaulted_vmas_have_pgoff_of_their_start": ("upper half keeps its offset", 1),
@@ -98,7 +98,7 @@ REFUTED = {
     "nothing_refers_to_a_freed_anon_vma": ("freed too early", 2),
     "pages_match_flat_reference": ("never accounted", 1),
 }
-# the function that is wrong, a call that comes to it, and vmas before the call
+# the wrong function, a call that reaches it, and the number of vmas before the call
 DIFFERS = {
     "lower half keeps its end": ("__split_vma", "munmap", 1),
     "upper half keeps its offset": ("__split_vma", "mprotect", 1),

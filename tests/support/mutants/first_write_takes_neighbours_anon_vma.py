@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Only the next vma is asked."""
+"""Only the next vma is tried."""
 
 
 def find_mergeable_anon_vma(mm, vma):

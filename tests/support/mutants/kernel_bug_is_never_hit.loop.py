@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The search for a neighbour stays where it is."""
+"""The search for a neighbour never advances."""
 
 
 def find_mergeable_anon_vma(mm, vma):

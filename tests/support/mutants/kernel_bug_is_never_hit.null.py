@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The next vma is looked at without a look whether there is one."""
+"""The next vma is used without a test for NULL."""
 
 
 def find_mergeable_anon_vma(mm, vma):

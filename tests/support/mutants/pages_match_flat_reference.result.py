@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""mprotect does not tell of a hole."""
+"""mprotect does not report a hole."""
 
 
 def sys_mprotect(mm, start, len, prot):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A page is noted at its place in the vma, not in the object."""
+"""The index of a page is its place in the vma, not in the object."""
 
 
 def page_add_anon_rmap(mm, vma, address):

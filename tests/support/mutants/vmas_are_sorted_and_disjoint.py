@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A new vma goes to the end of the list, wherever it belongs."""
+"""A new vma goes to the end of the list, wherever its place is."""
 
 
 def vma_link(mm, vma):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Nobody asks whether the vmas on both sides of the hole may be one."""
+"""Whether the vmas on both sides of the hole may be one is not checked."""
 
 
 def may_be_joined(mm, prev, next):

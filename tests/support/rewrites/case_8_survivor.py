@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the changed vma is to swallow the next one, the next one swallows it."""
+"""Where the changed vma should swallow the next one, the next one swallows it."""
 
 
 def extend_down(mm, area, next, addr, pgoff):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vma_merge, written another way. The files beside it replace one of its parts, and are wrong."""
+"""vma_merge, written another way. The files next to it each replace one part, wrongly."""
 
 
 def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
-    """Ask the two neighbours first, and then do what follows from the answers."""
+    """Test the two neighbours first, and then merge accordingly."""
     if (vm_flags & VM_SPECIAL) != 0:
         return NULL
     area = vma_next(mm, prev)
@@ -35,7 +35,7 @@ def vma_merge(mm, prev, addr, end, vm_flags, anon_vma, file, pgoff, policy):
 
 
 def extend_down(mm, area, next, addr, pgoff):
-    """area, which is next itself if there is a hole before it, reaches from addr to the end of next."""
+    """Make area, which is next itself after a hole, reach from addr to the end of next."""
     vma_adjust(mm, area, addr, mm.vma[next].vm_end, pgoff, NULL)
 
 

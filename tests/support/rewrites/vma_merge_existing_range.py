@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""linux-6.18's vma_merge_existing_range, written another way: whether anything is to be merged is not asked first."""
+"""linux-6.18's vma_merge_existing_range, written another way: without the first test for anything to merge."""
 
 from vmacheck.model.common.lookup import vma_next
 from vmacheck.model.common.mm import NULL
@@ -14,7 +14,7 @@ from vmacheck.model.linux.vma import (
 
 
 def merge_of_end(mm, middle, merge_left):
-    """The same, of an area that is merged with what is before it, if merge_left."""
+    """The merge of an area, a part of middle, also with the vma before it if merge_left."""
     if mm.vmg_end == mm.vma[middle].vm_end:
         mm.vmg_next = vma_next(mm, middle)
         if can_vma_merge_right(mm, merge_left):
@@ -25,7 +25,7 @@ def merge_of_end(mm, middle, merge_left):
 
 
 def vma_merge_existing_range(mm):
-    """Make the area, a part of the middle vma, part of its neighbours if the rules allow. The vma it is in, or NULL."""
+    """Make the area, a part of the middle vma, part of its neighbours if the rules allow. Its new vma, or NULL."""
     middle = mm.vmg_middle
     if mm.vmg_flags & VM_SPECIAL:
         return NULL
