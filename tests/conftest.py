@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shared by every test: machine code is not optimised, unless a test is about that, and is built once per session.
+"""Settings of every test: machine code is unoptimised, unless a test is about that, and built once per session.
 
 Processes that a test starts inherit both settings, and so do the workers of pytest-xdist.
 """
@@ -27,14 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the collector need not look at it again and again."""
+    """Freeze the objects loaded by now, so that the collector skips them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
 
 class Later:
-    """An answer that is worked out when it is asked for, and not at all if it never is."""
+    """An answer that is computed on demand."""
 
     def __init__(self, ask: Callable[..., Any], *question: Any) -> None:
         self.ask, self.question = ask, question
@@ -47,7 +47,7 @@ class Later:
 
 
 class Here:
-    """In place of processes that answer questions to Z3: this one, which has imported it already."""
+    """A stand-in for the processes that answer questions to Z3: this one, which has already imported it."""
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -61,7 +61,7 @@ class Here:
 
 @pytest.fixture(autouse=True)
 def questions_to_z3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answered in the test's own process, but for proofs, which take minutes."""
+    """Answer questions in the test's own process, except for proofs, which take minutes."""
     if request.node.get_closest_marker("proofs") is None:
         monkeypatch.setattr(pool, "ProcessPoolExecutor", Here)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The house: which room may import which, what may be imported where, how long things are, and what is installed.
+"""The house: allowed imports between rooms and of packages, sizes, and the installed files.
 
 Each test lists all faults that it finds.
 """
@@ -98,7 +98,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it; of `from package import module`, the module, too."""
+    """The modules that a file imports, anywhere in it; for `from package import module`, also the module."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             yield node.module or ""
@@ -109,7 +109,7 @@ def imported(path: Path) -> Iterator[str]:
 
 @cache
 def place_of(module: str) -> str | None:
-    """The file, as its path, that an imported module of ours is; None of others, and of names in modules."""
+    """The path of one of our modules; None for others, and for names in modules."""
     words = module.split(".")
     if words[0] == "vmacheck" and len(words) > 1 and words[1] in INSTALLED:
         words = words[1:]
@@ -133,7 +133,7 @@ def room_of(file: str) -> str:
 
 
 def faults_of_direction(file: str, places: set[str]) -> Iterator[str]:
-    """What a file imports, and may not."""
+    """The forbidden imports of a file."""
     room = room_of(file)
     for place in sorted(places):
         other = room_of(place)

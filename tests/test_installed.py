@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is installed: one name beside a user's own, and all of it works where a project has files of our rooms' names."""
+"""The installed package: one name next to a user's own, working also in a project with files of our rooms' names."""
 
 import os
 import subprocess
@@ -75,7 +75,7 @@ def _site(wheel, tmp_path_factory):
 
 @pytest.fixture(name="project")
 def _project(tmp_path):
-    """A user's project, with files of the names of our rooms, of which the packages say so when they are imported."""
+    """A user's project, with files of our rooms' names; its packages report when they are imported."""
     (tmp_path / "model.py").write_text("MINE = True\n")
     for name in ("checker", "properties", "counterexamples"):
         (tmp_path / name).mkdir()

@@ -19,7 +19,7 @@ PLANTED = KNOWN | {digest(calls_in(HARMLESS))}
 
 
 def files_of_the_tree() -> set[Path]:
-    """Every file that git tracks, or would if it were added; without git, every file that is not hidden."""
+    """Every file that git tracks, or would after git add; without git, every file that is not hidden."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode == 0:
@@ -30,7 +30,7 @@ def files_of_the_tree() -> set[Path]:
 
 
 def files_of_the_wheel() -> set[Path]:
-    """What pyproject.toml has put into a wheel: the packages, their data, the description and the licence."""
+    """The files that pyproject.toml puts into a wheel: the packages, their data, the description and the licence."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     setup = project["tool"]["setuptools"]
     found = {ROOT / project["project"]["readme"], ROOT / "LICENSE"}

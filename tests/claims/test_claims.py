@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The claims as data, the machinery that decides them, and that every witness replays."""
+"""The claims as data, the machinery that decides them, and the replay of every witness."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_every_claim_is_there_and_as_expected(decided):
 
 
 def witnesses_that_replay(decided):
-    """How many programs the claims have for witnesses; each is run, and is as long as it is said to be."""
+    """The number of witnesses of the claims; each is run, and must have its stated length."""
     seen = set()
     for claim in claims_data(decided)["claims"]:
         for witness in (part["witness"] for part in claim["parts"] if part["witness"]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The patch's sentences on current kernels: verdicts, witnesses, and that a wrong rule breaks each that holds."""
+"""The patch's sentences on current kernels: verdicts, witnesses, and a wrong rule that breaks each that holds."""
 
 from dataclasses import fields, replace
 
@@ -60,7 +60,7 @@ def test_lengths(decided):
 
 @pytest.mark.large
 def test_every_part_is_as_its_sentence_says(decided):
-    """Of a claim that holds, beside the claim, too, but for the bug of 6.16; and each that can be refuted has a program."""
+    """Each refuted part has a witness; in claims that hold every part holds, but for the bug of 6.16."""
     for one in decided:
         for part, found in zip(one.claim.parts, one.findings, strict=True):
             assert found.verdict != "open", part.says

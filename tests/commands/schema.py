@@ -58,7 +58,7 @@ class Schema:
         self.kinds: dict[str, Any] = {}
 
     def of(self, kind: Any) -> dict[str, Any]:
-        """The schema of a type. Raises KeyError for one that answers do not have."""
+        """The schema of a type. Raises KeyError for a type unknown in answers."""
         origin, inner = get_origin(kind), get_args(kind)
         if is_typeddict(kind):
             return {"$ref": f"#/$defs/{self.defined(kind)}"}
@@ -78,7 +78,7 @@ class Schema:
         return {"type": SIMPLE[kind]}
 
     def defined(self, kind: Any) -> str:
-        """The name of a TypedDict among the definitions, where it has exactly its keys."""
+        """The name of a TypedDict among the definitions, which allow exactly its keys."""
         name = name_of(kind)
         if self.kinds.setdefault(name, kind) is not kind:
             raise ValueError(f"two types are called {name}")
@@ -102,7 +102,7 @@ def bound_of(schema: dict[str, Any], bound: AtLeast | AtMost) -> tuple[str, int]
 
 
 def definitions() -> Iterator[tuple[str, Any]]:
-    """The answers by their names, and what they consist of."""
+    """The answers by their names, and their parts."""
     schema = Schema()
     answers = {name: schema.of(kind) for name, kind in ANSWERS.items()}
     for name, one in answers.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: verdicts, exit codes, JSON, and that bad input is one clear line and exit code 2."""
+"""The command line: verdicts, exit codes, JSON, and bad input, which gives one clear line and exit code 2."""
 
 import json
 import os
@@ -21,7 +21,7 @@ LOCAL = "first_write_takes_neighbours_anon_vma"
 
 @cache
 def searched_once(*what):
-    """The searches of the job of 2004, which are most of its time: the same for all that is printed of them."""
+    """The searches of the job of 2004, cached for all tests of its output, since they take most of its time."""
     systems, names, limits, run, progress, workers, job = what
     return check_all(systems, names, limits, run, progress, workers, job)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What somebody meets first: help, a job file to begin with, functions to patch, and words in any order."""
+"""First contact: help, a first job file, functions to patch, and words in any order."""
 
 import re
 import subprocess
@@ -105,7 +105,7 @@ def test_init_writes_a_job_file_that_is_carried_out(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kernel", ["linux-6.18", "rmap40"])
 def test_a_patch_can_begin_with_what_is_shown(kernel, tmp_path, monkeypatch):
-    """Every function that is listed is shown, and what is shown is a patch that changes nothing."""
+    """Every listed function is shown, and its text is a patch that changes nothing."""
     monkeypatch.chdir(tmp_path)
     functions = program_of(kernel, {}).functions
     code, data = vmacheck_json("list", "functions", kernel)

@@ -33,7 +33,7 @@ CONTROL = re.compile(r"\x1b\[(\??)(\d*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
 
 def on_a_terminal(columns, program, *words):
-    """What a program writes to a terminal of that many columns as its stderr; and to a pipe as its stdout."""
+    """The output of a program to a terminal of `columns` columns as its stderr, and to a pipe as its stdout."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
@@ -56,7 +56,7 @@ def on_a_terminal(columns, program, *words):
 
 
 class Screen:
-    """What a terminal makes of the few controls that are used; it wraps as xterm does: when the next letter comes."""
+    """A terminal with the few controls that are used; it wraps like xterm, at the next letter."""
 
     def __init__(self, columns):
         self.columns, self.lines, self.row, self.column = columns, [[]], 0, 0

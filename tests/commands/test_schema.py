@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/schema.json is what the JSON of every command keeps to, and it is strict, and generated from types."""
+"""docs/schema.json: generated from types, strict, and met by the JSON of every command."""
 
 import json
 import shlex

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is drawn for users' own tests: operations, traces, and the states that a kernel can come to."""
+"""Strategies for users' own tests: operations, traces, and reachable states."""
 
 import re
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Builds on disk: used again, never stale, never believed when damaged, and not needed."""
+"""Builds on disk: reused, never stale, never trusted when damaged, and dispensable."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PATCH = "def find_mergeable_anon_vma(mm, vma):\n    return {}\n"
 
 @pytest.fixture
 def builds(tmp_path, monkeypatch):
-    """A cache of its own; how often something was built."""
+    """A fresh cache: its folder, the builds made, and a function that forgets the loaded ones."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("VMACHECK_CACHE", str(folder))
     monkeypatch.setattr(native, "_loaded", {})

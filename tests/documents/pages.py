@@ -9,7 +9,7 @@ exit code. One or more comments may precede a block:
     marked: MARK        the block takes minutes, and is run by `pytest -m MARK` only
 
 "options of: COMMAND" is a list of a command's options, taken from the command line itself.
-`python -m tests.documents.pages [--marked] [PAGE...]` writes outputs anew; with --marked, those of marked blocks, too.
+`python -m tests.documents.pages [--marked] [PAGE...]` rewrites outputs; with --marked, also those of marked blocks.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Reader:
         self.code = 0
 
     def output(self, command: str) -> str:
-        """What the command prints: standard output, then standard error."""
+        """The output of the command: standard output, then standard error."""
         if command == "echo $?":
             return f"{self.code}\n"
         words = shlex.split(command)
@@ -65,7 +65,7 @@ class Reader:
         return out + err
 
     def shell(self, command: str, given: str = "") -> str:
-        """What another program than vmacheck prints."""
+        """The output of a program other than vmacheck."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             ["sh", "-c", command],
@@ -79,7 +79,7 @@ class Reader:
         return done.stdout + done.stderr
 
     def block(self, match: re.Match[str]) -> str:
-        """The block as it should be. A file of the reader's is written."""
+        """The block as it should be. Writes it if it is a file of the reader's."""
         comments = dict(COMMENT.findall(match["comments"]))
         if "file" in comments:
             Path(comments["file"]).write_text(match["body"], encoding="utf-8")
@@ -138,7 +138,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
 
 def written_anew(text: str, marks: Collection[str | None] = (None,)) -> str:
-    """A page with the outputs of now, run in a directory of its own."""
+    """The page with its current outputs, run in a fresh directory."""
     text = OPTIONS.sub(lambda m: m[1] + "".join(f"{line}\n" for line in options_of(m[2])), text)
     reader = Reader(marks)
     with tempfile.TemporaryDirectory() as folder, chdir(folder), mock.patch.dict(os.environ, NO_COLOR="1"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The store of what is kept between runs: whole or not at all, each under its own name, and within its limit."""
+"""The store of results between runs: whole entries only, each under its own name, and within its limit."""
 
 import os
 import subprocess

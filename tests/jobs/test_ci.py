@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck ci: job files and what is wrong with them, outcomes, what re-runs, and what --update writes."""
+"""vmacheck ci: job files and their errors, outcomes, re-runs, and the changes by --update."""
 
 import json
 import re
@@ -45,7 +45,7 @@ NEVER = "def find_mergeable_anon_vma(mm, vma):\n    return NULL\n"
 
 
 class InProcess:
-    """Instead of a process for a job: the command line, called here, which is faster and says the same."""
+    """A stand-in for a job's process: the command line, called in process, which is faster and equivalent."""
 
     def __init__(self, words, **_):
         assert words[:4] == [sys.executable, "-P", "-m", "vmacheck"]
@@ -57,7 +57,7 @@ class InProcess:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a job file and a patch, which is where the command runs, and a cache of its own."""
+    """The command's folder, with a job file and a patch, and a fresh cache."""
     # of the jobs only: searches may begin processes, too, which make better builds
     instead = SimpleNamespace(Popen=InProcess, PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL)
     monkeypatch.setattr(ci, "subprocess", instead)
@@ -73,7 +73,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def processes(folder, monkeypatch):
-    """The same, with processes and several of them."""
+    """The folder, with jobs in several processes."""
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("VMACHECK_CACHE", str(folder / "cache"))
@@ -409,7 +409,7 @@ def test_the_same_bytes_with_any_number_of_processors(processes, monkeypatch):
 
 
 def test_the_jobs_of_the_repository():
-    """They name every kernel of the seed, with a reason for each verdict that is not the best."""
+    """The repository's jobs begin with the default ones, and give a reason for each expected verdict."""
     jobs = read_jobs(ROOT / "vmacheck.toml")
     seed = read_jobs(ROOT / "checker" / "jobs" / "default.toml")
     assert [job.name for job in jobs[: len(seed)]] == [job.name for job in seed]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What somebody does who wants vmacheck ci to say something wrong, to lose something, or to leave something behind."""
+"""Attempts to make vmacheck ci give wrong answers, lose data, or leave files behind."""
 
 import json
 import os
@@ -89,7 +89,7 @@ def test_conform_ignores_no_option(words):
 
 
 def test_every_file_counts(folder, monkeypatch):  # noqa: F811
-    """Each file of the program is hashed whole, or is one of those whose functions are."""
+    """Each file of the program is hashed whole, or function by function."""
     root = answers.HERE.parent
     read = set()
     monkeypatch.setattr(Path, "read_text", lambda path, **_: read.add(path) or "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One function of the model broken at a time: vmacheck ci turns those jobs red that depend on it, and no others."""
+"""One broken function of the model at a time: vmacheck ci turns exactly the dependent jobs red."""
 
 import json
 import os
@@ -85,7 +85,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A copy of the tree, with jobs whose expectations are what is found there."""
+    """A copy of the tree, with jobs that expect the results found there."""
     folder = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "vmacheck", folder / "vmacheck")
     for name in ("model", "properties", "checker", "counterexamples"):

@@ -79,7 +79,7 @@ def page_add_anon_rmap(mm, vma, address):
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """Every report on jobs of all kinds, some of which are not as expected."""
+    """Every report on jobs of all kinds, some with unexpected results."""
     folder = tmp_path_factory.mktemp("reports")
     (folder / "vmacheck.toml").write_text(JOBS)
     (folder / "mine.py").write_text(MINE)
@@ -295,7 +295,7 @@ def test_jinja2_is_imported_for_the_page_only():
 
 
 def dom(reports, fragment=""):
-    """The page as the browser has it, after its scripts have run."""
+    """The page in the browser, after its scripts have run."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium: tests/schemas.sh says why")
     page = f"{(reports / 'out.html').as_uri()}{fragment}"
@@ -308,7 +308,7 @@ def dom(reports, fragment=""):
 
 
 def test_the_page_in_a_browser(reports):
-    """What is not as expected is open; a link to another counterexample opens that, and what it is inside of."""
+    """Unexpected results are open; a link to another counterexample opens that, and all around it."""
     text = dom(reports)
     known = 'id="job.known/rmap_finds_every_page"'
     opened = re.compile(r"<details open=\"\"><summary>(?:(?!</details>).)*?" + known, re.DOTALL)

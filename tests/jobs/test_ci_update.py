@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck ci --update: however a job file is written, what was found goes into it, and the rest stays as it is."""
+"""vmacheck ci --update: the results go into a job file of any form, and the rest of it stays as it is."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ INDEX = "page_index_is_linear"
 
 
 def rewritten(text, name="a", verdict="violated", lengths=(("length", 5),), states=7):
-    """The file after an update with this verdict for page_index_is_linear of job a, and so many states."""
+    """The file after an update with this verdict for page_index_is_linear of job a, and `states` states."""
     path = Path("vmacheck.toml")
     path.write_bytes(text.encode())
     job = next(job for job in read_jobs(path) if job.name == name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel name auto: which model it is on which host, that it is said, and that it is a name everywhere."""
+"""The kernel name auto: its model on each host, the notice about it, and its use everywhere."""
 
 import platform
 
@@ -16,7 +16,7 @@ BUGS = "kernel_bug_is_never_hit"
 
 @pytest.fixture(name="host")
 def _host(monkeypatch):
-    """What the running kernel is to be taken for."""
+    """A function that sets the running kernel."""
 
     def host(release, system="Linux", **more):
         monkeypatch.setattr(platform, "system", lambda: system)
@@ -91,7 +91,7 @@ def test_a_release_that_says_nothing(host):
 
 
 def test_this_machine():
-    """Whatever it is: there is a model for it, or it is said why not."""
+    """This machine's kernel has a model, or there is a reason why not."""
     auto.running.cache_clear()
     real = auto.running()
     assert real.release == platform.release()

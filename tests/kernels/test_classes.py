@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Classes of merges in which two kernels part: all there are, each with a shortest program, which does it when it is run."""
+"""Classes of merges in which two kernels part: all of them, each with a shortest program that shows it when run."""
 
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Comparisons against a walk that shares no code with them, and how they are reported."""
+"""Comparisons against a walk that shares no code with them, and their reports."""
 
 import itertools
 import json

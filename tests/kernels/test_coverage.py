@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which branches a scope reaches: counted, and listed where none of its programs comes."""
+"""The branches that a scope reaches, counted, and those that it does not, listed."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where faults can end, however they interleave: against a program that shares no code, of the same rules."""
+"""The final states of interleaved faults, against a program of the same rules that shares no code."""
 
 from itertools import combinations_with_replacement
 
@@ -25,7 +25,7 @@ KERNELS = {"rmap39": (False, False), "rmap40": (False, True), "linux-2.6.8": (Tr
 
 
 class Interleaved:
-    """What the model does with faults from a state on."""
+    """The model's runs of faults from a state on."""
 
     def __init__(self, kernel, layout, is_forked, faults, every_step):
         self.pages, self.many = max(start + pages for start, pages, _ in layout), max(1, len(faults))
@@ -57,7 +57,7 @@ class Interleaved:
         return result, self.machine.key(mm)
 
     def moves(self, mm, faults, exits):
-        """Calls that may be possible, with the faults that are to come after them, and whether p1 is to exit."""
+        """Calls that may be possible, with the faults that remain after them, and whether p1 is still to exit."""
         threads = range(1, self.many + 1)
         for thread in threads:
             if mm.task[thread].at:
@@ -91,7 +91,7 @@ class Interleaved:
         return found
 
     def outcome(self, mm):
-        """As naive_faults has it."""
+        """The outcome in the form of naive_faults."""
         names, owner = {0: 0}, {}
         numbers = [(0, n) for n in range(1, mm.map_count + 1)]
         numbers += [(1, n) for n in range(self.pages + 2, self.pages + 2 + mm.other_count)]
@@ -128,7 +128,7 @@ def in_any_order(found):
 
 
 def compare(kernel, layout, is_forked, faults, exits, rules=None):
-    """The outcomes, which are the same with each step and with fewer, and those of the other program."""
+    """The outcomes, equal with every step and with fewer, and those of the other program."""
     locked, shares = rules or KERNELS[kernel.split("+", 1)[0]]
     expected = naive_faults.outcomes(naive_faults.begin(layout, is_forked, faults, locked, shares), exits)
     expected = in_any_order(expected) if locked else expected

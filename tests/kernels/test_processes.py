@@ -34,7 +34,7 @@ def system(kernel=KERNEL, pages=2, properties=(), **scope):
 
 
 def film(trace, pages=2, kernel=KERNEL):
-    """What the last step looks like."""
+    """The picture of the last step."""
     calls = parse_trace(trace, processes=True)
     steps = replay_processes(processes.build(kernel, Scope(pages=pages, processes=2), calls=calls), calls)
     return re.sub(r"^.*\)\s+(?=p[01]:)", "", process_film(steps, pages)[len(steps) - 1])
@@ -166,7 +166,7 @@ def test_both_runs_agree_on_other_kinds_of_memory(scope):
 
 
 def test_a_search_of_three_pages_comes_to_an_end():
-    """Memory that is faulted in as it is mapped: every vma has a chain."""
+    """With memory that is faulted in when mapped, every vma has a chain."""
     names = tuple(processes.property_names())
     small = system(pages=3, properties=names, protections=("RW",), operations=("populate",))
     found = check(small, names, Limits(), "compiled")
@@ -274,7 +274,7 @@ FLAT = "pages_match_flat_reference"
     "more", ["move,dontunmap", "mlock,mlock2", "mseal,dontfork", "guard,wipeonfork", "populate,file", "madvise,mbind"]
 )
 def test_the_flat_reference_holds_of_both(kernel, most, more):
-    """Of as many states as a moment allows; each call is tried in each."""
+    """Each call is tried in each of up to `most` states."""
     words = in_order(("mmap", "munmap", "mprotect", "write", "read", *more.split(",")), EVERY_OPERATION)
     small = system(kernel, 2, (FLAT,), operations=words)
     found = check(small, (FLAT,), Limits(max_states=most), "compiled")
@@ -291,7 +291,7 @@ def test_both_runs_say_the_same_of_it():
 
 
 def test_a_child_of_6_16_loses_its_parents_memory():
-    """What mremap left in a vma without an anon_vma is not copied; mended in 6.18.y."""
+    """Pages that mremap left in a vma without an anon_vma are not copied; fixed in 6.18.y."""
     more = {"protections": ("RW",), "operations": ("mmap", "write", "move")}
     (result,) = check(system("linux-6.16", 3, (FLAT,), **more), (FLAT,), Limits(), "compiled").results
     assert (result.outcome, str(result.calls[-1])) == ("violated 6", "fork()")
@@ -347,7 +347,7 @@ TRACED = ("linux-6.18+sticky", KERNEL, "linux-6.12")
 
 @pytest.mark.parametrize("kernel", rest(pytest.mark.large, TRACED))
 def test_random_traces(kernel):
-    """Long ones, of both, each from a few kinds of calls; mostly small ranges: over large ones little history survives."""
+    """Long traces of both processes, each of a few kinds of calls, mostly on small ranges: large ones erase history."""
     traced = system(kernel, 8, (FLAT,), protections=("R", "RW"), operations=EVERYTHING, highest_pgoff=1000)
     kinds: dict = {}
     for call in traced.calls:

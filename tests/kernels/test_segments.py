@@ -48,7 +48,7 @@ def build(kernel, count, names=None, **scope):
 
 
 def projected(mm, kept):
-    """What matters of a state in which at most the page `kept` is remembered: a row of cells, anon_vmas by number."""
+    """The projection of a state that remembers at most the page `kept`: a row of cells, anon_vmas by number."""
     vmas = [mm.vma[number] for number in range(1, mm.map_count + 1)]
     names = {0: 0}
 
@@ -70,13 +70,13 @@ def projected(mm, kept):
 
 
 def projections(mm, pages, keeps_page):
-    """The state with each page that can be kept, and with none."""
+    """The projections of the state with each page that can be kept, and without one."""
     written = [page for page in range(pages) if mm.page[page].mapcount] if keeps_page else []
     return {projected(mm, kept) for kept in (None, *written)}
 
 
 def states_of(one):
-    """The states of a system, as a machine has them, and the calls that lead to each; searched with the compiled run."""
+    """The states of a system, as a machine has them, and the calls that reach each, from the compiled run."""
     explorer = rounds.Explorer(one, (), Limits())
     explorer.run()
     machine = Machine(one)
@@ -91,7 +91,7 @@ def pages_of(one):
 
 
 def segment_states(one):
-    """The states of a search over segments, projected, with the calls that lead to them."""
+    """The states of a search over segments, projected, with the calls that reach them."""
     for mm, calls in states_of(one):
         written = [page for page in range(pages_of(one)) if mm.page[page].mapcount]
         assert len(written) <= 1
@@ -131,7 +131,7 @@ LARGE = pytest.mark.large
     ],
 )
 def test_every_state_of_segments_is_one_of_pages(kernel, count, names, scope):
-    """Each program over segments, put into pages, is as long, and ends where it is said to end."""
+    """Each program over segments, translated to pages, has the same length and the same final state."""
     assert not unexplained(kernel, build(kernel, count, names, **scope), names is None, scope)
 
 
@@ -143,7 +143,7 @@ def test_what_is_found_beside():
 
 
 def unexplained(kernel, one, keeps_page, scope):
-    """The states of segments that the programs leading there, put into pages, do not end in."""
+    """The states of segments that their programs, translated to pages, do not reach."""
     machines, found = {}, []
     for state, calls in segment_states(one):
         program, pages = segments.program_in_pages(one, calls)
@@ -182,7 +182,7 @@ def check_segments(one, scope):
     ],
 )
 def test_verdicts_and_lengths_are_those_of_pages(kernel):
-    """What as many pages show takes as many calls; what only more pages show is confirmed in as many as it takes."""
+    """A violation in as many pages takes as many calls; one that needs more pages is confirmed in enough of them."""
     names = tuple(programs.property_names())
     in_segments = check_segments(build(kernel, 3), Scope(segments=3))
     in_pages = outcomes(check(system(kernel, 3, names), names, Limits()))
@@ -235,7 +235,7 @@ def test_a_violation_that_pages_do_not_show_is_open(monkeypatch):
 
 
 def test_a_violation_that_takes_more_calls_in_pages(monkeypatch):
-    """What is shown is what pages show; that no shorter program does it is said only as far as the search goes."""
+    """The program is the one for pages; that none is shorter is claimed only as far as the search goes."""
     one, shown = build("rmap40", 3, (LAYOUT,)), segments.in_few_pages
 
     def longer(name, scope, wanted):
@@ -283,7 +283,7 @@ def test_what_pages_do_not_show_either_is_open():
 
 
 def test_what_happens_to_pages_happens_to_one():
-    """What is not, and is asked whether it happens sometimes, would be missed."""
+    """A "sometimes" claim about several pages would be missed."""
     sometimes = [name for name, prop in PROPERTIES.items() if prop.kind == "sometimes"]
     program, claims = program_with_claims("rmap40"), claims_for(sometimes)
     about_pages = {claim.name for claim in claims if segments.looks_at_pages(program, [claim])}

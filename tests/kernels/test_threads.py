@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Faults in steps, in threads and two processes: what is found, against calls that are one step, and mutants."""
+"""Faults in steps, in threads and two processes: results, calls in one step as a reference, and mutants."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def violated(found):
 
 
 def mark_of(states, transitions, _depth):
-    """Larger searches have targets of their own."""
+    """The marks of a search: larger ones have their own make targets."""
     return pytest.mark.large if states > 100_000 else pytest.mark.slow if transitions > 1_000_000 else ()
 
 
@@ -82,7 +82,7 @@ def text(found, name):
 
 
 def test_h1_two_first_faults_next_to_each_other():
-    """Each order of two faults shares; but both may look before either has installed what the other could take."""
+    """Each order of two faults shares; but both may look before either has installed an anon_vma for the other."""
     found = checked(build("linux-2.6.8", protections=RWX))
     assert violated(found) == {FAULTS: 6}
     assert text(found, FAULTS) == (
@@ -311,14 +311,14 @@ def seen(mm, pages):
 )
 @pytest.mark.parametrize("every_step", [False, True])
 def test_one_thread_does_what_calls_do(kernel, every_step):
-    """A fault whose steps nobody interrupts leads to what a write in one step leads to, and to nothing else."""
+    """A fault whose steps nobody interrupts reaches exactly the states of a write in one step."""
     one = build(kernel, 3, 1, names=(), every_step=every_step)
     idle = {seen(mm, 3) for mm in states_of(one) if mm.task[1].at == 0}
     assert idle == {seen(mm, 3) for mm in states_of(system(kernel, 3))}
 
 
 def of_steps():
-    """Each of the scopes with one kernel, then all that is left."""
+    """Each of the scopes with one kernel, then the rest."""
     scopes = {
         "threads": (2, 2, PLAIN),
         "3 pages": (3, 2, PLAIN),
@@ -335,7 +335,7 @@ def of_steps():
 
 @pytest.mark.parametrize(("kernel", "pages", "many", "operations"), list(of_steps()))
 def test_steps_that_nobody_can_tell_apart(kernel, pages, many, operations):
-    """With every step and with fewer, there are the same verdicts, and the same states when no fault is under way."""
+    """With every step and with fewer, the verdicts are the same, and so are the states with no fault under way."""
     found, idle = [], []
     for every_step in (False, True):
         one = build(kernel, pages, many, operations, every_step=every_step)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What makes each kernel and each patch different from the others, drawn; and which patches go with which kernels."""
+"""The differences of each kernel and each patch from the others, drawn; and the patches that fit each kernel."""
 
 from collections import defaultdict
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Current kernels, drawn: the cases of docs/rules-6.md, on the model and, where it is at hand, on the real kernel."""
+"""Current kernels, drawn: the cases of docs/rules-6.md, on the model and, where available, on the real kernel."""
 
 import platform
 
@@ -143,7 +143,7 @@ def test_kernels_differ(kernel):
 
 
 def test_every_case_is_so_on_the_running_kernel():
-    """It is one that the model stands for, or this says nothing."""
+    """The running kernel must be one that the model stands for, or the test is vacuous."""
     if not platform.release().startswith("6.18."):
         pytest.skip(f"the running kernel is {platform.release()}, not 6.18")
     traces = [parse_trace(case[1]) for case in [*SAME, *DIFFERENT]]
@@ -174,7 +174,7 @@ def test_flags(trace, flags):
 
 
 def test_the_use_after_free_of_6_16():
-    """P24: what was faulted is moved next to what was not, above it and below; the calls are the search's."""
+    """P24: faulted memory is moved next to unfaulted memory, above and below; the search gives the calls."""
     trace = shortest("linux-6.16", "rmap_finds_every_page", "mremap")
     assert len(parse_trace(trace)) == 5
     assert trace == shortest("linux-2.6.8", "rmap_finds_every_page", "mremap")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Shared memory, MAP_LOCKED, what grows down, and writes through /proc/self/mem, drawn, on the models and the real one."""
+"""Shared memory, MAP_LOCKED, growing down, and writes through /proc/self/mem, drawn, on the models and the real one."""
 
 import platform
 
@@ -109,7 +109,7 @@ def test_on_the_model(kernel):
 
 
 def test_every_case_is_so_on_the_running_kernel():
-    """It is one that the model stands for, or this says nothing."""
+    """The running kernel must be one that the model stands for, or the test is vacuous."""
     if not platform.release().startswith("6.18."):
         pytest.skip(f"the running kernel is {platform.release()}, not 6.18")
     traces = [parse_trace(case[1]) for case in SAME]
@@ -227,7 +227,7 @@ def test_as_a_c_program(trace, style, tmp_path):
 
 
 def test_a_c_program_that_expects_something_else_is_not_reproduced(tmp_path):
-    """On 6.12 what was written is not merged into what was not: the program sees it."""
+    """6.12 does not merge written memory into unwritten memory, and the program sees that."""
     if not platform.release().startswith("6.18."):
         pytest.skip(f"the running kernel is {platform.release()}, not 6.18")
     trace = "mmap(0,1,R,NORESERVE); mmap(1,1,R,NORESERVE,LOCKED); memw(1); munlock(1,1)"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""anon_vmas: who gets which, when they are freed, where pages hang. Drawn."""
+"""anon_vmas: their vmas, when they are freed, and their pages, drawn."""
 
 import pytest
 

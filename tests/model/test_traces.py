@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Long random traces over all calls at 8 pages: through both runs, and against every claim that must hold."""
+"""Long random traces of all calls in 8 pages, through both runs, and against every claim that must hold."""
 
 from dataclasses import replace
 from functools import cache

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vma_merge, vma_adjust, split_vma: a test for each case, drawn. The event of the case has to fire as well."""
+"""vma_merge, vma_adjust, split_vma: one test per case, drawn. The event of the case must fire as well."""
 
 import pytest
 

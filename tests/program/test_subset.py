@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the model is written in: what the subset refuses and allows, and that every kernel keeps to it."""
+"""The model's subset of Python: refused and allowed constructs, and the compliance of every kernel."""
 
 import ast
 import inspect

@@ -41,7 +41,7 @@ def text_of(calls):
 
 @pytest.mark.proofs
 def test_a_long_random_trace_becomes_the_least_program():
-    """40 calls on 12 pages; what is left is the least program that a search and Z3 know of."""
+    """40 calls on 12 pages are reduced to the least program that a search and Z3 find."""
     trace = long_trace(SHARING)
     assert len(trace) >= 38
     assert max(call.room for call in trace) == 12
@@ -55,7 +55,7 @@ def test_a_long_random_trace_becomes_the_least_program():
 
 
 def test_from_a_search():
-    """A wrong kernel that notes a page at its place in the vma: wrong everywhere but at the lowest address."""
+    """A wrong kernel with a page's place in the vma as its index: wrong everywhere but at the lowest address."""
     kernel = f"rmap40+{MUTANTS}/page_index_is_linear.py"
     code, out, _ = vmacheck("minimise", kernel, "page_index_is_linear", "--pages", "3")
     assert code == 0
@@ -65,7 +65,7 @@ def test_from_a_search():
 
 
 def test_two_kernels():
-    """The least program after which a has more vmas than b; that none of any size is shorter is not known."""
+    """The least program after which a has more vmas than b; whether a shorter one of some size exists is open."""
     mutant = MUTANTS / "calls_miss_no_merge.mmap.py"
     code, data = vmacheck_json("minimise", f"rmap40+{mutant}", "rmap40", "--by", "vmas", "--pages", "3")
     assert (code, data["verdict"], data["by"]) == (3, "incomplete", "vmas")

@@ -26,7 +26,7 @@ PROVED = [
     ("linux-2.6.8", "page_index_is_linear", ()),
     ("linux-2.6.8", "pages_match_flat_reference", ("rmap_finds_every_page",)),
 ]
-# with so many vmas before the call
+# with the number of vmas before the call
 SIZES = [1, pytest.param(3, marks=pytest.mark.proofs)]
 
 
@@ -42,7 +42,7 @@ def test_proved(kernel, name, lemmas, vmas):
     assert set(data["lemmas"]) - BUILT_IN == set(lemmas)
 
 
-# with so many vmas a call can break it on the mutant
+# the number of vmas with which a call can break it on the mutant
 REFUTED = {name: 1 for _, name, _ in PROVED} | dict.fromkeys(
     ["anon_vma_is_write_once", "first_write_takes_neighbours_anon_vma"], 2
 )
@@ -82,7 +82,7 @@ def test_without_a_lemma_the_failing_state_is_shown(monkeypatch):
 
 
 def test_the_seeds_claim_is_refuted_by_the_state_before_its_last_call():
-    """The state that induction fails in is that of the shortest program: A .|B, and a mmap in between."""
+    """Induction fails in the state of the shortest program: A .|B, and a mmap in between."""
     code, out, _ = vmacheck("prove", "rmap40", "adjacent_vmas_share_anon_vma", "--vmas", "2")
     assert code == 1
     assert (
@@ -102,7 +102,7 @@ def test_what_never_happens_is_not_proved():
 
 
 def test_what_a_state_is_taken_to_be_is_proved_too(tmp_path):
-    """A call that leaves a policy that no state is taken to have, and another that reacts to it."""
+    """One call leaves a policy that no state is assumed to have, and another reacts to it."""
     patch = tmp_path / "patch.py"
     patch.write_text(
         "def unmap_region(mm, start, end):\n"

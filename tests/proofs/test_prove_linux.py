@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vmacheck prove on current kernels: what holds is proved, every wrong rule is found, and what is not followed is said."""
+"""vmacheck prove on current kernels: claims that hold are proved, wrong rules found, and limits reported."""
 
 import pytest
 
@@ -19,7 +19,7 @@ SIZES = [1, pytest.param(2, marks=pytest.mark.proofs)]
 
 @pytest.fixture
 def wrong(tmp_path):
-    """Makes a kernel of a wrong rule."""
+    """A function that makes a kernel of a wrong rule."""
 
     def kernel(name, base="linux-6.18"):
         path = tmp_path / "wrong.py"
@@ -92,7 +92,7 @@ def test_what_does_not_hold_is_refuted(name):
     "rule", rest(pytest.mark.proofs, sorted(DIFFERS, key=lambda rule: rule not in FEW_RULES), len(FEW_RULES))
 )
 def test_a_wrong_rule_differs(rule, wrong):
-    """By the function and the call that the table names; but for what no call of the first kernel can show."""
+    """A wrong rule differs by the function and call in the table, unless no call of the first kernel can show it."""
     function, operation, vmas = DIFFERS[rule]
     question = equivalence.Question("linux-6.18", wrong(rule), function, operation, vmas, 65536, 60_000)
     answer = equivalence.Equivalence(question).answer()
@@ -134,7 +134,7 @@ def test_what_a_merge_leaves_behind_makes_no_difference(tmp_path):
 
 
 def test_what_is_looked_at_later_does(tmp_path):
-    """vmg_of_vma says what is to be merged; what it says is only looked at when it is merged."""
+    """vmg_of_vma sets the area to merge, which is read only by the merge."""
     path = tmp_path / "mine.py"
     path.write_text(
         "def vmg_of_vma(mm, vma, start, end, vm_flags, pgoff):\n    vmg_init(mm, start, end, vm_flags, pgoff + 1, "
@@ -180,7 +180,7 @@ def test_a_loop_over_pages_that_goes_on_changing_other_things_is_not_followed(tm
 
 
 def test_a_loop_that_faults_in_nothing_but_what_nobody_listed_is_found_out(tmp_path):
-    """A fault in a loop that takes the anon_vma off its list: for any page, also one that no claim is about."""
+    """The loop's fault takes the anon_vma off its list, for any page, also one that no claim is about."""
     (tmp_path / "patch.py").write_text(
         "def do_no_page(mm, vma, address, write_access):\n    anon_vma_prepare(mm, vma)\n    mm.vma[vma].anon_vma_node = NULL\n"
         "    return 0\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The search in an address space of any size, against one of so many pages."""
+"""The search in an address space of any size, against one in a fixed number of pages."""
 
 import itertools
 
@@ -58,7 +58,7 @@ def layouts(cells, largest):
 def cut_as(cells, pages, marks):
     """The row of which the pages are labelled (old cell, is it a unit, anything else that sets pieces apart).
 
-    Where each border of the old row, and each of the marks (page numbers), comes to lie in it; and its cells.
+    With the place in it of each border of the old row, and of each of the marks (page numbers); and its cells.
     """
     last, new, parts = len(cells) - 1, [], [[] for _ in cells]
     at = {}
@@ -80,7 +80,7 @@ def cut_as(cells, pages, marks):
 
 
 def ranges_by_addresses(cells, new, longest, sizes):
-    """What unit_ranges is to say: by trying all ranges in all layouts."""
+    """The expected result of unit_ranges, from all ranges in all layouts."""
     found = set()
     for pages in layouts(cells, sizes):
         for first, end in itertools.combinations(range(len(pages) + 1), 2):
@@ -268,7 +268,7 @@ def test_a_violation_is_found_in_any_size_as_well(kernel, name, length):
 
 
 def least_by_trying(kernel, name, length, pages, **scope):
-    """The least of all programs of so many calls in so many pages that show the violation with their last call."""
+    """The least of all programs of `length` calls in `pages` pages that show the violation with their last call."""
     tried = system(kernel, pages, (name,), **scope)
     run, known = Machine(tried), {}
     before, after, on_step = run.new(), run.new(), PROPERTIES[name].on_step

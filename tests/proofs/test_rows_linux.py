@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The search of any size on current kernels, against one of so many pages, as test_rows.py does it."""
+"""The search of any size on current kernels, against one in a fixed number of pages, as in test_rows.py."""
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_the_least_program_is_the_least_of_all(rule, name, length, pages, scope,
 
 
 def test_markers_that_a_patch_leaves_are_not_lost(tmp_path):
-    """Rows do not keep them; so it is said that they are not followed."""
+    """Rows do not store markers, so these are reported as not followed."""
     (tmp_path / "patch.py").write_text(
         "def link_new_vma(mm, addr, len, vm_flags, file, pgoff):\n    vma = kmem_cache_alloc_vma(mm)\n"
         "    mm.vma[vma].vm_start = addr\n    mm.vma[vma].vm_end = addr + len\n    mm.vma[vma].vm_flags = vm_flags\n"
@@ -115,7 +115,7 @@ def test_minimise_finds_the_least_and_proves_it(kernel, name):
 
 @pytest.mark.proofs
 def test_minimise_shrinks_with_calls_of_today():
-    """What a call of current kernels that is not followed leaves open is said; what it does not need is left out."""
+    """Unfollowed calls of current kernels leave the result open, and say so; dispensable ones are dropped."""
     trace = "mmap(0,2,RW); madvise(0,1,DONTFORK); write(0); write(1); mseal(3,1); madvise(0,1,DOFORK)"
     code, out, _ = vmacheck(
         "minimise", "linux-6.18", "equal_neighbours_are_not_kept_apart", trace, "--ops", "mmap,write"

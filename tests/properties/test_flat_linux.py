@@ -12,7 +12,7 @@ from vmacheck.model.calls.operations import EVERY_OPERATION
 NAME = "pages_match_flat_reference"
 KERNELS = ("linux-6.12", "linux-6.16", "linux-6.18", "linux-6.18+sticky")
 USUAL = "mmap,munmap,mprotect,write"
-# every call that there is, several together where one is to meet what another left
+# every call, several together where one is to meet the effects of another
 GROUPS = {
     "moves": f"{USUAL},move,dontunmap,mlock,mlock2,munlock",
     "resizes": f"{USUAL},mremap,mseal",
@@ -76,7 +76,7 @@ def test_it_holds_at_three_pages(kernel, words):
 @pytest.mark.parametrize("kernel", rest(pytest.mark.slow, ["linux-6.18+sticky", "linux-6.12"]))
 @pytest.mark.parametrize("group", ["moves", "resizes", "guards", "heaps", "forks"])
 def test_both_runs_say_the_same(kernel, group):
-    """Of the first states: the interpreted run is slow."""
+    """Both runs agree on the first states; the interpreted run is slow."""
 
     def said(run):
         words = operations(GROUPS[group])

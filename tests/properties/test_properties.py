@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every claim can be broken: a mutant for each, and the tree that it changes, on which the claim holds."""
+"""A mutant that breaks each claim, and the tree that it changes, on which the claim holds."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_mutant_breaks_the_claim(path):
 
 
 def test_premises_happen():
-    """All but the situations that rmap40 rules out."""
+    """Every premise happens, but for the situations that rmap40 rules out."""
     names = [name for name, prop in PROPERTIES.items() if prop.kind == "sometimes"]
     happen = {
         "places_with_different_anon_vmas_become_one_vma",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The model of 6.18 and the running kernel, call by call; and that a rule which is a little wrong does not get through.
+"""The model of 6.18 and the running kernel, call by call; and slightly wrong rules, which must be detected.
 
-make test-conform; it needs a kernel 6.18 that has VM_MAYBE_GUARD, and BPF for all that there is to be seen.
+make test-conform. It needs a kernel 6.18 with VM_MAYBE_GUARD, and BPF for the full view.
 """
 
 import ast
@@ -43,7 +43,7 @@ def scope_of(pages, operations, protections=("R", "RW"), noreserve=False):
 
 
 def check(found, least):
-    """All agree; and so many calls, in sequences of every length, were carried out."""
+    """Assert that all agree, after at least `least` calls in sequences of every length."""
     assert {way: found.differences[way].calls for way in found.differences} == {}
     assert found.agreed == sum(found.compared)
     carried_out = found.agreed if found.programs else sum(n * length for length, n in enumerate(found.compared, 1))
@@ -229,7 +229,7 @@ FORK_MUTANTS = [
 
 
 def mutant(tmp_path, file, old, new):
-    """The file with this in place of that, as a user's patch; of other files only what is changed counts."""
+    """The kernel patched by the functions of the file that change with `new` in place of `old`."""
     text = (MODEL / f"{file}.py").read_text(encoding="utf-8")
     assert text.count(old) >= 1
     changed = text.replace(old, new)
@@ -239,7 +239,7 @@ def mutant(tmp_path, file, old, new):
 
 
 def parts_that_differ(one, two):
-    """The functions of the second text that the first has otherwise."""
+    """The functions of the second text that differ in the first."""
     known = {ast.unparse(node) for node in ast.parse(one).body}
     return [text for node in ast.parse(two).body if (text := ast.unparse(node)) not in known]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gallery: every file is what is generated, every program compiles and runs, and says what the index says."""
+"""The gallery: every file is up to date, every program compiles and runs, with the outcome in the index."""
 
 import json
 import platform
@@ -127,7 +127,7 @@ def test_a_program_follows_one_process(trace, said):
 
 
 def test_a_control_that_is_no_cause_is_not_reproduced():
-    """Where the control ends like the trace, the program says that it does not show it."""
+    """A control that ends like the trace makes the program say that it does not show the cause."""
     (finding,) = (finding for finding in SHOWN if finding.name == "sharing")
     text = c_text(program(finding))
     body = text[text.index("static void trace(void)\n") : text.index("static void control(void)")]

@@ -39,7 +39,7 @@ def test_the_gallery(image):
 
 
 def test_thousands_of_traces_in_one_boot(image):
-    """Each says the same as when it is asked for alone, in whatever order."""
+    """Each trace has the same result as when run alone, in any order."""
     calls = Scope(pages=3).calls()
     choice = random.Random(1)
     traces = [choice.choices(calls, k=choice.randint(1, 6)) for _ in range(5000)]
@@ -60,7 +60,7 @@ def test_replay(image):
 
 @pytest.mark.parametrize("style", ["program", "kselftest"])
 def test_reproduce(image, style, tmp_path):
-    """The test is as strict as each step; the program is not about which neighbour gets the page between."""
+    """The test checks every step; the program ignores which neighbour gets the page between."""
     words = ("reproduce", SHARING, "--kernel", str(image), "--style", style, "-o", str(tmp_path / "x.c"))
     code, out, err = vmacheck(*words)
     fails = style == "kselftest" and short(release(str(image))) == "6.1"
@@ -76,7 +76,7 @@ def test_conform(image):
 
 
 def test_the_model_of_6_12(image):
-    """All that smaps shows, of every kind of call."""
+    """Every kind of call agrees in all that smaps shows."""
     if short(release(str(image))) != "6.12":
         pytest.skip("this kernel is not 6.12")
     words = [word for word in EVERY_OPERATION if word not in ("brk", "move", "guard", "growsdown")]

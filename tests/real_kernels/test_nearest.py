@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which model kernel a real one is, by releases and configurations that are made up, and what the commands say of it."""
+"""The model kernel for a real one, by made-up releases and configurations, and the messages of the commands."""
 
 import pytest
 

@@ -190,7 +190,7 @@ def test_from_a_result(tmp_path):
 
 
 def test_from_other_results(tmp_path):
-    """Of two kernels that are compared, the worse one; of a claim, the first that it is about."""
+    """The kernel is the worse one of a comparison, and the first one of a claim."""
 
     def header(number, *words):
         (tmp_path / "result.json").write_text(vmacheck(*words, "--format", "json")[1])
@@ -327,7 +327,7 @@ def test_a_batch_names_the_line(tmp_path):
 
 
 def test_a_replay_that_crashes_is_one_line(tmp_path, monkeypatch):
-    """The child does whatever it does; the checker says so, and has nothing to do with its address space."""
+    """The child may crash in any way; the checker reports it, and its own address space is unaffected."""
     (tmp_path / "crash.c").write_text("#include <signal.h>\nint main(void) { return raise(SIGSEGV); }\n")
     monkeypatch.setattr("vmacheck.counterexamples.real_kernels.live.SOURCE", tmp_path / "crash.c")
     runner.cache_clear()

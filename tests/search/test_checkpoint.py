@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checkpoints: a search that was killed, anywhere, goes on as if nothing had been; what is none is refused."""
+"""Checkpoints: a search killed anywhere goes on as if uninterrupted; invalid checkpoints are refused."""
 
 import fcntl
 import gc
@@ -69,7 +69,7 @@ def saved(folder, *words):
 
 
 def plain(out):
-    """JSON without what differs from run to run."""
+    """JSON without the parts that differ from run to run."""
     data = json.loads(out)
     for result in data["results"]:
         del result["seconds"]
@@ -145,7 +145,7 @@ def test_seven_pages_killed_at_ten_random_moments(tmp_path):
 
 
 class Killed(BaseException):
-    """What stands for a kill where no process is killed."""
+    """A stand-in for a kill where no process is killed."""
 
 
 def killed_at(monkeypatch, number, folder, words):
@@ -226,7 +226,7 @@ def test_smaller_limits_are_refused(half):
 @pytest.mark.parametrize("first", [("--depth", "5"), ("--max-states", "300"), ()], ids=str)
 @pytest.mark.parametrize("depth", rest(pytest.mark.slow, [5, 12, 2, 11], 2))
 def test_another_depth_is_kept_to_or_refused(often, tmp_path, first, depth):
-    """One that the checkpoint has gone beyond within a level, too."""
+    """The depth may also be one that the checkpoint has passed within a level."""
     words = (
         "check",
         "rmap40" if first else "linux-2.6.8",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""--memory: where a search stops, what it says then, and that the process does stay below."""
+"""--memory: the point where a search stops, its message, and the peak of the process, which stays below."""
 
 import subprocess
 import sys

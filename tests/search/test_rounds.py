@@ -50,7 +50,7 @@ def with_sizes(sizes):
 
 
 def dealt(seed):
-    """Tasks go to workers by chance, one after another: what no scheduler does often, but every one may."""
+    """Deal tasks to workers at random, one after another: a schedule that is rare but possible."""
     chance = random.Random(seed)
 
     def share(self, crew, tasks, work):
@@ -61,7 +61,7 @@ def dealt(seed):
 
 
 def told(search):
-    """What a search says."""
+    """The results of a search."""
     hits = {name: (hit.calls, hit.states, hit.transitions) for name, hit in search.hits.items()}
     coverage = ({kind: dict(codes) for kind, codes in search.coverage.results.items()}, dict(search.coverage.events))
     return (search.levels, search.transitions, hits, coverage, search.stopped, search.closed)
@@ -73,7 +73,7 @@ def rows(explorer):
 
 
 def in_rounds(system, targets=(), limits=None, workers=1, hurry=False):
-    """All that a search in rounds finds, or how it went wrong."""
+    """All results of a search in rounds, or its error."""
     try:
         means = Means(lambda: workers, hurry)
         with rounds.Explorer(system, targets, limits or Limits(), means) as explorer:
@@ -84,7 +84,7 @@ def in_rounds(system, targets=(), limits=None, workers=1, hurry=False):
 
 
 def interpreted(system, targets=(), limits=None):
-    """The same of the interpreted search."""
+    """All results of the interpreted search, or its error."""
     return interpreted_once(system, tuple(targets), limits or Limits())
 
 
@@ -101,7 +101,7 @@ def interpreted_once(system, targets, limits):
 
 
 def agree(system, targets=(), limits=None, workers=WORKERS):
-    """Each number of workers finds what the interpreted search finds; what that is."""
+    """The results of the interpreted search, after asserting that each number of workers finds the same."""
     said, tree, keys = interpreted(system, targets, limits)
     bytes_of_one = None
     for many in workers:
@@ -130,7 +130,7 @@ def whole(kernel, scope):
 
 
 def every_way():
-    """Each scope and each size with one kernel, then all that is left."""
+    """Each scope and each size with one kernel, then the rest."""
     sizes = {"usual": USUAL, "small": SMALL, "tiny": TINY}
     first = {("rmap40", scope, "small") for scope in SCOPES} | {("linux-2.6.8", "few vmas", size) for size in sizes}
     for kernel in ("rmap40", "linux-2.6.8"):
@@ -171,7 +171,7 @@ def test_many_blocks_and_tables_are_many():
 
 
 def full_regions(*sizes):
-    """What the next test does where an endless loop can be ended."""
+    """Check a search with full regions; the next test runs this where an endless loop can be ended."""
     full = []
     claim = rounds.Explorer.claim
 
@@ -397,7 +397,7 @@ def test_an_error_in_another_thread_is_not_lost():
 
 @pytest.fixture
 def no_builds(tmp_path, monkeypatch, optimised):
-    """Nothing was built before, and every look at a better build comes when it is there."""
+    """An empty cache of builds, and better builds that are ready at every look."""
     monkeypatch.setenv("VMACHECK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(native, "_loaded", {})
     monkeypatch.setattr(native, "PATIENCE", 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Searches of current kernels: counts, both runs, the verdicts, and what the properties say of each version."""
+"""Searches of current kernels: counts, both runs, and the verdicts on each version."""
 
 from dataclasses import replace
 from functools import cache
@@ -142,7 +142,7 @@ def test_random_traces(kernel, trace):
 
 
 def test_every_property_on_every_kernel():
-    """What is violated, by how many calls; everything else holds, for programs of any length."""
+    """Each violation has the stated length; everything else holds, for programs of any length."""
     kept_apart = {"equal_neighbours_are_not_kept_apart": 5, "adjacent_vmas_share_anon_vma": 5}
     violated = {
         "linux-6.12": {**kept_apart, "calls_miss_no_merge": 5},

@@ -61,7 +61,7 @@ def test_least_is_the_least(trees, weights):
 
 
 def pigeonhole(pigeons):
-    """Too hard for a moment: so many pigeons in one hole less, no two together."""
+    """A problem too hard for a moment: `pigeons` pigeons in one hole less, no two together."""
     places = [unknown(f"pigeon{number}") for number in range(pigeons)]
     fit = [both([at_most(1, place), less(place, pigeons)]) for place in places]
     return both([*fit, *(negation(equal(a, b)) for a, b in itertools.combinations(places, 2))])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The symbolic run against plain numbers: every path of a call, and what is said of it, against the interpreted run."""
+"""The symbolic run against plain numbers: every path of a call, and the claims on it, against the interpreted run."""
 
 import itertools
 import operator
@@ -72,7 +72,7 @@ def holds(formula, numbers):
 
 
 def plain(value, numbers):
-    """What a value comes to."""
+    """The number that a value stands for."""
     if isinstance(value, values.Linear):
         return value.constant + sum(c * numbers[name] for name, c in value.terms)
     if isinstance(value, values.Bits):
@@ -199,7 +199,7 @@ def test_what_cannot_be_followed_is_refused(use):
 
 
 class Explored:
-    """The paths of one kind of call from any state of so many vmas."""
+    """The paths of one kind of call from any state of `vmas` vmas."""
 
     def __init__(self, kernel, operation, vmas, max_map_count, locked=False):
         self.induction = Induction(Question(kernel, (), (), operation, vmas, max_map_count, 10_000, locked))
@@ -216,7 +216,7 @@ class Explored:
         assert not solver.gave_up
 
     def said(self, path):
-        """What the claims say of a path, as formulas; None of those that cannot be followed."""
+        """The claims on a path, as formulas; None for those that cannot be followed."""
         if not hasattr(path, "said"):
             solver = self.induction.solver
             solver.push()
@@ -249,7 +249,7 @@ def machine(kernel, pages, max_map_count):
 
 
 def in_numbers(value, state, pages, vmas):
-    """All of a state but for the pages that are not listed, and anon_vmas that it has no room for."""
+    """A state, without the unlisted pages, and anon_vmas that it has no room for."""
     listed = [[getattr(state.vma[number], name) for name in FIELDS] for number in range(1, value(state.map_count) + 1)]
     lives = [state.anon_vma[number].life for number in range(1, vmas + 3)]
     contents = [(page.mapcount, page.mapping, page.index, getattr(page, "guard", 0)) for page in pages]
@@ -264,7 +264,7 @@ def outcome_of(value, path, vmas):
 
 
 def plain_outcome(kernel, max_map_count, numbers, call, listed):
-    """The same, of the interpreted run, and the machine with the states before and after."""
+    """The outcome of the interpreted run, and the machine with the states before and after."""
     run = machine(kernel, numbers.pages, max_map_count)
     before, after = confirm.load(run, numbers), run.new()
     result = run.step(before, call, after)
@@ -273,7 +273,7 @@ def plain_outcome(kernel, max_map_count, numbers, call, listed):
 
 
 def plain_claim(name, call, result, run, before, after):
-    """What the interpreted run says of a claim."""
+    """The verdict of the interpreted run on a claim."""
     try:
         if PROPERTIES[name].on_step:
             return result == OOPS or bool(run.evaluate(name, before, CallRecord(call, result), after))
@@ -283,7 +283,7 @@ def plain_claim(name, call, result, run, before, after):
 
 
 def disagreements(kernel, operation, vmas, max_map_count=65536, every=1, locked=False):
-    """The paths that the interpreted run does not agree with, from the numbers that Z3 gives; of some, claims as well."""
+    """The paths that differ from the interpreted run, for the numbers that Z3 gives; for some, claims as well."""
     one, found = explored(kernel, operation, vmas, max_map_count, locked), []
     kind = one.induction.kind
     for number, path in enumerate(one.paths[::every]):
@@ -314,14 +314,14 @@ def test_every_path_ends_where_the_interpreted_run_does(kernel):
 
 
 def some_flags(draw, kind):
-    """Flags at random, such as a state can have; of locked memory, only what is locked on fault."""
+    """Random flags that a state can have; with locked memory only if it is locked on fault."""
     bits = [1 << bit for bit in range(32) if kind.vm_flags >> bit & 1]
     flags = sum(draw.sample(bits, draw.randint(0, 4)))
     return flags | (VM_LOCKONFAULT if kind.populates and flags & mm.VM_LOCKED else 0)
 
 
 def some_state(draw, vmas, kind=OF_2_6):
-    """A well-formed state of so many vmas, at random; a page has the fields mapcount, mapping, index."""
+    """A random well-formed state of `vmas` vmas; a page has the fields mapcount, mapping, index."""
     pages = draw.randint(vmas, LARGEST)
     borders = sorted(draw.choices(range(pages + 1), k=2 * vmas))
     while any(end <= start for start, end in zip(borders[::2], borders[1::2], strict=True)):
@@ -350,13 +350,13 @@ def some_state(draw, vmas, kind=OF_2_6):
 
 
 def some_call(draw, operation, pages):
-    """A call of a kind that fits into so many pages; now and then, one about none."""
+    """A call of a kind that fits into `pages` pages; now and then, one of length 0."""
     call = draw.choice(list(all_calls(pages, tuple(PROTECTIONS), (operation,), operation == "mmap")))
     return call._replace(len=0) if draw.random() < 0.05 else call
 
 
 def assigned(numbers, call, page):
-    """What the unknowns of anystate.py stand for, if the page that the claims are about is this one."""
+    """The values of the unknowns of anystate.py, if the page of the claims is `page`."""
     found = {"TASK_SIZE": numbers.pages, "brk": numbers.brk, "page": page, "addr": call.addr, "len": call.len}
     found |= {"prot": call.prot, "map_flags": call.flags, "behavior": call.behavior, "policy": call.policy}
     short = {"vm_start": "start", "vm_end": "end"}
@@ -378,7 +378,7 @@ def anywhere(formula, given_, pages):
 
 
 def contradictions(kernel, operation, count, max_map_count=65536, vmas=2):
-    """Random states and calls of which the paths, or what is said of them for each page, are not what is so."""
+    """Random states and calls whose paths, or claims on them for some page, are wrong."""
     one, draw, wrong, seen = explored(kernel, operation, vmas, max_map_count), random.Random(operation), [], set()
     for _ in range(count):
         numbers = some_state(draw, vmas, one.induction.kind)
@@ -416,7 +416,7 @@ def test_the_same_where_the_kernel_refuses_more_vmas(operation):
 
 
 def as_numbers(one, pages, vmas):
-    """A state of the interpreted run; of the anon_vmas that were freed, one stands for all."""
+    """A state of the interpreted run in numbers; one freed anon_vma stands for all."""
     made = tuple({name: getattr(one.vma[number], name) for name in FIELDS[:-1]} for number in range(1, vmas + 1))
     lives = [one.anon_vma[number].life for number in range(1, vmas + 1)]
     lives = [mm.UNUSED if life == mm.FREED else life for life in lives]
@@ -431,7 +431,7 @@ def as_numbers(one, pages, vmas):
 
 
 def states_led_to(kernel, operations, states, **scope):
-    """How many states of one or two vmas programs lead to, after it was seen that each is an any_state."""
+    """The number of reachable states of one or two vmas, after checking that each is an any_state."""
     explorer = Explorer(system(kernel, 3, operations=operations, **scope), (), Limits(max_states=states))
     explorer.run()
     one, tried = explorer.machine.new(), 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The symbolic run of current kernels: every path of a call against the interpreted run, as test_symbolic.py does it."""
+"""The symbolic run of current kernels: every path of a call against the interpreted run, as in test_symbolic.py."""
 
 from functools import lru_cache
 
@@ -30,7 +30,7 @@ def test_every_path_ends_where_the_interpreted_run_does(kernel):
 
 @pytest.mark.parametrize("operation", ["guard", "mlock", "mprotect"])
 def test_so_do_loops_over_pages_that_change_more_than_pages(operation):
-    """Pages of which none is listed: a fault on any of them gives the vma its anon_vma, a marker on one ends the loop."""
+    """With no page listed, a fault on any gives the vma its anon_vma, and a marker on one ends the loop."""
     assert disagreements("linux-6.18+sticky", operation, 1, locked=True, every=3) == []
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_mask_is_noticed(mutant, monkeypatch):
 
 
 def test_a_loop_of_which_a_way_is_left_out_is_noticed(monkeypatch):
-    """Where no page but the listed ones is looked at, a write to any other is missed."""
+    """If only the listed pages are looked at, a write to any other is missed."""
     before = len(Explored("linux-6.18", "mlock", 1, 65536, locked=True).paths)
     monkeypatch.setattr(symbolic.SymbolicMachine, "_unlisted", lambda machine, state, first, end: iter(()))
     assert len(Explored("linux-6.18", "mlock", 1, 65536, locked=True).paths) < before
