@@ -27,7 +27,7 @@ from vmacheck.checker.commands import (
 from vmacheck.checker.commands import list as listing
 from vmacheck.checker.commands.support import completion
 from vmacheck.checker.commands.support.exits import CommandParser, Parser, fail
-from vmacheck.checker.commands.support.options import NOTES, outputs_of
+from vmacheck.checker.commands.support.options import ABOVE, NOTES, outputs_of
 from vmacheck.checker.commands.support.signals import ended_by, ends_in_order
 from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.files.written import check_outputs
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words:
         print(SHORT)
         return 0
+    ABOVE.clear()
     NOTES.clear()
     options = parser().parse_args(words)
     if not hasattr(options, "command"):
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = command(options)
             sys.stdout.flush()
         for note in NOTES:
-            print(f"vmacheck: {note}", file=sys.stderr)
+            print(note, file=sys.stderr)
         return code
     except RecursionError:
         fail("a patch or a trace is nested too deeply")

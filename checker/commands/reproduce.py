@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmacheck.checker.commands.support.options import add_command, positive
+from vmacheck.checker.commands.support.options import ABOVE, add_command, positive
 from vmacheck.checker.commands.support.real import calls_of, model_for, read, text_of
 from vmacheck.checker.files.written import write_at_once
 from vmacheck.checker.kernels.auto import AUTO, resolved
@@ -108,7 +108,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
     if options.harness and not (options.harness / HARNESS.name).is_file():
         raise KernelError(f"there is no {options.harness / HARNESS.name}")
     if options.expect is not None or options.source is None:
-        options.expect = model_for(options.expect, options.kernel, aloud=options.output is not None)
+        options.expect = model_for(options.expect, options.kernel)
     program = chosen(options)
     text = c_text(program, options.style)
     if options.kernel == LIVE:
@@ -124,7 +124,8 @@ def reproduce_command(options: argparse.Namespace) -> int:
             write_at_once(Path(options.output), text)
         except OSError as error:
             raise KernelError(f"{options.output}: {error.strerror}") from None
-    print(outcome_text(options, status, said), file=sys.stderr if options.output is None else sys.stdout)
+    lines = [*ABOVE, outcome_text(options, status, said)]
+    print("\n".join(lines), file=sys.stderr if options.output is None else sys.stdout)
     return status
 
 

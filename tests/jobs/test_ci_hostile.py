@@ -71,9 +71,11 @@ def test_two_processes_in_every_report(processes):  # noqa: F811
 def test_run_of_two_processes_does_what_it_is_told_or_refuses():
     trace = "mmap(0,1,RW); fork(); p1: write(0)"
     assert json.loads(vmacheck("run", "linux-6.18", trace, "--format", "itf")[1])["states"][3]["error"] == ""
-    for option in (["--svg", os.devnull], ["--every-step"]):
-        assert vmacheck("run", "linux-6.18", trace, *option)[::2] == (
-            2, "vmacheck: --svg and --every-step: of two processes there are no pictures, and no steps\n")  # fmt: skip
+    for option, why in (
+        (["--svg", os.devnull], "--svg: there are no pictures of threads, nor of two processes"),
+        (["--every-step"], "--every-step is for traces of threads"),
+    ):
+        assert vmacheck("run", "linux-6.18", trace, *option)[::2] == (2, f"vmacheck: {why}\n")
 
 
 @pytest.mark.parametrize("words", [
@@ -280,7 +282,8 @@ def test_reports_are_refused_before_the_work(folder, monkeypatch):  # noqa: F811
 ])  # fmt: skip
 def test_so_are_those_of_other_commands(folder, monkeypatch, words):  # noqa: F811
     for name in ("check_all", "graph_of", "worst_of"):
-        monkeypatch.setattr(f"checker.{'graph_command' if name == 'graph_of' else 'main'}.{name}", None)
+        command = {"check_all": "check", "graph_of": "graph", "worst_of": "tradeoff"}[name]
+        monkeypatch.setattr(f"vmacheck.checker.commands.{command}.{name}", None)
     code, out, err = vmacheck(*words.split())
     assert (code, out, err.count("\n")) == (2, "", 1)
 

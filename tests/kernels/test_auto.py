@@ -79,7 +79,7 @@ def test_a_job_may_be_about_it(host, tmp_path, monkeypatch):
 def test_which_it_is_is_said_below_the_answer(host):
     host("6.12.1")
     code, out, err = vmacheck("run", "mmap(0,1,RW)")
-    assert (code, err) == (0, "vmacheck: model kernel: linux-6.12, for Linux 6.12.1: the same release\n")
+    assert (code, err) == (0, "model kernel: linux-6.12, for Linux 6.12.1: the same release\n")
     assert vmacheck("run", "linux-6.12", "mmap(0,1,RW)") == (0, out, "")
     assert vmacheck("run", "mmap(0,")[2].count("\n") == 1  # bad input is one line
 

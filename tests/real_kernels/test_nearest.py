@@ -90,7 +90,7 @@ NAMED = [
     ("linux-6.12+./mine.py", "6.12.3", ""),
     ("linux-6.12", "6.18.40", "linux-6.12 is not the model of Linux 6.18.40; the nearest to it is linux-6.18"),
     ("linux-6.18", "6.12.3", "linux-6.18 is not the model of Linux 6.12.3; that is linux-6.12"),
-    ("rmap40", "6.12.3", "rmap40 is not the model of Linux 6.12.3, but one of 2004; that is linux-6.12"),
+    ("rmap40", "6.12.3", "rmap40 is not the model of Linux 6.12.3, but a 2.6 kernel; that is linux-6.12"),
     ("linux-6.16", "6.16.1", "linux-6.16 is only the nearest to Linux 6.16.1: it was never compared with a real one"),
     ("linux-6.16", "bzImage", ""),
 ]

@@ -188,7 +188,12 @@ def full_regions(*sizes):
 
 
 @pytest.mark.parametrize(
-    "sizes", rest(pytest.mark.slow, [((1, 64, 1, 8, 1),), ((4, 64, 8, 200, 50),), ((64, 64, 64, 64, 64),)]), ids=str
+    "sizes",
+    rest(
+        pytest.mark.slow,
+        [pytest.param((1, 64, 1, 8, 1)), pytest.param((4, 64, 8, 200, 50)), pytest.param((64, 64, 64, 64, 64))],
+    ),
+    ids=str,
 )
 def test_full_regions_make_the_table_grow(sizes):
     words = [sys.executable, "-c", f"from tests.search.test_rounds import full_regions; full_regions{sizes}"]

@@ -21,6 +21,7 @@ from vmacheck.checker.search.rounds import LEAST_MEMORY, MOST_WORKERS
 from vmacheck.counterexamples.pictures.terminal import show
 from vmacheck.model.common.mm import MAX_MAP_COUNT
 
+ABOVE: list[str] = []  # what is to stand above the answer in text
 NOTES: list[str] = []  # lines for standard error after a command has done its work
 PAGES_HELP = f"pages in the address space (default {DEFAULT_PAGES})"
 
@@ -140,7 +141,7 @@ def emit(options: argparse.Namespace, data: Callable[[], Any], lines: Callable[[
     if options.format == "json":
         print(json.dumps(data(), indent=1))
     else:
-        show(lines())
+        show([*ABOVE, *lines()])
 
 
 FILES = {"svg": "--svg", "output": "-o", "json": "--json", "junit": "--junit", "sarif": "--sarif", "html": "--html"}

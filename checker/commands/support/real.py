@@ -4,6 +4,7 @@
 import sys
 from pathlib import Path
 
+from vmacheck.checker.commands.support.options import ABOVE, NOTES
 from vmacheck.checker.kernels.auto import AUTO
 from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.names import split_name
@@ -47,15 +48,9 @@ def model_for(named: str | None, kernel: str, aloud: bool = True) -> str:
     """
     if named is None or named == AUTO:
         chosen = chosen_for(kernel)
-        print("\n".join(chosen.lines()), file=sys.stdout if aloud else sys.stderr)
+        (ABOVE if aloud else NOTES).extend(chosen.lines())
         return chosen.kernel
     split_name(named)
     if (said := warning(named, kernel)) is not None:
         print(f"vmacheck: warning: {said}", file=sys.stderr)
     return named
-
-
-# ---- reproduce -----------------------------------------------------------------------------------
-
-
-# ---- replay --------------------------------------------------------------------------------------
