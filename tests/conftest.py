@@ -26,8 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_collection_finish() -> None:
-    """Freeze the objects loaded by now, so that the collector skips them."""
+@pytest.fixture(autouse=True, scope="module")
+def frozen() -> None:
+    """Freeze what was loaded and cached before a file's tests, so that the collector skips it."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
