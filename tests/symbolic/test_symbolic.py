@@ -422,8 +422,8 @@ def test_the_same_where_the_kernel_refuses_more_vmas(operation):
 def as_numbers(one, pages, vmas):
     """A state of the interpreted run in numbers; one freed anon_vma stands for all."""
     made = tuple({name: getattr(one.vma[number], name) for name in FIELDS[:-1]} for number in range(1, vmas + 1))
-    lives = [one.anon_vma[number].life for number in range(1, vmas + 1)]
-    lives = [mm.UNUSED if life == mm.FREED else life for life in lives]
+    known = (one.anon_vma[number].life for number in range(1, vmas + 1))
+    lives = [mm.UNUSED if life == mm.FREED else life for life in known]
     mapped = {}
     for address, page in enumerate(one.page[:pages]):
         if page.mapcount:
@@ -444,10 +444,8 @@ def states_led_to(kernel, operations, states, **scope):
         assert (one.bug, one.leaked) == (0, 0)
         if one.map_count in (1, 2):
             tried += 1
-            numbers = as_numbers(one, 3, one.map_count)
-            known = explored(kernel, "munmap", one.map_count).known
-            for page in range(3):
-                assert holds(known, assigned(numbers, Call(OPERATIONS["munmap"].nr, 1, 1), page))
+            numbers, known = as_numbers(one, 3, one.map_count), explored(kernel, "munmap", one.map_count).known
+            assert all(holds(known, assigned(numbers, Call(OPERATIONS["munmap"].nr, 1, 1), page)) for page in range(3))
     return tried
 
 
@@ -489,9 +487,7 @@ def test_a_wrong_run_is_noticed(mutant, monkeypatch):
 def test_paths_that_are_left_out_are_noticed(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "explored", lru_cache(Explored))
     one = getattr(Paths, "_assume")  # noqa: B009
-    monkeypatch.setattr(
-        Paths, "_assume", lambda paths, d: one(paths, d._replace(open=d.open and len(paths._trail) > 2))
-    )
+    monkeypatch.setattr(Paths, "_assume", lambda p, d: one(p, d._replace(open=d.open and len(p._trail) > 2)))
     with pytest.raises(ValueError, match="not enough values"):
         contradictions("rmap40", "munmap", 20)
 
