@@ -12,7 +12,6 @@ from vmacheck.checker.kernels.names import tree_of
 from vmacheck.checker.kernels.scope import (
     Scope,
     ScopeError,
-    in_order,
 )
 from vmacheck.counterexamples.real_kernels.conform import conform, conform_data, conform_text
 from vmacheck.counterexamples.real_kernels.replay import (
@@ -22,7 +21,6 @@ from vmacheck.counterexamples.real_kernels.replay import (
 )
 from vmacheck.counterexamples.real_kernels.views import BPF, LAYOUT, SMAPS, VIEWS, View, best_view
 from vmacheck.counterexamples.real_kernels.walks import conform_random, conform_states
-from vmacheck.model.calls.operations import EVERY_OPERATION, PROTECTIONS
 
 LENGTH, LENGTH_OF_WALKS = 20, 40  # calls of random programs, by default
 
@@ -53,13 +51,7 @@ def check_conform(options: argparse.Namespace) -> None:
 def conform_command(options: argparse.Namespace) -> int:
     """vmacheck conform: every sequence of a scope on a model kernel and on a real one."""
     check_conform(options)
-    scope = Scope(
-        pages=options.pages,
-        protections=in_order(options.prot.split(","), PROTECTIONS),
-        operations=in_order(options.ops.split(","), EVERY_OPERATION),
-        noreserve=options.noreserve,
-        processes=options.processes or 1,
-    )
+    scope = Scope.of(vars(options))
     if "growsdown" in scope.operations and (moves := sorted({"move", "mremap", "dontunmap"} & set(scope.operations))):
         why = "where the space of a real program begins, offsets go on below it"
         raise ScopeError(f"--ops: growsdown goes without {moves[0]}: {why}")
