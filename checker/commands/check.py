@@ -53,10 +53,10 @@ def check_command(options: argparse.Namespace) -> int:
     world, kernels = world_of(scope), kernels_of(options, scope)
     words = list(dict.fromkeys(options.property)) or world.property_names(scope)
     names = [user_properties.split(word)[1] for word in words]
-    if len(set(names)) < len(names):
-        fail("two properties have the same name")
-    if len(set(kernels)) < len(kernels):
-        fail("a kernel is named twice")
+    if (name := twice(names)) is not None:
+        fail(f"two properties have the same name, {name}: {' and '.join(one for one in words if one.endswith(name))}")
+    if (kernel := twice(kernels)) is not None:
+        fail(f"{kernel} is named twice")
     systems = [world.build(kernel, scope, words) for kernel in kernels]
     job = job_of(options, scope, systems, names)
     run, workers = connected(options.ray, options.workers) if options.ray else (options.run, options.workers)
@@ -77,6 +77,11 @@ def check_command(options: argparse.Namespace) -> int:
     if surprises is not None:
         return VIOLATED if surprises else HOLDS
     return exit_code(checks)
+
+
+def twice(names: Sequence[str]) -> str | None:
+    """The first name that is there twice."""
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def kernels_of(options: argparse.Namespace, scope: Scope) -> list[str]:

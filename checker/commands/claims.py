@@ -19,7 +19,7 @@ def claims_command(options: argparse.Namespace) -> int:
     every = linux.CURRENT_CLAIMS if options.kernels == "today" else linux_2_6.CLAIMS
     for name in options.id:
         if name not in known:
-            raise unknown("claim", name, list(known))
+            raise unknown("claim", name, known)
     chosen = tuple(known[name] for name in dict.fromkeys(options.id)) or every
     decided = decide_all(chosen) if len(chosen) > 1 else (decide(chosen[0]),)
     in_full = "\n\n".join("\n".join(claim_text(one)) for one in decided) if options.id else ""

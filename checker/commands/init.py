@@ -7,7 +7,7 @@ from typing import Any
 
 from vmacheck.checker.commands.support.exits import HOLDS
 from vmacheck.checker.commands.support.options import add_command
-from vmacheck.checker.files.written import OutputError, write_at_once
+from vmacheck.checker.files.written import OutputError, check_outputs, write_at_once
 from vmacheck.checker.jobs.job_file import DEFAULT_FILE
 from vmacheck.checker.kernels.auto import chosen_for_auto
 
@@ -46,6 +46,7 @@ def init_command(options: argparse.Namespace) -> int:
     path = Path(options.file)
     if path.exists():
         raise OutputError(f"{path} is there already")
+    check_outputs({"FILE": options.file}, {})
     kernel = chosen_for_auto().kernel
     write_at_once(path, TEXT.format(kernel=kernel))
     print(f"{path} is written; vmacheck ci carries it out")

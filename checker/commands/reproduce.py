@@ -33,6 +33,8 @@ from vmacheck.counterexamples.reproducer.write import (
 )
 from vmacheck.properties import PROPERTIES
 
+SEEN = ", as far as a program sees: the calls' results and the layout, not the anon_vmas"
+
 
 class Found(NamedTuple):
     """A counterexample in a result: its kernel, what it shows, and its pages (None: as many as it needs)."""
@@ -134,7 +136,7 @@ def outcome_text(options: argparse.Namespace, status: int, said: str) -> str:
     lines, last = said.splitlines(), OUTCOMES[status]
     if lines and options.style == "program" and status in (0, 1):
         last = lines.pop()  # which also says if there were differences
-    return "\n".join([*lines, f"{last} on {name_of_kernel(options.kernel)}"])
+    return "\n".join([*lines, f"{last} on {name_of_kernel(options.kernel)}{SEEN if status == 0 else ''}"])
 
 
 def add(commands: Any) -> None:

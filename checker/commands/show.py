@@ -34,7 +34,7 @@ def show_command(options: argparse.Namespace) -> int:
     """vmacheck show: where the function is, its source, what it calls, and what calls it."""
     program = program_of(options.kernel, {})
     if options.function not in program.functions:
-        raise unknown("function", options.function, list(program.functions))
+        raise unknown("function", options.function, program.functions, f"vmacheck list functions {options.kernel}")
     data = show_data(options.kernel, program, program.functions[options.function])
     emit(options, lambda: data, lambda: function_lines(data))
     return HOLDS

@@ -76,7 +76,9 @@ def _beside(path: Path) -> Path:
 
 
 def write_at_once(path: Path, text: str) -> None:
-    """Write a file in one step: if this is interrupted, the old or the new one is there, whole. Raises OSError.
+    """Write a file in one step: if this is interrupted, the old or the new one is there, whole.
+
+    Raises OSError, and OutputError if there is no folder for it.
 
     A link stays a link, and a file keeps its permissions. Lines end as the text has them.
     """
@@ -91,6 +93,8 @@ def write_at_once(path: Path, text: str) -> None:
     except PermissionError:  # of the folder; the file itself may be written
         path.write_bytes(data)
         return
+    except FileNotFoundError:
+        raise OutputError(f"{path}: there is no folder {path.parent}") from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

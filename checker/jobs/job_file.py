@@ -9,7 +9,6 @@
 Errors name the file and the line.
 """
 
-import difflib
 import re
 import tomllib
 import unicodedata
@@ -18,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmacheck.checker.files.errors import InputError
+from vmacheck.checker.files.errors import InputError, instead_of
 from vmacheck.checker.jobs.toml_lines import lines_of
 from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.auto import resolved
 from vmacheck.checker.kernels.btf import KernelError
 from vmacheck.checker.kernels.compare import BY
-from vmacheck.checker.kernels.names import UnknownName, split_name
+from vmacheck.checker.kernels.names import UnknownName, split_name, unknown
 from vmacheck.checker.kernels.scope import (
     PAGES,
     PROCESSES,
@@ -217,12 +216,7 @@ class _File:
     def check_known(self, name: str, known: Collection[str], *place: str) -> None:
         """Raise JobError for an unknown key."""
         if name not in known:
-            raise self.fail(f"unknown key '{name}'; {_instead(name, known)}", *place, name)
-
-
-def _instead(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise self.fail(f"unknown key '{name}'; {instead_of(name, known)}", *place, name)
 
 
 def read_jobs(path: Path) -> list[Job]:
@@ -383,7 +377,7 @@ def _check_names(file: _File, job: Job) -> None:
     for name in (*job.values.get("properties", ()), *([job.values["prove"]] if job.kind == "prove" else [])):
         if name not in known and (job.kind == "prove" or user_properties.split(name)[0] is None):
             key = "prove" if job.kind == "prove" else "properties"
-            raise file.fail(f"unknown property '{name}'; {_instead(name, known)}", *place, key)
+            raise file.fail(str(unknown("property", name, known)), *place, key)
     if job.kind in ("prove", "equivalent"):
         followed = kind_of(job.kernels[0]).followed
         for operation in job.values.get("ops", ()):
@@ -392,7 +386,7 @@ def _check_names(file: _File, job: Job) -> None:
     if job.kind == "claims" and job.values["claims"] != "all":
         for name in job.values["claims"]:
             if name not in claim_verdicts():
-                raise file.fail(f"unknown claim '{name}'; {_instead(name, claim_verdicts())}", *place, "claims")
+                raise file.fail(str(unknown("claim", name, claim_verdicts())), *place, "claims")
 
 
 def claim_verdicts() -> dict[str, str]:
@@ -434,9 +428,8 @@ def _expected(file: _File, job: Job, table: dict[str, Any]) -> dict[str, Expecta
     for name, value in table.items():
         if name not in known:
             what = "claim" if job.kind == "claims" else "property"
-            raise file.fail(
-                f"expects something of '{name}', which is no {what} of it; {_instead(name, known)}", *place, name
-            )
+            hint = instead_of(user_properties.split(name)[1], known)
+            raise file.fail(f"expects something of '{name}', which is no {what} of it; {hint}", *place, name)
         file.table(value, f"what is expected of {name}", *place, name)
     return {name: _expectation(file, job, value, *place, name) for name, value in table.items()}
 

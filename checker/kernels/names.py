@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernels and properties by name: BASE[+PATCH...], and checks of what the tree of a kernel knows."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from vmacheck.checker.files.errors import InputError
+from vmacheck.checker.files.errors import InputError, instead_of
 from vmacheck.checker.kernels.auto import resolved
 from vmacheck.checker.kernels.scope import Scope, ScopeError
 from vmacheck.model import kernels
@@ -19,10 +18,22 @@ class UnknownName(InputError):
     """Unknown name of a kernel, patch or property."""
 
 
-def unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
-    """The error for an unknown name, with the name that may have been meant."""
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+LISTED_BY = {
+    "kernel": "vmacheck list kernels",
+    "patch": "vmacheck list kernels",
+    "property": "vmacheck list properties",
+    "claim": "vmacheck list claims",
+}
+
+
+def unknown(what: str, name: str, known: Collection[str], listed_by: str = "") -> UnknownName:
+    """The error for an unknown name, with the names that may have been meant, or the command that lists them."""
+    hint = instead_of(name, known, listed_by or LISTED_BY.get(what, ""))
+    if what == "property":
+        hint += "; FILE.py:NAME is one of your own"
+    if what == "patch":
+        file = Path(f"{name}.py")
+        hint = f"did you mean ./{file}?" if file.is_file() else f"{hint}; a path that ends in .py is one of your own"
     return UnknownName(f"unknown {what} '{name}'; {hint}")
 
 
@@ -33,7 +44,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
     """
     base, *rest = resolved(name).split("+")
     if base not in every_kernel():
-        raise unknown("kernel", base, list(every_kernel()))
+        raise unknown("kernel", base, every_kernel())
     built_in = kernels.tree_of(base).patches
     patches: list[str] = []
     while rest and rest[0] in built_in:
@@ -43,7 +54,7 @@ def split_name(name: str) -> tuple[str, list[str], list[Path]]:
         if word in built_in:
             raise UnknownName(f"{name}: the built-in patch {word} has to come before the files")
         if not word.endswith(".py"):
-            raise unknown("patch", word, [*built_in, "a path that ends in .py"])
+            raise unknown("patch", word, built_in)
         paths.append(Path(word))
     return base, patches, paths
 
@@ -62,7 +73,7 @@ def _file_names(words: list[str]) -> list[str]:
 def check_is_claim(name: str) -> None:
     """Raise UnknownName unless it is an "always" property."""
     if name not in PROPERTIES:
-        raise unknown("property", name, list(PROPERTIES))
+        raise unknown("property", name, PROPERTIES)
     if PROPERTIES[name].kind == "sometimes":
         raise UnknownName(f"{name} is what must happen sometimes, not what is true always")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.names import UnknownName, split_name, tree_of, unknown
 from vmacheck.checker.kernels.scope import Scope
-from vmacheck.checker.program.link import Program, link, linked_over, linked_with, read
+from vmacheck.checker.program.link import Program, link, linked_over, linked_with, read, read_text
 from vmacheck.checker.program.system import Claim, Goal
 from vmacheck.model import kernels
 from vmacheck.model.calls.operations import (
@@ -50,7 +50,7 @@ def _check_that_patches_add_up(name: str, patches: list[str], tree: Tree) -> Non
     replaced: dict[str, str] = {}
     for patch in patches:
         path = tree.patch_file(patch)
-        for function in read(path, path.read_text(encoding="utf-8"), {})[0]:
+        for function in read(path, read_text(path), {})[0]:
             if replaced.setdefault(function, patch) != patch:
                 raise UnknownName(f"{name}: {replaced[function]} and {patch} both replace {function}")
 
@@ -59,7 +59,7 @@ def check_bounds_are_not_named(name: str) -> None:
     """Raise UnknownName if a user's file names the number of slots: a proof for any size has no such number."""
     _, _, paths = split_name(name)
     for path in paths:
-        for function in read(path, path.read_text(encoding="utf-8"), {})[0].values():
+        for function in read(path, read_text(path), {})[0].values():
             for node in ast.walk(function.node):
                 if isinstance(node, ast.Name) and node.id in SLOT_COUNTS:
                     raise UnknownName(f"{path}:{node.lineno}: {node.id} is not known where the size is not")
@@ -83,7 +83,7 @@ def claims_for(names: Sequence[str], known: Mapping[str, Property] = PROPERTIES)
             name, mine = user_properties.named(word)
             known = {**known, **mine}
         if name not in known:
-            raise unknown("property", name, list(known))
+            raise unknown("property", name, known)
         prop = known[name]
         found[name] = Claim(name, prop.kind == "sometimes", prop.on_step, prop.premise)
         if prop.premise is not None:

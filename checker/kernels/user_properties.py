@@ -5,11 +5,11 @@ The file is written like those of properties/, and read as text, so that none of
 """
 
 import ast
-import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from vmacheck.checker.files.errors import instead_of
 from vmacheck.checker.program.link import LinkError, Program, linked_with, parsed, read, read_text
 from vmacheck.checker.program.reserved import RESERVED
 from vmacheck.properties import PROPERTIES, Property
@@ -34,9 +34,7 @@ def named(word: str) -> tuple[str, dict[str, Property]]:
     assert path is not None
     found = own_properties(path)
     if name not in found:
-        close = difflib.get_close_matches(name, found, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(found) or 'none'}"
-        raise LinkError(f"{path}: there is no property {name}; {hint}")
+        raise LinkError(f"{path}: there is no property {name}; {instead_of(name, found)}")
     return name, found
 
 

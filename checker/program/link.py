@@ -6,14 +6,13 @@ The files are read as text and never imported, so linking somebody's patch runs 
 
 import ast
 import copy
-import difflib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from vmacheck.checker.files.errors import InputError
+from vmacheck.checker.files.errors import InputError, instead_of
 from vmacheck.checker.program import subset
 from vmacheck.checker.program.layout import MACHINE_FIELDS
 from vmacheck.checker.program.reserved import RESERVED
@@ -115,7 +114,7 @@ def link(files: Iterable[Path], constants: Mapping[str, int]) -> Program:
     """
     program = Program()
     for path in files:
-        functions, own = read(path, path.read_text(encoding="utf-8"), program.constants)
+        functions, own = read(path, read_text(path), program.constants)
         program.functions.update(functions)
         program.constants.update(own)
     program.constants.update(constants)
@@ -129,7 +128,7 @@ def linked_with(program: Program, files: Iterable[Path], over: Iterable[Path] = 
     """
     more, constants = dict(program.functions), dict(program.constants)
     for path in files:
-        functions, own = read(path, path.read_text(encoding="utf-8"), constants)
+        functions, own = read(path, read_text(path), constants)
         for name, function in functions.items():
             if name in more:
                 raise LinkError(f"{more[name]}: {name} is also the name of a property's function ({function})")
@@ -141,7 +140,7 @@ def linked_with(program: Program, files: Iterable[Path], over: Iterable[Path] = 
                 raise LinkError(f"{path}: {name} is also a name that a patch defines")
         constants.update(own)
     for path in over:
-        more.update(read(path, path.read_text(encoding="utf-8"), constants)[0])
+        more.update(read(path, read_text(path), constants)[0])
     return Program(more, constants)
 
 
@@ -207,9 +206,8 @@ def _check_replacements(program: Program, functions: Mapping[str, Function]) -> 
         original = program.functions.get(function.name)
         if original is None:
             if not any(function.name in subset.calls(other.node) for other in functions.values() if other != function):
-                close = difflib.get_close_matches(function.name, program.functions, 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
-                raise LinkError(f"{function}: {function.name} replaces nothing and nothing here calls it{hint}")
+                hint = instead_of(function.name, program.functions, "vmacheck list functions KERNEL")
+                raise LinkError(f"{function}: {function.name} replaces nothing and nothing here calls it; {hint}")
         elif len(original.parameters) != len(function.parameters):
             expected, got = ", ".join(original.parameters), ", ".join(function.parameters)
             raise LinkError(f"{function}: {function.name} takes ({expected}), not ({got})")
@@ -252,7 +250,7 @@ def read(
         elif (constant := _constant(node, {**known, **constants})) is not None:
             constants[constant[0]] = constant[1]
         elif strict and not _is_harmless(node, ("model", "properties") if decorated else ("model",)):
-            why = "only functions, integer constants and imports from model are allowed here"
+            why = "only functions, integer constants and imports from vmacheck are allowed here"
             raise LinkError(f"{path}:{node.lineno}: {why}")
     return functions, constants
 

@@ -318,7 +318,7 @@ def equivalent(
     for kernel in (a, b):
         functions = program_of(kernel, {}).functions
         if function not in functions:
-            raise unknown("function", function, list(functions))
+            raise unknown("function", function, functions, f"vmacheck list functions {kernel}")
         one_process.build(kernel, Scope(pages=3, operations=tuple(operations)))
     found = Verdict(a, b, function, tuple(operations), vmas)
     locked = not kind_of(a).leaves_out_locked(operations)

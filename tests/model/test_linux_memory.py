@@ -8,6 +8,7 @@ import pytest
 from tests.model.test_linux import ALL, KERNEL
 from tests.real_kernels.test_conform import mutant
 from tests.support.helpers import all_drawn, drawn, rest, steps, verdict, vmacheck, vmacheck_json
+from vmacheck.checker.commands.reproduce import SEEN
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.scope import Scope, in_order
 from vmacheck.checker.program.interpreted import Machine
@@ -223,7 +224,7 @@ def test_as_a_c_program(trace, style, tmp_path):
         pytest.skip(f"the running kernel is {platform.release()}, not 6.18")
     words = ("--style", style, "-o", str(tmp_path / "program.c"))
     code, out, _ = vmacheck("reproduce", trace, "--expect", KERNEL, *words)
-    assert (code, out.splitlines()[-1]) == (0, f"reproduced on Linux {platform.release()}")
+    assert (code, out.splitlines()[-1]) == (0, f"reproduced on Linux {platform.release()}{SEEN}")
 
 
 def test_a_c_program_that_expects_something_else_is_not_reproduced(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.helpers import vmacheck, vmacheck_json
+from vmacheck.checker.commands.reproduce import SEEN
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.counterexamples.gallery.make import REAL, outcomes, release, short
 from vmacheck.counterexamples.real_kernels.live import compile_program, line_of
@@ -65,7 +66,7 @@ def test_reproduce(image, style, tmp_path):
     code, out, err = vmacheck(*words)
     fails = style == "kselftest" and short(release(str(image))) == "6.1"
     assert (code, err) == (int(fails), "")
-    assert out == f"{'not ' * fails}reproduced on Linux {release(str(image))}\n"
+    assert out == f"{'not ' * fails}reproduced on Linux {release(str(image))}{SEEN if not fails else ''}\n"
 
 
 def test_conform(image):

@@ -2,8 +2,11 @@
 """Ends of commands: exit codes, and errors in one line."""
 
 import argparse
+import re
 import sys
 from typing import Any, NoReturn
+
+from vmacheck.checker.files.errors import instead_of
 
 HOLDS, VIOLATED, USAGE, INCOMPLETE, VACUOUS = range(5)
 EXIT_CODES = {
@@ -18,7 +21,11 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """End with the message on one line."""
+        """End with the message on one line; of an unknown choice, with the nearest."""
+        choice = re.fullmatch(r"(.*): invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if choice is not None:
+            known = [word.strip("' ") for word in choice[3].split(",")]
+            message = f"{choice[1]}: invalid choice: '{choice[2]}'; {instead_of(choice[2], known)}"
         fail(message)
 
 

@@ -73,7 +73,8 @@ def prove_with_z3(options: argparse.Namespace, scope: Scope) -> str:
 def _check_names(options: argparse.Namespace) -> None:
     wanted = "KERNEL_A KERNEL_B FUNCTION" if options.equivalent else "KERNEL PROPERTY"
     if len(options.names) != len(wanted.split()):
-        raise UnknownName(f"prove {'--equivalent ' if options.equivalent else ''}takes {wanted}")
+        other = "" if options.equivalent or options.names else ", or --equivalent KERNEL_A KERNEL_B FUNCTION"
+        raise UnknownName(f"prove {'--equivalent ' if options.equivalent else ''}takes {wanted}{other}")
     if options.depth is not None and (options.equivalent or options.vmas is not None):
         other = "--equivalent" if options.equivalent else "--vmas"
         raise ScopeError(f"--depth is about programs, {other} about single calls; they do not go together")
