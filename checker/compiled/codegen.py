@@ -43,9 +43,17 @@ PREFIX = "f."  # so that LLVM takes no function for one of the C library
 SHIFTS: dict[type[ast.operator], str] = {ast.LShift: "shl", ast.RShift: "ashr"}
 
 
-def check_fields(program: Program, layout: Layout, call_fields: Sequence[str]) -> None:
-    """Raise LinkError for an unknown field, a struct used as a number, or a number used as a struct."""
-    assembly(Flat(layout, call_fields), list(program.functions.values()), program.constants, ())
+def check_fields(program: Program, layout: Layout, call_fields: Sequence[str], files: Collection[str]) -> None:
+    """Raise LinkError for an unknown field, a struct used as a number, or a number used as a struct.
+
+    It is looked for in the functions of these files and in what calls them; the rest is as it comes with vmacheck.
+    """
+    flat, functions = Flat(layout, call_fields), list(program.functions.values())
+    own = {function.name for function in functions if function.file in files}
+    known, fields = signatures(flat, functions), dict[str, int]()
+    for name, signature in known.items():
+        if name in own or signature.function.calls() & own:
+            _Emitter(flat, signature, known, program.constants, fields).text(outside=False)
 
 
 def assembly(flat: Flat, functions: Sequence[Function], constants: Mapping[str, int], entries: Collection[str]) -> str:

@@ -13,7 +13,7 @@ class InputError(ValueError):
 
 def instead_of(name: str, known: Collection[str], listed_by: str = "") -> str:
     """What may have been meant by an unknown name: the nearest names; or all; or, of many, the command that lists."""
-    close = difflib.get_close_matches(name, known, 1, 0.85) or difflib.get_close_matches(name, known, 3)
+    close = difflib.get_close_matches(name, known, 1, 0.8) or difflib.get_close_matches(name, known, 3)
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"{listed_by} lists them" if listed_by and len(known) >= MANY else f"there are {', '.join(known) or 'none'}"

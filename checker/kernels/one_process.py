@@ -8,6 +8,7 @@ from vmacheck.checker.compiled.codegen import check_fields
 from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.names import check_known, check_max_map_count, split_name, tree_of
 from vmacheck.checker.kernels.programs import absent_numbers, claims_for, goals_for, program_of, with_properties
+from vmacheck.checker.kernels.renaming import check_names_are_only_compared
 from vmacheck.checker.kernels.scope import PAGES, Scope
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program, check_unchanging, linked_with
@@ -33,7 +34,7 @@ def build(
 
     Raises UnknownName, LinkError for a user's file that does not fit, and ScopeError.
     """
-    calls = scope.calls() if calls is None else calls
+    is_given, calls = calls is not None, scope.calls() if calls is None else calls
     check_known(name, scope, calls)
     check_max_map_count(name, scope.max_map_count)
     states = tree_of(name).states
@@ -49,8 +50,10 @@ def build(
     program.check()
     check_unchanging(program, [*(claim.name for claim in claims), *measures])
     layout = Layout.of(states.layout(bounds))
-    if split_name(name)[2] or user_properties.paths_of(properties):
-        check_fields(program, layout, Call._fields)
+    if files := [str(path) for path in (*split_name(name)[2], *user_properties.paths_of(properties))]:
+        check_fields(program, layout, Call._fields, files)
+        if not is_given:
+            check_names_are_only_compared(program, files)
     program = without_kinds(program, "nr", absent_numbers(calls))
     return System(
         name=name,

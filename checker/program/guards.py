@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guards put into functions, so that a wrong patch is found out: loops end, and numbers fit into their fields."""
+"""Guards put into functions, so that a wrong patch is found out: loops end, and numbers fit into their fields.
+
+And wraps, so that every run calculates with 64 bits as machine code does.
+"""
 
 import ast
 import copy
@@ -49,6 +52,42 @@ def _checked(target: ast.Attribute, value: ast.expr) -> ast.expr:
         root = root.value
     assert isinstance(root, ast.Name)
     return ast.Call(ast.Name("__field__", ast.Load()), [ast.Name(root.id, ast.Load()), value], [])
+
+
+class _Wraps(ast.NodeTransformer):
+    def _wrapped(self, node: ast.expr) -> ast.expr:
+        return ast.copy_location(ast.Call(ast.Name("__wrap__", ast.Load()), [node], []), node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        return self._wrapped(node) if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.LShift) else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        is_number = isinstance(node.operand, ast.Constant)
+        return self._wrapped(node) if isinstance(node.op, ast.USub) and not is_number else node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        self.generic_visit(node)
+        current = copy.deepcopy(node.target)
+        current.ctx = ast.Load()
+        value = self.visit_BinOp(ast.copy_location(ast.BinOp(current, node.op, node.value), node))
+        return ast.copy_location(ast.Assign([node.target], value), node)
+
+
+def wrapped(value: int) -> int:
+    """The number that 64 bits hold of a value, as machine code has it."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+@lru_cache(maxsize=4096)
+def with_wraps(function: Function) -> ast.FunctionDef:
+    """The function with its guards, and in a patch with __wrap__ around what may pass 64 bits.
+
+    The built-in functions are called with numbers of at most 32 bits, and so pass 64 only where a patch does.
+    """
+    node = with_guards(function)
+    return node if function.trusted else ast.fix_missing_locations(_Wraps().visit(copy.deepcopy(node)))
 
 
 @lru_cache(maxsize=4096)

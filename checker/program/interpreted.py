@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from vmacheck.checker.program.guards import with_guards
+from vmacheck.checker.program.guards import with_wraps, wrapped
 from vmacheck.checker.program.layout import FUEL, Array, Broken, OutOfBounds
 from vmacheck.checker.program.link import AST_LOCK, Function
 from vmacheck.checker.program.subset import LARGEST
@@ -154,7 +154,7 @@ class CallRecord:
 
 @lru_cache(maxsize=4096)
 def _code(function: Function) -> CodeType:
-    return compile(ast.Module([with_guards(function)], []), function.file, "exec")
+    return compile(ast.Module([with_wraps(function)], []), function.file, "exec")
 
 
 def executable(
@@ -162,10 +162,12 @@ def executable(
     constants: dict[str, Any],
     code: Callable[[Function], CodeType] = _code,
     check_unknown: Callable[[Any], Any] = lambda value: value,
+    check_calculated: Callable[[Any], Any] = lambda value: value,
 ) -> dict[str, Any]:
     """Python functions over one shared table of globals, with their own file and lines for tracebacks.
 
-    check_unknown(value) is asked about what is no int before a user's function puts it into a field.
+    check_unknown(value) is asked about what is no int before a user's function puts it into a field, and
+    check_calculated(value) about what it calculates.
     """
 
     def more(state: Any) -> bool:
@@ -181,7 +183,11 @@ def executable(
             raise Oops("a number too large for a field")
         return value
 
-    table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__builtins__": {"range": range}}
+    def wrap(value: int) -> int:
+        return wrapped(value) if isinstance(value, int) else check_calculated(value)
+
+    table: dict[str, Any] = {**constants, "__more__": more, "__field__": field, "__wrap__": wrap}
+    table["__builtins__"] = {"range": range}
     for function in functions:
         exec(code(function), table)
     return table

@@ -257,11 +257,10 @@ def read(
 
 @lru_cache(maxsize=4096)
 def _plain(node: ast.FunctionDef) -> ast.FunctionDef:
-    """The function without decorators and annotations."""
-    node = copy.deepcopy(node)
-    node.decorator_list, node.returns = [], None
-    for argument in node.args.args:
-        argument.annotation = None
+    """The function without decorators and annotations; its body is shared with the parsed file's."""
+    node, arguments = copy.copy(node), copy.copy(node.args)
+    node.args, node.decorator_list, node.returns = arguments, [], None
+    arguments.args = [ast.copy_location(ast.arg(argument.arg), argument) for argument in arguments.args]
     return node
 
 

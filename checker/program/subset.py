@@ -7,7 +7,7 @@ comparisons; calls to other such functions.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 STATEMENTS = (
@@ -96,6 +96,36 @@ def faults(function: ast.FunctionDef, known: Known) -> list[Fault]:
 
     known maps the global names that may be used to their functions, or to None for a constant.
     """
+    return list(_faults(function, _Known((name, known[name]) for name in _names(function) if name in known)))
+
+
+class _Known(dict[str, ast.FunctionDef | None]):
+    """Global names with what makes a difference to who uses them: two are equal if that is the same."""
+
+    def __init__(self, entries: Iterable[tuple[str, ast.FunctionDef | None]]) -> None:
+        super().__init__(entries)
+        self._key = frozenset(
+            (name, None if node is None else (len(node.args.args), gives_value(node))) for name, node in self.items()
+        )
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self._key == other._key
+
+
+@lru_cache(maxsize=1 << 14)
+def _names(function: ast.FunctionDef) -> frozenset[str]:
+    """Every name in the function: what it calls and uses, and its own."""
+    nodes = ast.walk(function)
+    return frozenset(
+        node.id if isinstance(node, ast.Name) else node.arg for node in nodes if isinstance(node, ast.Name | ast.arg)
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _faults(function: ast.FunctionDef, known: _Known) -> tuple[Fault, ...]:
     found = [*_parameters(function), *_returns(function), *_unassigned(function)]
     local = {argument.arg for argument in function.args.args}
     local |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -111,7 +141,7 @@ def faults(function: ast.FunctionDef, known: Known) -> list[Fault]:
                     found.append((node.lineno, f"{node.func.id} returns nothing"))
             if not isinstance(node, ast.operator | ast.unaryop | ast.boolop | ast.cmpop):
                 found.extend((getattr(node, "lineno", function.lineno), why) for why in _node(node, local, known))
-    return sorted(set(found))
+    return tuple(sorted(set(found)))
 
 
 def body(function: ast.FunctionDef) -> list[ast.stmt]:

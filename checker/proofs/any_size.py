@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from vmacheck.checker.kernels.programs import program_with_claims
 from vmacheck.checker.kernels.scope import Scope
+from vmacheck.checker.program import subset
 from vmacheck.checker.program.link import Function, Program
 from vmacheck.checker.program.system import OOPS
 from vmacheck.checker.proofs import rows
@@ -44,13 +45,21 @@ def is_about_a_page(call: Call) -> bool:
     return call.nr in (NR_read, NR_write)
 
 
+def is_of_any_page(name: str) -> bool:
+    """Is it the name of an unknown of _AnyPages?"""
+    return "@" in name
+
+
 class _AnyPages(Pages):
-    """Pages of which nothing is kept: each may be there or not."""
+    """Pages of which nothing is kept: each may be there or not, whatever the others are.
+
+    What was found out about a page is known of it as long as its address is the same sum.
+    """
 
     def __getitem__(self, address: Any) -> Any:
-        page = self._new()
-        page.mapcount = unknown("mapcount")
-        page.mapping, page.index = unknown("mapping"), unknown("index")
+        page, place = self._new(), _text_of(address)
+        for name in self._fields:
+            setattr(page, name, unknown(f"{name}@{place}"))
         return page
 
     def __setitem__(self, address: Any, page: Any) -> None:
@@ -59,6 +68,11 @@ class _AnyPages(Pages):
     def between(self, _first: Any, _end: Any) -> Iterator[Any]:
         """No addresses: a change to each page on its own changes none that is kept."""
         return iter(())
+
+
+def _text_of(address: Any) -> str:
+    terms, constant = rows.key(address)
+    return "+".join([*(f"{c}*{name}" for name, c in terms), str(constant)])
 
 
 class _Memo(Paths):
@@ -226,19 +240,23 @@ class Kernels:
 
 def sizes() -> Iterator[Formula]:
     """Facts about the names of sizes, and about the other unknowns of a question."""
-    yield from (at_most(0, unknown(name)) for name in ("lead", "trail", "page", "mapcount"))
-    yield at_most(unknown("mapcount"), 1)
+    yield from (at_most(0, unknown(name)) for name in ("lead", "trail", "page"))
     yield from (at_most(1, unknown(f"gap{cell}")) for cell in range(1, MAX_CELLS))
 
 
 def looks_at_pages(program: Program, claim: str, users_files: Collection[str]) -> bool:
-    """Does the claim, or a user's function, look at fields of pages? The kernel's own only ask whether one is there."""
+    """Does the claim, or a user's function, look at pages, or call what says something of them?
+
+    Without pages, each may be anything whenever it is looked at: what is then proved is true, but less is proved.
+    """
     functions = program.reachable([claim])
     own = [function for function in program.functions.values() if function.file in users_files]
-    nodes = (node for function in [*functions, *own] for node in ast.walk(function.node))
+    called = program.reachable([one.name for one in own])
+    saying = [function for function in called if subset.gives_value(function.node)]
+    nodes = (node for function in [*functions, *own, *saying] for node in ast.walk(function.node))
     if any(isinstance(node, ast.Attribute) and node.attr == PAGES for node in nodes):
         return True
-    return any(_puts_guards(function) for function in program.reachable([one.name for one in own]))
+    return any(_puts_guards(function) for function in called)
 
 
 def _puts_guards(function: Function) -> bool:

@@ -3,14 +3,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NamedTuple
 
 from vmacheck.checker.kernels.names import split_name
 from vmacheck.checker.kernels.programs import program_with_claims
 from vmacheck.checker.kernels.scope import Scope
 from vmacheck.checker.proofs import rows
-from vmacheck.checker.proofs.any_size import After, Kernels, Step, Violation, is_about_a_page, looks_at_pages, templates
+from vmacheck.checker.proofs.any_size import (
+    After,
+    Kernels,
+    Step,
+    Violation,
+    is_about_a_page,
+    is_of_any_page,
+    looks_at_pages,
+    templates,
+)
 from vmacheck.checker.proofs.oracle import Oracle
 from vmacheck.checker.proofs.rows import Place, Row
 from vmacheck.checker.symbolic.solver import Model, Solver, least, start_afresh
@@ -25,7 +33,7 @@ from vmacheck.checker.symbolic.values import (
 )
 from vmacheck.model.calls.operations import Call
 
-WAYS = 200  # ways to a row that are tried before giving up that a program reaches it
+MOST_TRIED = 2000  # ways tried with their sizes before giving up that a program reaches a violation
 
 
 class Via(NamedTuple):
@@ -71,7 +79,11 @@ def search(
 
 
 class _Search:
-    """A search under way: the ways to each row from rows of one call less."""
+    """A search under way: the rows, each expanded once, with the ways from one to the other.
+
+    A row stands for states that differ in sizes, and a later way to it may have sizes that the first has not. So all
+    ways are kept, and where no program is found for a violation, it is looked for again with each number of calls.
+    """
 
     def __init__(self, violation: Violation, scope: Scope, milliseconds: int, report: Report) -> None:
         self.violation, self.milliseconds, self.report = violation, milliseconds, report
@@ -81,24 +93,28 @@ class _Search:
         self.kernels = Kernels(violation, milliseconds, self.keep)
         self.calls = templates(scope)
         self.found = Found([1])
-        self.ways: dict[Row, list[Via]] = {Row(): []}
-        self.depth = {Row(): 0}
+        self.into: dict[Row, list[Via]] = {Row(): []}
+        self.out: dict[Row, list[tuple[Via, Row]]] = {}
 
     def run(self, depth: int) -> None:
         """Fill in self.found."""
-        level = [Row()]
+        level, unreal = [Row()], list[Via]()
         for number in range(1, depth + 1):
             following: list[Row] = []
             self.found.levels.append(0)
+            if any(self._is_real(last, number) for last in list(unreal)):
+                return
             for row in [row for row in level if not row.stopped]:
                 self.report(self.found)
                 for step, place in self._steps(row):
                     for after in self.kernels.successors(row, place, step):
                         self.found.transitions += 1
-                        if after.wrong is not False and self._is_real(row, step, place, after):
-                            return
+                        if after.wrong is not False:
+                            unreal.append(Via(row, step, place, (*after.conditions, after.wrong), ()))
+                            if self._is_real(unreal[-1], number):
+                                return
                         if after.wrong is not True:
-                            self._add(row, step, place, after, number, following)
+                            self._add(row, step, place, after, following)
                             self.found.levels[-1] = len(following)
             level = following
 
@@ -107,69 +123,105 @@ class _Search:
             for place in rows.any_pages(row.cells) if is_about_a_page(call) else rows.any_ranges(row.cells):
                 yield Step(call, place.first, place.end), place
 
-    def _add(self, row: Row, step: Step, place: Place, after: After, depth: int, following: list[Row]) -> None:
+    def _add(self, row: Row, step: Step, place: Place, after: After, following: list[Row]) -> None:
         plain, kept = rows.simplest(after.row, self.keep)
-        if self.depth.setdefault(plain, depth) != depth:
-            return
-        if plain not in self.ways:
-            self.ways[plain] = []
+        if plain not in self.into:
+            self.into[plain] = []
             following.append(plain)
-        self.ways[plain].append(Via(row, step, place, after.conditions, kept))
+        is_idle = plain == row and place.cells == row.cells and kept == tuple(range(1, len(row.cells)))
+        if not is_idle or after.wrong is not False:  # a call that changes nothing makes no program shorter
+            via = Via(row, step, place, after.conditions, kept)
+            self.into[plain].append(via)
+            self.out.setdefault(row, []).append((via, plain))
 
-    def _is_real(self, row: Row, step: Step, place: Place, after: After) -> bool:
-        """Does a program reach the violation? Then it is entered in self.found."""
-        last = Via(row, step, place, (*after.conditions, after.wrong), ())
-        for number, path in enumerate(islice(self._paths(last), WAYS + 1)):
-            program = concrete(path, self.milliseconds) if number < WAYS else None
-            if isinstance(program, tuple):
-                oracle = Oracle(self.violation, max(call.room for call in program))
-                if oracle.first_at(program) == len(program):
-                    self.found.program, self.found.open = program, None
-                    return True
-            if program is not False:
-                self.found.open = "no program was found for a row that has the violation"
+    def _is_real(self, last: Via, calls: int) -> bool:
+        """Does a program of so many calls end with this violation? Then it is entered in self.found."""
+        reaching = [{last.row}]  # by the number of calls, rows from which last.row is reached
+        for _ in range(calls - 1):
+            reaching.append({via.row for row in reaching[-1] for via in self.into[row]})
+        if Row() not in reaching[-1]:
+            return False
+        sizes = _Sizes(self.milliseconds)
+        for program in self._programs(sizes, Row(), reaching[:-1], last):
+            if program is not None and self._is_shown(program):
+                self.found.program, self.found.open = program, None
+                return True
+            self.found.open = "no program was found for a row that has the violation"
         return False
 
-    def _paths(self, last: Via) -> Iterator[list[Via]]:
-        """The ways from the empty row that end with `last`."""
-        if not self.depth[last.row]:
-            yield [last]
-        for via in self.ways[last.row]:
-            for path in self._paths(via):
-                yield [*path, last]
+    def _is_shown(self, program: tuple[Call, ...]) -> bool:
+        oracle = Oracle(self.violation, max(call.room for call in program))
+        return oracle.first_at(program) == len(program)
+
+    def _programs(
+        self, sizes: "_Sizes", row: Row, reaching: list[set[Row]], last: Via
+    ) -> Iterator[tuple[Call, ...] | None]:
+        """The programs by the ways from a row to the violation, one each. None for those that Z3 does not find.
+
+        reaching: by the number of calls that are left, rows that last.row is reached from.
+        """
+        if not reaching:
+            if sizes.allow(last) is not False:
+                yield sizes.program()
+            sizes.drop()
+            return
+        *more, here = reaching
+        for via, following in self.out.get(row, ()):
+            if following in here:
+                if sizes.tried > MOST_TRIED:
+                    yield None
+                    return
+                if sizes.allow(via) is not False:
+                    yield from self._programs(sizes, following, more, last)
+                sizes.drop()
 
 
-def concrete(path: Sequence[Via], milliseconds: int) -> tuple[Call, ...] | bool | None:
-    """The program with the lowest addresses, the last one minimised first. False if no sizes allow it, None if
-    unknown."""
-    solver, size, count = Solver(milliseconds), unknown("TASK_SIZE"), 0
-    inner: list[Any] = []  # addresses at which the row's cells meet
-    calls = []
-    for number, via in enumerate(path):
-        if not inner:
-            inner = [unknown(f"empty{number}")]
-            solver.add(at_most(0, inner[0]))
-            solver.add(at_most(inner[0], size))
-        at, borders = [0, *inner, size], []
+class _Sizes:
+    """A program under way along ways between rows: what is known of the sizes of the cells, and its calls."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self.solver, self.size, self.tried = Solver(milliseconds), unknown("TASK_SIZE"), 0
+        self.calls: list[Call] = []
+        self.inner: list[list[Any]] = [[]]  # addresses at which the row's cells meet, before each call and after it
+
+    def allow(self, via: Via) -> bool | None:
+        """Go on with a way. Do any sizes allow it? None: unknown."""
+        number = len(self.calls)
+        self.solver.push()
+        at, borders = [0, *(self.inner[-1] or [unknown(f"empty{number}")]), self.size], list[Any]()
+        if not self.inner[-1]:  # of an empty address space, which is a row of two cells
+            self.solver.add(at_most(0, at[1]))
+            self.solver.add(at_most(at[1], self.size))
         for cell, parts in enumerate(via.place.parts):
             borders.append(at[cell])
-            for _ in parts[1:]:
-                count += 1
-                borders.append(unknown(f"border{count}"))
-        borders.append(size)
-        _add_sizes(solver, via, borders, number)
-        calls.append(via.step.on(borders))
-        inner = [borders[cell] for cell in via.kept]
-    found = solver.find()
-    if not isinstance(found, Model):
-        return None if found else False
-    for cost in [size, *(call.addr for call in reversed(calls))]:
-        if least(solver, cost) is None:
+            borders += [unknown(f"border{number}_{part}") for part in parts[1:]]
+        borders.append(self.size)
+        _add_sizes(self.solver, via, borders, number)
+        self.calls.append(via.step.on(borders))
+        self.inner.append([borders[cell] for cell in via.kept])
+        self.tried += 1
+        found = self.solver.find()
+        return None if found is True else bool(found)
+
+    def drop(self) -> None:
+        """Take back the last way."""
+        self.solver.pop()
+        self.calls.pop()
+        self.inner.pop()
+
+    def program(self) -> tuple[Call, ...] | None:
+        """The program with the lowest addresses, the last one minimised first. None if unknown."""
+        self.solver.push()
+        try:
+            for cost in [self.size, *(call.addr for call in reversed(self.calls))]:
+                if least(self.solver, cost) is None:
+                    return None
+            model = self.solver.find()
+        finally:
+            self.solver.pop()
+        if not isinstance(model, Model):
             return None
-    model = solver.find()
-    if not isinstance(model, Model):
-        return None
-    return tuple(Call(*(model.value(value) for value in call)) for call in calls)
+        return tuple(Call(*(model.value(value) for value in call)) for call in self.calls)
 
 
 def _add_sizes(solver: Solver, via: Via, borders: Sequence[Any], number: int) -> None:
@@ -180,6 +232,7 @@ def _add_sizes(solver: Solver, via: Via, borders: Sequence[Any], number: int) ->
         is_outer = cell in (0, len(cells) - 1)
         solver.add(equal(high, low + 1) if unit else at_most(low if is_outer else low + 1, high))
         names |= {name: high - low for name, _ in rows.key(rows.size_of(cells, cell))[0]}
-    names |= {name: unknown(f"{name}{number}") for name in ("page", "mapcount")}
+    others = {name for formula in via.conditions if not isinstance(formula, bool) for name in formula.names}
+    names |= {name: unknown(f"{name}#{number}") for name in sorted(others) if name == "page" or is_of_any_page(name)}
     for formula in via.conditions:
         solver.add(all_replaced(formula, names))

@@ -145,7 +145,7 @@ class SymbolicMachine:
             reachable = self.program.reachable(roots)
             table = self.program.functions
             self.functions = executable(
-                reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table), _small_enough
+                reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table), _small_enough, _in_64_bits
             )
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
         self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
@@ -272,6 +272,15 @@ def _small_enough(value: Any) -> Any:
             raise Unsupported("a number that may be too large for a field")
     elif isinstance(value, Bits) and value.mask >> 31:
         raise Unsupported("a mask that may be negative is put into a field")
+    return value
+
+
+def _in_64_bits(value: Any) -> Any:
+    """The value, if 64 bits hold it in any address space of fewer than 2^40 pages; else what it wraps to is not
+    followed."""
+    if isinstance(value, Linear):
+        if sum(abs(c) for _, c in value.terms) > 1 << 20 or abs(value.constant) > 1 << 62:
+            raise Unsupported("a number that may have more than 64 bits")
     return value
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import CodeType
 
 from vmacheck.checker.program import subset
-from vmacheck.checker.program.guards import with_guards
+from vmacheck.checker.program.guards import with_wraps
 from vmacheck.checker.program.link import Function
 
 _NO_ARGUMENTS = ast.arguments([], [], None, [], [], None, [])
@@ -63,7 +63,7 @@ def _code(
 ) -> CodeType:
     state = function.parameters[0] if function.parameters else ""
     iterators = {**dict.fromkeys(own, "__pages__"), **dict.fromkeys(each, "__each__")}
-    node = _Prepared(state, iterators, harmless, masks).visit(copy.deepcopy(with_guards(function)))
+    node = _Prepared(state, iterators, harmless | {"__wrap__"}, masks).visit(copy.deepcopy(with_wraps(function)))
     return compile(ast.fix_missing_locations(ast.Module([node], [])), function.file, "exec")
 
 

@@ -47,9 +47,9 @@ def _sum(terms: Any, constant: int) -> Any:
 def _mask(expression: Any) -> Any:
     kind = expression[0]
     if kind == "var":
-        return z3.BitVec(expression[1], 32, _Z3.context) & expression[2]
+        return z3.BitVec(expression[1], 64, _Z3.context) & expression[2]
     if kind == "const":
-        return z3.BitVecVal(expression[1], 32, _Z3.context)
+        return z3.BitVecVal(expression[1], 64, _Z3.context)
     if kind == "~":
         return ~_mask(expression[1])
     if kind == "?":

@@ -11,7 +11,7 @@ A formula is True, False, or a Node:
                        and ("?", formula, x, y) for x if the formula is true, else y
     "not" "and" "or"   of other nodes
 
-Masks have 32 bits.
+Masks have 64 bits, as numbers have in calculations; fields have 32.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 Terms = tuple[tuple[str, int], ...]
 Formula = Any  # bool | Node
-WORD = (1 << 32) - 1
+WORD = (1 << 64) - 1
 
 
 class Unsupported(Exception):
@@ -441,7 +441,7 @@ class Bits:
 
     def __eq__(self, other: Any) -> Any:
         if isinstance(other, int):
-            if other < 0 and not self.mask >> 31:
+            if other < 0 and not self.mask >> 63:
                 return False  # a mask of flags is not negative
             if other & WORD & ~self.mask:
                 return False
@@ -459,7 +459,7 @@ class Bits:
 
     def __lt__(self, other: Any) -> bool:
         """A mask of flags is not negative; nothing else is known of an order."""
-        if type(other) is not int or other != 0 or self.mask >> 31:
+        if type(other) is not int or other != 0 or self.mask >> 63:
             self._number()
         return False
 

@@ -270,7 +270,7 @@ BAD = [
     (("run", "rmap40", "madvise(0,1,DONTFORK)"), "DONTFORK is not known to rmap40"),
     (("check", "rmap40", "--ops", "mmap,mseal"), "--ops: mseal is not known to rmap40; linux-6.12,"),
     (("check", "linux-6.18", "--threads", "1"), "--threads is about 2.6 kernels, and linux-6.18 is none"),
-    (("check", "linux-6.18+importer"), "unknown patch 'importer'; there are guard-regions, merge-faulted,"),
+    (("check", "linux-6.18+importer"), "unknown patch 'importer'; vmacheck list kernels lists them"),
     (("run", "rmap40", "madvise(0,1,FREE)"), "'FREE' is not an advice; there are NORMAL, RANDOM, SEQUENTIAL, DONTNEED"),
     (("run", "rmap40", "mbind(0,1,PREFERRED)"), "'PREFERRED' is not a policy; there are DEFAULT, BIND, INTERLEAVE"),
     (("run", "rmap40", "mmap(0,1,R,file=G,off=0)"), "'G' is not a file; there are F"),
@@ -393,7 +393,7 @@ def test_what_cannot_be_stops_the_kernel_in_both_runs(text, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "def page_referenced_anon(mm, page):\n    return mm.page[page].mapcount + mm.vma[NULL].vm_file\n",
+        "def page_referenced_anon(mm, page):\n    return mm.page[page].mapcount + mm.vma[NULL].vm_pgoff\n",
         "def begin(mm):\n    x = mm.vma[0].vm_start\n",
         "def canonicalise(mm):\n    while True:\n        pass\n",
     ],

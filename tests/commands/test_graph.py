@@ -213,7 +213,7 @@ def test_a_part_says_so():
     ("words", "why"),
     [
         (["rmap41"], "unknown kernel 'rmap41'; did you mean rmap40?"),
-        (["rmap40", "--format", "png"], "argument --format: invalid choice: 'png' (choose from "),
+        (["rmap40", "--format", "png"], "argument --format: invalid choice: 'png'; there are dot, graphml, json, svg"),
         (["rmap40", "-p", "adjacent"], "unknown property 'adjacent'"),
         (["rmap40", "--pages", "1", "-o", "/nowhere/file"], "-o: /nowhere/file: there is no folder /nowhere"),
         ([], "the following arguments are required: KERNEL"),

@@ -18,7 +18,7 @@ def is_mergeable_anon_vma(anon_vma1, anon_vma2):
 
 
 def lonely(anon_vma):
-    return anon_vma + 1
+    return anon_vma == NULL
 """
 
 

@@ -261,7 +261,8 @@ REFUSED = {
         "    for address in range(start, end):\n        mm.page[address].mapcount = mm.page[address + 1].mapcount\n",
         "a page other than the one that the call is about is looked at",
     ),
-    "a large number": ("    mm.brk = (end - start) * 1000000000\n    mm.brk = 0\n", "a number that may be too large"),
+    "a large number": ("    mm.brk = (end - start) * 100000\n    mm.brk = 0\n", "a number that may be too large"),
+    "a larger one": ("    mm.brk = (end - start) * 1000000000\n", "a number that may have more than 64 bits"),
     "a truth value as a number": ("    mm.brk = mm.brk + (start == 0)\n", "a number combined with a truth value"),
 }
 

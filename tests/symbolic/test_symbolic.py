@@ -413,7 +413,7 @@ def test_any_state_and_any_call_take_one_path_and_claims_say_what_is_so(kernel, 
         assert contradictions(kernel, operation, count, vmas=many) == [], operation
 
 
-@pytest.mark.parametrize("operation", ["mmap", "munmap", "mprotect", "brk"])
+@pytest.mark.parametrize("operation", ["mmap", "munmap", "brk", pytest.param("mprotect", marks=pytest.mark.proofs)])
 def test_the_same_where_the_kernel_refuses_more_vmas(operation):
     assert disagreements("rmap40", operation, 2, max_map_count=2) == []
     assert contradictions("rmap40", operation, 6, max_map_count=2) == []
