@@ -259,7 +259,9 @@ def test_a_batch(tmp_path, count):
     (tmp_path / "traces").write_text(f"{SHARING}\n# nothing\n\n" + "mmap(0,1,RW)\n" * count)
     code, out, err = vmacheck("replay", "--batch", str(tmp_path / "traces"))
     assert (code, err) == (0, "")
-    assert re.search(rf"^{count + 1:,} of {count + 1:,} traces are the same on linux-\S+ and on Linux ", out, re.MULTILINE)
+    assert re.search(
+        rf"^{count + 1:,} of {count + 1:,} traces are the same on linux-\S+ and on Linux ", out, re.MULTILINE
+    )
 
 
 def test_what_a_program_cannot_ask_for():
