@@ -7,7 +7,7 @@ READY = .venv/ready
 TESTED = .venv/tested
 ROOMS = model properties checker counterexamples
 
-.PHONY: check test slow large proofs test-conform test-kernels gallery bench lint types readme clean
+.PHONY: check test slow large proofs fuzz test-conform test-kernels gallery bench lint types readme clean
 
 check: $(READY)
 	@$(BIN)/vmacheck ci
@@ -28,6 +28,10 @@ large: $(TESTED)
 # what Z3 takes minutes for: proofs with three vmas, programs of five calls, and blocks of docs/ that are marked so
 proofs: $(TESTED)
 	$(BIN)/pytest -m proofs -n 2
+
+# random patches, answered by every run that can: MINUTES=60 SEED=1; a seed for each night by default
+fuzz: $(TESTED)
+	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 # the model of 6.18 and the running kernel, call by call; and rules that are wrong, which that exposes
 test-conform: $(TESTED)

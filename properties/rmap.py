@@ -4,7 +4,7 @@
 Rules: docs/rules-2.6.md section 7.1.
 """
 
-from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, TASK_SIZE
+from vmacheck.model.common.mm import FREED, LIVE, NR_ANON_VMAS, NULL, OUT_OF_ROOM, TASK_SIZE
 from vmacheck.model.common.pages import page_referenced_anon
 from vmacheck.properties import always, sometimes, step
 from vmacheck.properties.neighbours import vma_of_page
@@ -40,7 +40,7 @@ def a_page_hangs_from_an_anon_vma(mm):
 @always()
 def kernel_bug_is_never_hit(mm):
     """No call trips a BUG check, uses NULL as a pointer, or loops without end."""
-    return mm.bug == 0
+    return mm.bug == 0 or mm.bug == OUT_OF_ROOM
 
 
 @always(premise=a_page_is_written)

@@ -104,8 +104,7 @@ class _Emitter:
         head = "define" if outside else "define internal"
         allocas = [f"  %v.{name} = alloca i64" for name in self.slots]
         allocas += [f"  store i64 0, ptr %v.{name}" for name in self.slots]
-        is_large = sum(1 for _ in ast.walk(node)) > SMALL
-        apart = " noinline" if function.name in APART and is_large else ""
+        apart = " noinline" if function.name in APART and sum(1 for _ in ast.walk(node)) > SMALL else ""
         name = function.name if outside else f"{PREFIX}{function.name}"
         first = f"{head} {signature.result} @{name}({', '.join(parameters)}) nounwind{apart}"
         return "\n".join([f"{first} {{", "entry:", *allocas, *self.lines, "}"])

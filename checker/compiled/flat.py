@@ -67,7 +67,9 @@ class Flat:
                 lines.append("    w = 0")
                 current = word
             lines.append(f"    v = s[{self.index(place)}]")
-            if place.field.limit is None:
+            if place.field.whole:
+                pass
+            elif place.field.limit is None:
                 lines += [f"    if {_outside(place.field)}:", f"        return {number}"]
             else:
                 lines += ["    if v < 0:", f"        return {number}"]
@@ -94,7 +96,7 @@ def _outside(field: Field) -> str:
 
 def _runs(field: Field) -> Iterator[tuple[int, int, int]]:
     """The runs of bits that a field may have set: (lowest bit, as many ones, number of bits below)."""
-    mask = field.mask or (1 << field.bits) - 1
+    mask = (0 if field.whole else field.mask) or (1 << field.bits) - 1
     below = 0
     while mask:
         low = (mask & -mask).bit_length() - 1

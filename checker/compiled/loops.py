@@ -203,8 +203,11 @@ def carry_out(before: i32, call: i32, after: i32, results: i64, events: i64):
         place = 0
     events[place] = events[place] + 1
     if after[AT_OOPS] != 0:
+        stopped = after[AT_BUG]
         copy_state(after, before)
         after[AT_BUG] = 1
+        if stopped != 0:
+            after[AT_BUG] = stopped
         result = OOPS
     call[RESULT] = result
     place = call[0] * MAX_RESULTS

@@ -4,6 +4,7 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vmacheck.checker.compiled.flat import Flat
 from vmacheck.checker.program.link import Function, LinkError
@@ -66,8 +67,8 @@ Use = tuple[str, dict[str, str], str, dict[str, str], str]
 def _uses(flat: Flat, function: Function, known: Mapping[str, Signature]) -> Iterator[Use]:
     """The pairs of names that stand for the same: (where, names, name, names, name)."""
     own = known[function.name].arrays
-    for node in ast.walk(function.node):
-        where = f"{function.file}:{getattr(node, 'lineno', function.node.lineno)}: {function.name}"
+    for node in _telling(function.node):
+        where = f"{function.file}:{node.lineno}: {function.name}"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:
             kind = "call" if node.attr in flat.call_fields else "state"
             yield where, own, node.value.id, {kind: kind}, kind
@@ -78,6 +79,15 @@ def _uses(flat: Flat, function: Function, known: Mapping[str, Signature]) -> Ite
                     yield where, own, argument.id, theirs, parameter
                 if isinstance(argument, ast.Call) and isinstance(argument.func, ast.Name) and argument.func.id == "at":
                     yield where, theirs, parameter, {"array": "i32"}, "array"
+
+
+@lru_cache(maxsize=1 << 14)
+def _telling(function: ast.FunctionDef) -> tuple[ast.Attribute | ast.Call, ...]:
+    """The nodes that say what a name stands for: a field of it, and a call that it may be handed to."""
+    found = (node for node in ast.walk(function) if isinstance(node, ast.Attribute | ast.Call))
+    return tuple(
+        one for one in found if isinstance(one.value if isinstance(one, ast.Attribute) else one.func, ast.Name)
+    )
 
 
 def is_plain(node: ast.expr, known: Mapping[str, Signature]) -> bool:

@@ -11,23 +11,25 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from typing import Any
 
 from vmacheck.checker.files.kept import keep, kept
 from vmacheck.checker.jobs.job_file import Job, JobError
+from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import UnknownName, split_name
 from vmacheck.checker.kernels.programs import check_bounds_are_not_named, program_with_claims
-from vmacheck.checker.kernels.scope import ScopeError
+from vmacheck.checker.kernels.scope import SEGMENTS, ScopeError
 from vmacheck.checker.program.link import LinkError, Program
 from vmacheck.checker.program.system import Claim
 from vmacheck.model.kernels import HERE, TREES
-from vmacheck.properties import COST_FILE, CURRENT_PROCESSES_FILE, FILES, PROCESSES_FILE, THREADS_FILE
+from vmacheck.properties import CURRENT_PROCESSES_FILE, FILES, PROCESSES_FILE, THREADS_FILE
 
 LINKED = {path for tree in TREES for path in (*tree.base, *tree.patches_at.glob("*.py"))}
 LINKED |= set((HERE / "worlds").glob("*.py"))
-LINKED |= {*FILES, *CURRENT_PROCESSES_FILE.parent.glob("*.py"), COST_FILE, THREADS_FILE, PROCESSES_FILE}
+LINKED |= {*FILES, *CURRENT_PROCESSES_FILE.parent.glob("*.py"), THREADS_FILE, PROCESSES_FILE}
 ANSWERS = "answers"  # the store's kind for them
 FOLDERS = ("checker", "counterexamples", "model", "properties")
 TOOLS = ("llvmlite", "networkx", "numpy", "z3-solver")
@@ -99,6 +101,9 @@ def _programs(job: Job) -> Iterable[tuple[Program, list[str], tuple[Claim, ...]]
         for kernel in job.kernels:
             system = job.builder()(kernel, job.scope(), names)
             yield system.program, system.roots(), system.claims
+            if job.scope().world == SEGMENTS:  # whose programs are looked for in pages
+                small = one_process.build(kernel, replace(job.scope(), segments=None, pages=1), names)
+                yield small.program, small.roots(), small.claims
 
 
 def _add(hasher: Hasher, program: Program, roots: list[str]) -> None:

@@ -14,6 +14,7 @@ from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program, check_unchanging, linked_with
 from vmacheck.checker.program.prune import without_kinds
 from vmacheck.checker.program.system import LARGEST_RESULT, System
+from vmacheck.checker.program.wide import watched
 from vmacheck.model.calls.operations import (
     NAMES,
     OPERATIONS,
@@ -50,12 +51,13 @@ def build(
     program.check()
     check_unchanging(program, [*(claim.name for claim in claims), *measures])
     layout = Layout.of(states.layout(bounds))
+    user_properties.check_looks_at_the_state_only(program, user_properties.paths_of(properties), layout)
     if files := [str(path) for path in (*split_name(name)[2], *user_properties.paths_of(properties))]:
         check_fields(program, layout, Call._fields, files)
         if not is_given:
             check_names_are_only_compared(program, files)
     program = without_kinds(program, "nr", absent_numbers(calls))
-    return System(
+    system = System(
         name=name,
         program=program,
         layout=layout,
@@ -67,6 +69,7 @@ def build(
         world=PAGES,
         measures=tuple(measures),
     )
+    return watched(system) if claims and split_name(name)[2] else system
 
 
 def without_renaming(system: System, calls: Sequence[Call]) -> System:

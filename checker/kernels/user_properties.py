@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from vmacheck.checker.files.errors import instead_of
+from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import LinkError, Program, linked_with, parsed, read, read_text
 from vmacheck.checker.program.reserved import RESERVED
 from vmacheck.properties import PROPERTIES, Property
 
+SPARE_SLOTS = {"VMA_NEW"}  # of slots for what a call has in hand
 ARGUMENTS = {"always": (1,), "step": (3,), "sometimes": (1, 3)}
 
 
@@ -86,3 +88,17 @@ def linked(program: Program, path: Path) -> Program:
     more.check()
     more.reachable(functions)
     return more
+
+
+def check_looks_at_the_state_only(program: Program, files: Iterable[Path], layout: Layout) -> None:
+    """Raise LinkError if a property of these files looks at what is no part of a state: what a call leaves behind."""
+    scratch = {field.name for field in layout.numbers if field.scratch}
+    scratch |= {field.name for array in layout.arrays for field in array.fields if field.scratch}
+    scratch -= {place.field.name for place in layout.key_fields()}
+    own = {str(path) for path in files}
+    for function in program.reachable([name for name, one in program.functions.items() if one.file in own]):
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.Attribute) and node.attr in scratch:
+                raise LinkError(f"{function.file}:{node.lineno}: {function.name}: {node.attr} is no part of a state")
+            if isinstance(node, ast.Name) and node.id in SPARE_SLOTS:
+                raise LinkError(f"{function.file}:{node.lineno}: {function.name}: {node.id} is a slot of no state")

@@ -109,8 +109,9 @@ class Machine:
         if not -MAX_ERRNO <= result <= LARGEST_RESULT:
             after.oops = 1
         if after.oops or not 0 <= after.events < 1 << EVENT_BITS:
+            stopped = after.bug
             after.assign(before)
-            after.events, after.bug = 0, 1
+            after.events, after.bug = 0, stopped or 1
             return OOPS
         return int(result)
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from vmacheck.checker.files.errors import InputError
 
-# Fields that every state has besides the model's own. `bug` is part of the key: the call before stopped the kernel.
+# Fields that every state has besides the model's own. `bug` is part of the key: the call before stopped
+# the kernel (1), or had not enough room in the model (OUT_OF_ROOM).
 # The others live inside a call: what it did, whether it stopped the kernel, and how many more rounds its loops get.
-MACHINE_FIELDS: tuple[tuple[Any, ...], ...] = (("bug", 1), ("events", None), ("oops", None), ("fuel", None))
+OUT_OF_ROOM = 2
+MACHINE_FIELDS: tuple[tuple[Any, ...], ...] = (("bug", OUT_OF_ROOM), ("events", None), ("oops", None), ("fuel", None))
 FUEL = 10_000
 
 
@@ -17,7 +19,7 @@ FUEL = 10_000
 class Field:
     """A number in a struct. Its values are 0..high, or any set of the bits in mask; scratch fields are unbounded.
 
-    limit names the search bound that high is, if larger values are possible but not followed.
+    limit names the search bound that high is, if larger values are possible but not followed. whole: any 32 bits.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Field:
     mask: int = 0
     scratch: bool = False
     limit: str | None = None
+    whole: bool = False
 
     @classmethod
     def of(cls, name: str, bounds: Any) -> "Field":
@@ -40,11 +43,13 @@ class Field:
     @property
     def bits(self) -> int:
         """How many bits the field takes in a key."""
+        if self.whole:
+            return 32
         return self.mask.bit_count() if self.mask else self.high.bit_length()
 
     def allows(self, value: int) -> bool:
         """Is value within the bounds?"""
-        if self.scratch:
+        if self.scratch or self.whole:
             return True
         return value & ~self.mask == 0 if self.mask else 0 <= value <= self.high
 
@@ -125,3 +130,4 @@ class OutOfBounds(InputError):
 
     def __init__(self, place: Place, value: int) -> None:
         super().__init__(f"{place} is {value}, outside of {place.field}")
+        self.place = place

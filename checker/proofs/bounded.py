@@ -2,9 +2,10 @@
 """All programs of up to N calls, in an address space of any size: breadth-first over rows of cells."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.names import split_name
 from vmacheck.checker.kernels.programs import program_with_claims
 from vmacheck.checker.kernels.scope import Scope
@@ -21,6 +22,8 @@ from vmacheck.checker.proofs.any_size import (
 )
 from vmacheck.checker.proofs.oracle import Oracle
 from vmacheck.checker.proofs.rows import Place, Row
+from vmacheck.checker.search.outcome import Limits
+from vmacheck.checker.search.verdict import check
 from vmacheck.checker.symbolic.solver import Model, Solver, least, start_afresh
 from vmacheck.checker.symbolic.values import (
     NOT_FOLLOWED,
@@ -33,6 +36,7 @@ from vmacheck.checker.symbolic.values import (
 )
 from vmacheck.model.calls.operations import Call
 
+PAGES_SEARCHED = 3  # in which a search is asked whether it agrees with a proof
 MOST_TRIED = 2000  # ways tried with their sizes before giving up that a program reaches a violation
 
 
@@ -75,7 +79,19 @@ def search(
         one.found.open = why_not_followed(error)
     if one.kernels.gave_up and one.found.open is None:
         one.found.open = "Z3 did not answer in time"
+    if one.found.open is None and one.found.program is None:
+        one.found.open = _other_answer(kernel, claim, scope, depth)
     return one.found
+
+
+def _other_answer(kernel: str, claim: str, scope: Scope, depth: int) -> str | None:
+    """What a search of a few pages says against a proof; None if nothing."""
+    small = replace(scope, pages=min(PAGES_SEARCHED, depth + 1))
+    (result, *_) = check(one_process.build(kernel, small, [claim]), [claim], Limits(depth)).results
+    if result.verdict != "violated":
+        return None
+    program = "; ".join(map(str, result.calls or ()))
+    return f"the runs disagree: in address spaces of {small.pages} pages, {program} breaks it"
 
 
 class _Search:

@@ -6,10 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from vmacheck.checker.program.layout import OutOfBounds
 from vmacheck.checker.program.system import Claim, System
+from vmacheck.checker.program.wide import RANGE, Wide, widened
 from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.checkpoint import Job
 from vmacheck.checker.search.crew import Means
@@ -24,6 +26,7 @@ REASONS = {
     "memory": "more states than fit into --memory",
     "max-pgoff": "offsets beyond --max-pgoff were not followed",
 }
+BEYOND = f"calls from states that are out of range were not followed: {RANGE}"
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,25 @@ def check(
 ) -> Checked:
     """Search the system once, and judge the claims with these names; run is "compiled", "interpreted" or "ray".
 
-    Raises OutOfBounds, and CheckpointError; if run is "ray", ClusterError.
+    A system that is watched (program/wide.py) is searched again with room for a value that is out of range; the claim
+    about that is judged, too, if it is violated.
+    Raises OutOfBounds of a system that is not watched, and CheckpointError; if run is "ray", ClusterError.
     """
+    wide: Wide = frozenset()
+    is_watched = any(claim.name == RANGE for claim in system.claims)
+    while True:
+        try:
+            return _check(widened(system, wide) if wide else system, names, limits, run, progress, means)
+        except OutOfBounds as error:
+            if not is_watched:
+                raise
+            wide |= {(error.place.array, error.place.field.name)}
+            means = Means(means.workers, means.hurry) if means else None  # a checkpoint is of the search without room
+
+
+def _check(
+    system: System, names: Sequence[str], limits: Limits, run: str, progress: Report | None, means: Means | None
+) -> Checked:
     begin = time.perf_counter()
     if run == "ray":
         from vmacheck.checker.search import cluster  # noqa: PLC0415  (an extra that need not be installed)
@@ -101,7 +121,16 @@ def check(
         search.closed, search.stopped = not set(names) <= set(search.hits), None
     seconds = time.perf_counter() - begin
     claims = {claim.name: claim for claim in system.claims}
-    return Checked(system, search, [judge(system, claims[name], search, seconds) for name in names])
+    results = [judge(system, claims[name], search, seconds) for name in names]
+    if RANGE in search.hits and RANGE not in names:
+        results = [*map(_left_open, results), judge(system, claims[RANGE], search, seconds)]
+    return Checked(system, search, results)
+
+
+def _left_open(result: Result) -> Result:
+    """The verdict of a search in which some states had no calls after them."""
+    is_open = result.verdict in ("holds", "vacuous") and result.calls is None
+    return replace(result, verdict="incomplete", closed=False, reason=BEYOND) if is_open else result
 
 
 def check_all(

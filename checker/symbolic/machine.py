@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from vmacheck.checker.program.interpreted import NullSlot, Oops, executable, struct_class
-from vmacheck.checker.program.layout import FUEL, MACHINE_FIELDS, Layout
+from vmacheck.checker.program.layout import FUEL, MACHINE_FIELDS, OUT_OF_ROOM, Layout
 from vmacheck.checker.program.link import AST_LOCK, Program
 from vmacheck.checker.program.system import LARGEST_RESULT, MAX_ERRNO, OOPS
 from vmacheck.checker.symbolic.flag_masks import merged
@@ -175,6 +175,8 @@ class SymbolicMachine:
             setattr(after, name, left)
         result = self.run(after, "step", call)
         if result is None or (isinstance(result, int) and not -MAX_ERRNO <= result <= LARGEST_RESULT):
+            if after.bug == OUT_OF_ROOM:
+                raise Unsupported("a call that needs more room than there is for it")
             after = self.copy(before)
             after.bug, result = 1, OOPS
         return after, result

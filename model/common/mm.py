@@ -50,6 +50,7 @@ EINVAL = 22
 
 # Bounds of the scope.
 TASK_SIZE = 4  # pages in the address space
+OUT_OF_ROOM = 2  # mm.bug after NO_ROOM; after BUG it is 1
 NR_VMAS = 4  # slots for vmas: one a page, so that no call can run out of them
 NR_ANON_VMAS = 13  # slots for anon_vmas: vmas, list nodes and pages can each name NR_VMAS, and one is new
 MAX_MAP_COUNT = 65536  # sysctl_max_map_count
@@ -85,4 +86,10 @@ def count_vm_event(mm, event):
 
 def BUG(mm):
     """Stop the kernel: the checker drops the call's effects and marks the state."""
+    mm.oops = 1
+
+
+def NO_ROOM(mm):
+    """Stop, for the model has fewer slots than the rule needs; the kernel would go on."""
+    mm.bug = OUT_OF_ROOM
     mm.oops = 1

@@ -11,6 +11,7 @@ from vmacheck.model.common.mm import (
     BUG,
     FREED,
     LIVE,
+    NO_ROOM,
     NR_ANON_VMAS,
     NULL,
     UNUSED,
@@ -52,7 +53,7 @@ def anon_vma_alloc(mm):
             mm.anon_vma[anon_vma].life = LIVE
             count_vm_event(mm, ANON_VMA_ALLOC)
             return anon_vma
-    BUG(mm)
+    NO_ROOM(mm)
     return 1
 
 

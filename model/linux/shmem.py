@@ -5,7 +5,7 @@ An object keeps the size that it was mapped with. Its name is vm_file, above the
 maps it has its size, in pages, in i_size.
 """
 
-from vmacheck.model.common.mm import BUG, EFAULT
+from vmacheck.model.common.mm import EFAULT, NO_ROOM
 from vmacheck.model.common.pages import linear_page_index
 from vmacheck.model.linux.mm import NR_NAMED_FILES, NR_SHMEM
 
@@ -30,7 +30,7 @@ def shmem_zero_setup(mm, vma, size):
             mm.vma[vma].vm_file = file
             mm.vma[vma].i_size = size
             return
-    BUG(mm)
+    NO_ROOM(mm)
 
 
 def shmem_fault(mm, vma, address):

@@ -13,10 +13,10 @@ from vmacheck.model.common.lookup import (
     vma_next,
 )
 from vmacheck.model.common.mm import (
-    BUG,
     COPY_VMA_MERGE,
     ENOMEM,
     MAX_MAP_COUNT,
+    NO_ROOM,
     NR_VMAS,
     NULL,
     SPLIT_VMA_ABOVE,
@@ -135,7 +135,7 @@ def vma_link(mm, vma):
     """Put the allocated vma into the mm at its place in address order. Returns its index."""
     prev = find_vma_prev(mm, mm.vma[vma].vm_start)
     if mm.map_count == NR_VMAS:
-        BUG(mm)
+        NO_ROOM(mm)
         return prev
     for i in range(mm.map_count, prev, -1):
         mm.vma[i + 1] = mm.vma[i]

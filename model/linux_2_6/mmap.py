@@ -14,12 +14,12 @@ from vmacheck.model.common.lookup import (
     vma_next,
 )
 from vmacheck.model.common.mm import (
-    BUG,
     COPY_VMA_MERGE,
     EINVAL,
     ENOMEM,
     MAP_NORESERVE,
     MAX_MAP_COUNT,
+    NO_ROOM,
     NR_VMAS,
     NULL,
     SPLIT_VMA_ABOVE,
@@ -149,7 +149,7 @@ def vma_link(mm, vma):
     """Put the allocated vma into the mm at its place in address order, and on its anon_vma's list."""
     prev = find_vma_prev(mm, mm.vma[vma].vm_start)
     if mm.map_count == NR_VMAS:
-        BUG(mm)
+        NO_ROOM(mm)
         return
     for i in range(mm.map_count, prev, -1):
         mm.vma[i + 1] = mm.vma[i]

@@ -38,6 +38,7 @@ def no_progress(_name):
     return lambda _now: None
 
 
+@pytest.mark.slow
 def test_the_default_job_sees_what_it_expects(one_search):
     code, out, err = vmacheck("check", "--kernels", "2004")
     assert (code, err) == (0, "")
@@ -464,6 +465,7 @@ def test_no_progress_where_there_is_no_terminal():
     assert run_program("check", "rmap39", "--pages", "4").stderr == b""
 
 
+@pytest.mark.slow
 def test_json_of_the_default_job_is_whole(one_search):
     code, data = vmacheck_json("check", "--kernels", "2004")
     assert code == 0

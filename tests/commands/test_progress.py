@@ -12,6 +12,8 @@ import termios
 
 import pytest
 
+from tests.support.helpers import rest
+
 SHOWS = """
 import sys
 from vmacheck.checker.commands.support import progress
@@ -121,7 +123,7 @@ def test_a_line_is_as_wide_as_the_terminal_and_leaves_nothing_behind(columns):
     assert any("frontier 27 (22 %" in line for line in screen.seen) == (columns == 200)
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("columns", rest(pytest.mark.slow, [80, 40, 200]))
 def test_a_command_leaves_nothing_behind(columns):
     text, out, code = on_a_terminal(columns, HURRIED, *WORDS)
     screen = Screen(columns).feed(text)

@@ -32,7 +32,7 @@ COMMANDS = [
     ("prove", "prove rmap40 rmap_finds_every_page --vmas 1"),
     ("prove_depth", "prove rmap40 adjacent_vmas_share_anon_vma --depth 2"),
     ("prove_equivalent", "prove --equivalent rmap40 linux-2.6.8 find_mergeable_anon_vma --vmas 1"),
-    ("prove_equivalent", "prove --equivalent rmap40 linux-2.6.8 vma_adjust --vmas 2"),
+    ("prove_equivalent", "prove --equivalent rmap40 linux-2.6.8 vma_adjust --vmas 1"),
     ("tradeoff", "tradeoff rmap40+importer --pages 2"),
     ("coverage", "coverage rmap40 --pages 2"),
     ("graph", "graph rmap40 --pages 1"),

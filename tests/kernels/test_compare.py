@@ -109,7 +109,11 @@ PINNED = [
     ("rmap39+importer", "rmap40+importer", "layout", {}, ("a_worse", 6, None)),
     *rest(pytest.mark.slow, [("rmap39+importer", "rmap40+importer", "layout", {"pages": 4}, ("a_worse", 6, None))], 0),
     ("rmap39+importer", "rmap40+importer", "layout", {"protections": ("RW", "RWX")}, ("a_worse", 5, None)),
-    ("rmap39+importer", "rmap40+importer", "layout", {"operations": MOVES}, ("a_worse", 6, None)),
+    *rest(
+        pytest.mark.slow,
+        [("rmap39+importer", "rmap40+importer", "layout", {"operations": MOVES}, ("a_worse", 6, None))],
+        0,
+    ),
     ("rmap39", "rmap40", "vmas", {}, ("incomparable", 6, 12)),
     ("rmap39", "rmap40", "layout", {}, ("incomparable", 6, 11)),
     ("rmap39+importer", "rmap40+importer", "find_vma_prev", {}, ("b_worse", None, 2)),

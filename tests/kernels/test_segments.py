@@ -102,7 +102,9 @@ FIRST = ("linux-6.18", "anonmm", "rmap40")
 OTHERS = (*(name for name in ALIKE if name not in FIRST), "rmap40+prev-first", "andrea+importer", "linux-6.12")
 
 
-@pytest.mark.parametrize("kernel", [*rest(pytest.mark.slow, FIRST, 2), *rest(pytest.mark.large, OTHERS, 0)])
+@pytest.mark.parametrize(
+    "kernel", [*rest(pytest.mark.slow, ("anonmm", "linux-6.18", "rmap40"), 1), *rest(pytest.mark.large, OTHERS, 0)]
+)
 @pytest.mark.parametrize("names", [None, (LAYOUT,)], ids=["a page", "no page"])
 def test_every_state_of_few_pages_is_a_state_of_as_many_segments(kernel, names):
     found = {state for state, _ in segment_states(build(kernel, 3, names))}
@@ -317,7 +319,7 @@ def test_the_default_kernels_are_those_that_count_no_pages():
 @pytest.mark.parametrize(
     ("kernel", "count", "names"),
     [
-        pytest.param(*case, marks=pytest.mark.slow if transitions > 500_000 else ())
+        pytest.param(*case, marks=pytest.mark.slow if transitions > 150_000 else ())
         for case, (_, transitions, _) in PINNED.items()
     ],
     ids=str,

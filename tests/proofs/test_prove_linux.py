@@ -194,6 +194,7 @@ def test_a_loop_that_faults_in_nothing_but_what_nobody_listed_is_found_out(tmp_p
 # ---- jobs ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.proofs
 def test_vmacheck_ci_proves(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vmacheck.toml").write_text(

@@ -28,7 +28,8 @@ def test_rows_are_the_classes_of_states(kernel, levels, monkeypatch):
         assert len(by_rows) == sum(levels[: depth + 1])
 
 
-@pytest.mark.parametrize("kernel", ["linux-6.12", pytest.param("linux-6.18", marks=pytest.mark.proofs)])
+@pytest.mark.proofs
+@pytest.mark.parametrize("kernel", ["linux-6.12", "linux-6.18"])
 def test_no_claim_is_violated_within_three_calls(kernel):
     names = NAMES[1:3] if kernel == "linux-6.12" else NAMES
     assert agree(kernel, names, 3, 4) == [0] * len(names)
