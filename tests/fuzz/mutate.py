@@ -126,6 +126,7 @@ def _change(node: ast.FunctionDef, draw: Random) -> str:
     kind = draw.choice(kinds)
     _, what, change = draw.choice([way for way in ways if way[0] == kind])
     change()
+    ast.fix_missing_locations(node)
     return what
 
 
