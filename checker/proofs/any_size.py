@@ -57,6 +57,7 @@ class _AnyPages(Pages):
     """
 
     def __getitem__(self, address: Any) -> Any:
+        self.check(address)
         page, place = self._new(), _text_of(address)
         for name in self._fields:
             setattr(page, name, unknown(f"{name}@{place}"))

@@ -41,8 +41,10 @@ class Pages:
     """The pages of a state that something looks at: distinct addresses, each with its page.
 
     If the others are `empty`, one that is asked for is added; else asking for one is an error. also: another address,
-    known to equal the first.
+    known to equal the first. size(): the number of pages, if a page beyond them may be asked for, as in a patch.
     """
+
+    size: Callable[[], Any] | None = None
 
     def __init__(self, new: Callable[[], Any], fields: Sequence[str], empty: bool) -> None:
         self._new, self._fields, self.empty = new, fields, empty
@@ -54,7 +56,13 @@ class Pages:
         self.entries.append((address, self._new()))
         return self.entries[-1][1]
 
+    def check(self, address: Any) -> None:
+        """Stop the kernel at a page that does not exist."""
+        if self.size is not None and not (address >= 0 and address < self.size()):
+            raise Oops("a page outside of the address space")
+
     def __getitem__(self, address: Any) -> Any:
+        self.check(address)
         for listed, page in self.entries:
             if listed is address or truth(equal(listed, address)):
                 return page
@@ -130,6 +138,8 @@ class SymbolicMachine:
         self.program = Program(program.functions, {**program.constants, **constants})
         self._empty, self._pages = empty, pages
         self._other, self.others, self.mark = other, 0, ""
+        is_patched = not all(function.trusted for function in program.functions.values())
+        self._size = (lambda: self.functions["TASK_SIZE"]) if is_patched else None
         (page,) = (array for array in layout.arrays if array.name == PAGES)
         self._page_fields = [field.name for field in page.fields]
         self._page = struct_class(PAGES, self._page_fields, [])
@@ -155,6 +165,7 @@ class SymbolicMachine:
         """A state, all zero."""
         state = self._state()
         state.page = self._pages(self._page, self._page_fields, self._empty)
+        state.page.size = self._size
         for array in self._arrays:
             slots, first = getattr(state, array.name), array.last + array.spare + 1
             list.__setitem__(slots, slice(first, None), _BEYOND)

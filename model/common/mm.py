@@ -91,5 +91,6 @@ def BUG(mm):
 
 def NO_ROOM(mm):
     """Stop, for the model has fewer slots than the rule needs; the kernel would go on."""
-    mm.bug = OUT_OF_ROOM
+    if mm.oops == 0:
+        mm.bug = OUT_OF_ROOM
     mm.oops = 1

@@ -62,6 +62,13 @@ def question(draw: Random) -> tuple[Scope, tuple[str, ...]]:
     return scope, (BUG, *draw.sample(others, 2))
 
 
+@cache
+def reached(base: str, scope: Scope) -> frozenset[str]:
+    """The functions of the kernel that the scope's calls can reach."""
+    program = one_process.build(base, scope).program
+    return frozenset(function.name for function in program.reachable(["step"]))
+
+
 def ask(patch: Patch, scope: Scope, names: tuple[str, ...], folder: Path, is_full: bool) -> Asked:
     """Ask every run; of a full question, also those that take long."""
     path = folder / "patch.py"

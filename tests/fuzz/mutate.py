@@ -3,7 +3,7 @@
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from random import Random
 from typing import Any, NamedTuple
@@ -69,11 +69,11 @@ def candidates(base: str) -> list[Function]:
     return [one for one in functions if one.file.startswith(folders) and one.name not in LEFT_ALONE]
 
 
-def patch(draw: Random, base: str | None = None) -> Patch:
-    """A random patch, of one function or two."""
-    base = base or draw.choice(KERNELS)
+def patch(draw: Random, base: str, reached: Collection[str]) -> Patch:
+    """A random patch, of one function or two of those that are reached."""
     functions, what = [], []
-    for function in draw.sample(candidates(base), draw.choice((1, 1, 1, 2))):
+    ours = [function for function in candidates(base) if function.name in reached]
+    for function in draw.sample(ours, draw.choice((1, 1, 1, 2))):
         node = copy.deepcopy(function.node)
         for _ in range(draw.choice((1, 1, 2))):
             what.append(f"{function.name}: {_change(node, draw)}")
@@ -122,6 +122,8 @@ def _blocks(tree: ast.AST) -> list[list[ast.stmt]]:
 def _change(node: ast.FunctionDef, draw: Random) -> str:
     """Change something in the function; what."""
     ways = [*_changes(node, draw)]
+    if not ways:
+        return "as it is"
     kinds = sorted({kind for kind, _, _ in ways})
     kind = draw.choice(kinds)
     _, what, change = draw.choice([way for way in ways if way[0] == kind])

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -30,8 +31,11 @@ class Tally(NamedTuple):
 
 def work(seed: int, first: int, step: int, seconds: float, full_every: int) -> Tally:
     """Patches number first, first + step, ... of the seed, until the time is over."""
+    from tests.conftest import Here
     from tests.fuzz import answers, mutate
+    from vmacheck.checker.symbolic import pool
 
+    pool.ProcessPoolExecutor = Here  # type: ignore[assignment,misc]
     end = time.monotonic() + seconds
     made = refused = changed = 0
     counted, found = Counter[str](), list[str]()
@@ -40,8 +44,9 @@ def work(seed: int, first: int, step: int, seconds: float, full_every: int) -> T
             if time.monotonic() > end:
                 break
             draw = Random(f"{seed}:{number}")
-            patch = mutate.patch(draw)
+            base = draw.choice(mutate.KERNELS)
             scope, names = answers.question(draw)
+            patch = mutate.patch(draw, base, answers.reached(base, scope))
             is_full = number % full_every == full_every - 1
             made += 1
             try:
@@ -79,9 +84,9 @@ def report(seed, number, patch, said):
 def fuzz(seed: int, seconds: float, workers: int, full_every: int = EVERY_FULL) -> Tally:
     """Run the fuzz. Its findings depend on the seed, and on how far it comes."""
     os.environ.setdefault("VMACHECK_OPTIMISE", "0")
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        jobs = [(seed, first, workers, seconds, full_every) for first in range(workers)]
-        tallies = pool.starmap(work, jobs)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(work, seed, first, workers, seconds, full_every) for first in range(workers)]
+        tallies = [job.result() for job in jobs]
     answers: Counter[str] = sum((one.answers for one in tallies), Counter())
     found = [text for one in tallies for text in one.found]
     made, refused, changed = (sum(counts) for counts in zip(*(one[:3] for one in tallies), strict=True))
