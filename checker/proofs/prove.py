@@ -184,7 +184,7 @@ def _small_scope(proof: Proof, max_map_count: int) -> Scope:
 
 def _small_check(proof: Proof, max_map_count: int) -> Result:
     scope = _small_scope(proof, max_map_count)
-    (result,) = check(one_process.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
+    result, *_ = check(one_process.build(proof.kernel, scope, [proof.property]), [proof.property], Limits()).results
     return result
 
 
