@@ -123,7 +123,7 @@ def _failure(
 ) -> Failure | None:
     """The first failure, by number of vmas and then kind of call. None: no failure, or open as proof.reason says."""
     goals = _goals(proof)
-    proof.paths = proof.checks = 0
+    proof.reason, proof.paths, proof.checks = None, 0, 0
     locked = not kind_of(proof.kernel).leaves_out_locked(proof.operations)
     questions = [
         Question(
@@ -144,10 +144,11 @@ def _failure(
         proof.paths += answer.paths
         proof.checks += answer.checks
         report(f"{question.operation} with {question.vmas} vmas, {proof.paths:,} paths")
-        if answer.gave_up is not None:
-            proof.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
-        if answer.failure is not None or answer.gave_up is not None:
+        if answer.failure is not None:
+            proof.reason = None
             return answer.failure
+        if answer.gave_up is not None and proof.reason is None:  # another call may still show that it is false
+            proof.reason = f"{question.operation} with {question.vmas} vmas: {answer.gave_up}"
     return None
 
 

@@ -139,6 +139,7 @@ class SymbolicMachine:
         self._empty, self._pages = empty, pages
         self._other, self.others, self.mark = other, 0, ""
         is_patched = not all(function.trusted for function in program.functions.values())
+        self.functions: dict[str, Any] = {}
         self._size = (lambda: self.functions["TASK_SIZE"]) if is_patched else None
         (page,) = (array for array in layout.arrays if array.name == PAGES)
         self._page_fields = [field.name for field in page.fields]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vmacheck.checker.kernels.one_process import without_renaming
-from vmacheck.checker.program.interpreted import Machine
+from vmacheck.checker.program.interpreted import Machine, Oops
 from vmacheck.checker.program.system import OOPS, System
 from vmacheck.model.calls.operations import FILES, POLICIES, Call, TraceError, name_of, protection_text, result_text
 from vmacheck.model.common.mm import (
@@ -100,7 +100,11 @@ def replay(system: System, calls: Sequence[Call]) -> list[Step]:
     for call in calls:
         result = machine.step(before, call, after)
         shown = STOPPED if result == OOPS else result_text(call, result)
-        steps.append(Step(call, shown, vmas_of(after), pages_in(after, pages)))
+        try:
+            steps.append(Step(call, shown, vmas_of(after), pages_in(after, pages)))
+        except (Oops, IndexError):
+            machine.check_bounds(machine.fields(after))
+            raise
         before, after = after, before
         if result == OOPS:
             break

@@ -364,11 +364,13 @@ def test_a_bad_patch_is_one_line(text, message, command, tmp_path):
 
 
 def test_a_patch_that_leaves_the_scope_is_one_line(tmp_path):
+    """Where properties do not judge such a state."""
     path = tmp_path / "mine.py"
     path.write_text("def linear_page_index(mm, vma, address):\n    return 99\n")
-    code, _, err = vmacheck("check", f"rmap40+{path}", "--pages", "2")
-    assert code == 2
-    assert "page[0].index is 99, outside of 0..1" in err
+    for words in (("compare", "rmap40"), ("graph",), ("coverage",), ("tradeoff",)):
+        code, _, err = vmacheck(words[0], f"rmap40+{path}", *words[1:], "--pages", "2")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "page[0].index is 99, outside of 0..1" in err
 
 
 STOPS = {

@@ -35,7 +35,7 @@ def work(seed: int, first: int, step: int, seconds: float, full_every: int) -> T
     from tests.fuzz import answers, mutate
     from vmacheck.checker.symbolic import pool
 
-    pool.ProcessPoolExecutor = Here  # type: ignore[assignment,misc]
+    setattr(pool, "ProcessPoolExecutor", Here)  # noqa: B010
     end = time.monotonic() + seconds
     made = refused = changed = 0
     counted, found = Counter[str](), list[str]()

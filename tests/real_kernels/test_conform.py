@@ -220,7 +220,7 @@ FORK_MUTANTS = [
     ("the newest is used again", "for i in range(CHAIN, 0, -1):", "for i in range(1, CHAIN + 1):"),
     ("always a chain of one", "anon_vma_clone(mm, vma, pvma)\n    if reused == NULL:", "reused = NULL\n    if reused == NULL:"),
     ("locks are inherited", "mm.vma[vma].vm_flags & ~VM_LOCKED_MASK", "mm.vma[vma].vm_flags"),
-    ("WIPEONFORK is not minded", "(mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0 and ", ""),
+    ("WIPEONFORK is not minded", "if (mm.vma[vma].vm_flags & VM_WIPEONFORK) == 0:", "if True:"),
     ("DONTFORK is not minded", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if True:"),
     ("markers of files are not inherited", "mm.vma[vma].anon_vma != NULL or (mm.vma[vma].vm_flags & VM_COPY_ON_FORK) != 0:", "mm.vma[vma].anon_vma != NULL:"),
     ("shared memory is not inherited", "if (mm.vma[vma].vm_flags & VM_DONTCOPY) == 0:", "if (mm.vma[vma].vm_flags & (VM_DONTCOPY | VM_SHARED)) == 0:"),
