@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vmacheck.checker.kernels import user_properties
-from vmacheck.checker.kernels.names import check_max_map_count, tree_of
+from vmacheck.checker.kernels.names import check_max_map_count, split_name, tree_of
 from vmacheck.checker.kernels.programs import absent_numbers, claims_for, program_of, with_properties
+from vmacheck.checker.kernels.renaming import check_names_are_only_compared
 from vmacheck.checker.kernels.scope import PROCESSES, Scope, ScopeError
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Program, check_unchanging
@@ -35,12 +36,14 @@ def build(name: str, scope: Scope, properties: Sequence[str] = (), calls: Sequen
         raise ScopeError(f"--processes is about {LINUX.word}, and {name} is none; --threads has fork for it")
     for path in user_properties.paths_of(properties):
         raise ScopeError(f"--processes: {path}: properties of your own are about one process; leave --processes out")
-    calls = scope.calls() if calls is None else calls
+    is_given, calls = calls is not None, scope.calls() if calls is None else calls
     check_max_map_count(name, scope.max_map_count)
     bounds = state.process_bounds(scope.pages, scope.operations, calls, scope.max_pgoff)
     program = program_of(name, state.process_constants(bounds), under=MODEL)
     program = with_properties(name, program, [PROCESSES_FILE], [CURRENT_PROCESSES_FILE])
     program.check()
+    if not is_given:
+        check_names_are_only_compared(program, map(str, split_name(name)[2]))
     claims = claims_for(properties, EVERY)
     check_unchanging(program, [claim.name for claim in claims])
     program = without_kinds(program, "nr", absent_numbers(calls))

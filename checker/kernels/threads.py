@@ -9,6 +9,7 @@ from pathlib import Path
 from vmacheck.checker.kernels import user_properties
 from vmacheck.checker.kernels.names import check_is_of, split_name
 from vmacheck.checker.kernels.programs import claims_for, program_of
+from vmacheck.checker.kernels.renaming import check_names_are_only_compared
 from vmacheck.checker.kernels.scope import THREADS, Scope, ScopeError
 from vmacheck.checker.program.layout import Layout
 from vmacheck.checker.program.link import Function, Program, check_unchanging, linked_with, read
@@ -61,6 +62,8 @@ def build(
     if not scope.every_step:
         for path in paths:
             check_steps_are_left_alone(path, program)
+    if calls is None:
+        check_names_are_only_compared(program, map(str, paths))
     claims = claims_for(properties, KNOWN)
     check_unchanging(program, [claim.name for claim in claims])
     if calls is None:

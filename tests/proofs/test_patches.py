@@ -205,6 +205,8 @@ def least(mm):
 """
 ASKED = [
     ("check", "{}", "--pages", "2"),
+    ("check", "{}", "--pages", "2", "--processes", "2"),
+    ("check", "{}", "--pages", "1", "--threads", "2", "--every-step"),
     ("compare", "{}", "linux-2.6.8", "--pages", "2"),
     ("prove", "{}", BUG, "--depth", "2"),
     ("prove", "{}", BUG, "--vmas", "1"),
@@ -224,7 +226,8 @@ def test_names_are_only_compared(test, patched):
 
 @pytest.mark.parametrize("words", ASKED, ids=" ".join)
 def test_every_search_asks(words, patched):
-    kernel = patched(ORDER.format(test="b != NULL and a > b"))
+    base = "linux-6.18" if "--processes" in words else "linux-2.6.8"
+    kernel = patched(ORDER.format(test="b != NULL and a > b"), base)
     code, _, err = vmacheck(*(word.format(kernel) for word in words))
     assert code == 2
     assert "compares by order" in err
