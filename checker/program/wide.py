@@ -2,7 +2,8 @@
 """A system with room for values out of the range of their fields, for the rules of a patch that lead to such values.
 
 A state in which a field is out of its range is judged like any other, and no call follows it. RANGE says so: the claim
-is false of it, and of a call for which the model had too few slots.
+is false of it, and of a call for which the model had too few slots. Where it is the number of slots in use that is out
+of range, there is no state to judge, and only RANGE says something.
 """
 
 import ast
@@ -24,6 +25,13 @@ def step(mm, call):
     if not {RANGE}(mm):
         return -EFAULT
     return {STEP}(mm, call)
+"""
+COUNT = "map_count"
+CLAIM = """
+def {name}({parameters}):
+    if {test}:
+        return {otherwise}
+    return {name}_in_range({parameters})
 """
 LOOP = """    for slot in range({first}, {end}):
         if {tests}:
@@ -71,6 +79,21 @@ def _with(system: System, layout: Layout, wide: Collection[tuple[str, str]]) -> 
         del functions["step"]
     elif STEP not in program.functions:
         functions[STEP] = _named(program.functions["step"], STEP)
+    if ("", COUNT) in wide:
+        (count,) = (one for one in layout.numbers if one.name == COUNT)
+        for claim in system.claims:
+            original = program.functions[claim.name]
+            if claim.name != RANGE and f"{claim.name}_in_range" not in program.functions:
+                text = CLAIM.format(
+                    name=claim.name,
+                    parameters=", ".join(original.parameters),
+                    test=_outside(f"{original.parameters[-1]}.{COUNT}", count),
+                    otherwise=not claim.sometimes,
+                )
+                (node,) = ast.parse(text).body
+                assert isinstance(node, ast.FunctionDef)
+                functions[claim.name] = Function(node, "<range>")
+                functions[f"{claim.name}_in_range"] = _named(original, f"{claim.name}_in_range")
     claims = system.claims if any(claim.name == RANGE for claim in system.claims) else (*system.claims, Claim(RANGE))
     return replace(system, program=Program({**program.functions, **functions}, program.constants), claims=claims)
 

@@ -159,7 +159,7 @@ class SymbolicMachine:
                 reachable, self.program.constants, lambda f: compiled_for_unknowns(f, table), _small_enough, _in_64_bits
             )
         self.functions.update(__range__=_rounds, __all__=_all, __any__=_any, __not__=_not)
-        self.functions["__pages__"] = lambda state, first, end: state.page.between(first, end)
+        self.functions["__pages__"] = self._listed
         self.functions["__each__"], self.functions["__merged__"] = self._each, merged
 
     def new(self) -> Any:
@@ -204,6 +204,13 @@ class SymbolicMachine:
         return None if state.oops else result
 
     # ---- loops over pages of which most are not listed -------------------------------------------
+
+    def _listed(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
+        """The listed pages of a loop that looks at every page in first..end-1. The first and the last have to exist."""
+        if self._size is not None and first < end:
+            state.page.check(first)
+            state.page.check(end - 1)
+        yield from state.page.between(first, end)
 
     def _each(self, state: Any, first: Any, end: Any) -> Iterator[Any]:
         """The addresses, in order, at which a loop has to be followed to see all that it can do."""

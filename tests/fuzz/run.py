@@ -52,13 +52,14 @@ def work(seed: int, first: int, step: int, seconds: float, full_every: int) -> T
             try:
                 asked = answers.ask(patch, scope, names, Path(folder), is_full)
             except Exception as error:  # a crash is a finding, too
-                found.append(report(seed, number, patch, [f"{type(error).__name__}: {error}"]))
+                found.append(report(seed, number, patch, scope, names, [f"{type(error).__name__}: {error}"]))
                 continue
             refused += bool(asked.refused)
             changed += asked.changed
             counted += asked.answers
             if asked.contradictions:
-                found.append(report(seed, number, smallest(patch, scope, names, folder, is_full), asked.contradictions))
+                least = smallest(patch, scope, names, folder, is_full)
+                found.append(report(seed, number, least, scope, names, asked.contradictions))
     return Tally(made, refused, changed, counted, found)
 
 
@@ -75,9 +76,10 @@ def smallest(patch, scope, names, folder, is_full):
     return mutate.shrunk(patch, still)
 
 
-def report(seed, number, patch, said):
+def report(seed, number, patch, scope, names, said):
     """A finding, as text."""
-    lines = [f"---- seed {seed}, patch {number}, over {patch.base}: {'; '.join(patch.what)}", *said, patch.text]
+    where = f"{scope.pages} pages, {','.join(scope.protections)}, {','.join(scope.operations)}; {', '.join(names)}"
+    lines = [f"---- seed {seed}, patch {number}, over {patch.base}: {'; '.join(patch.what)}", where, *said, patch.text]
     return "\n".join(lines)
 
 

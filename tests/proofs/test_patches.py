@@ -38,6 +38,17 @@ def unmap_region(mm, start, end):
             BUG(mm)
     zap_page_range(mm, start, end)
 """
+# the last page of the address space has no next one
+A_PAGE_TOO_MANY = """
+def unmap_region(mm, start, end):
+    zap_page_range(mm, start, end + 1)
+"""
+NO_SUCH_PAGE = """
+def unmap_region(mm, start, end):
+    if mm.page[end].mapcount != 0:
+        BUG(mm)
+    zap_page_range(mm, start, end)
+"""
 # bit 32 of ~vm_flags is always set
 BIT_32 = """
 def do_mmap_pgoff(mm, file, addr, len, prot, flags, pgoff):
@@ -118,8 +129,10 @@ def length_of(code, data):
         (THREE_PAGES, 3, 4, FEW),
         (PAGES_APART, 3, 3, ("--ops", "mmap,munmap,write", "--prot", "RW")),
         (BIT_32, 3, 1, ("--ops", "mmap", "--prot", "RW")),
+        (A_PAGE_TOO_MANY, 2, 2, FEW),
+        (NO_SUCH_PAGE, 2, 2, FEW),
     ],
-    ids=["two pages", "three pages", "pages apart", "bit 32"],
+    ids=["two pages", "three pages", "pages apart", "bit 32", "a page too many", "no such page"],
 )
 def test_any_size_finds_what_few_pages_show(text, pages, length, more, patched):
     kernel = patched(text)
@@ -170,6 +183,22 @@ def test_too_few_slots_are_no_bug(patched):
     assert found[BUG][0] == "incomplete"
     assert found["state_stays_in_range"][0] == "violated"
     assert vmacheck("prove", kernel, BUG, "--depth", "2", *FEW)[0] in (0, 3)
+
+
+MORE_AND_MORE = """
+def kmem_cache_free_vma(mm, vma):
+    for i in range(vma, mm.map_count):
+        mm.vma[i] = mm.vma[i + 1]
+    mm.map_count = mm.map_count + 1
+"""
+
+
+def test_slots_that_are_no_state_are_not_judged(patched):
+    words = ("check", patched(MORE_AND_MORE, "rmap39"), "--pages", "2", "-p", "faulted_vmas_are_on_their_list")
+    code, out, _ = vmacheck(*words)
+    assert code == 1
+    assert "faulted_vmas_are_on_their_list: incomplete" in out
+    assert vmacheck(*words, "--run", "interpreted")[1] == out
 
 
 # ---- what is refused -----------------------------------------------------------------------------
