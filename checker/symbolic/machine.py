@@ -181,7 +181,10 @@ class SymbolicMachine:
     def step(self, before: Any, call: Any) -> tuple[Any, Any]:
         """The state after the call, and the result; if the kernel stops, the state before with `bug` set, and OOPS."""
         before.fuel, self.others = FUEL, 0
-        self.functions["begin"](before)
+        try:
+            self.functions["begin"](before)
+        except (Oops, IndexError):
+            raise Unsupported("what goes wrong before a call") from None
         after = self.copy(before)
         for name, left in self._left.items():
             setattr(after, name, left)
