@@ -96,7 +96,7 @@ def _outside(field: Field) -> str:
 
 def _runs(field: Field) -> Iterator[tuple[int, int, int]]:
     """The runs of bits that a field may have set: (lowest bit, as many ones, number of bits below)."""
-    mask = (0 if field.whole else field.mask) or (1 << field.bits) - 1
+    mask = field.mask or (1 << field.bits) - 1
     below = 0
     while mask:
         low = (mask & -mask).bit_length() - 1

@@ -94,8 +94,8 @@ class _Body:
         if isinstance(node, ast.Assign):
             self._assign(node.targets[0], self._kinds(node.value), node.value)
         elif isinstance(node, ast.AugAssign):
-            if self._kinds(node.target) | self._kinds(node.value):
-                self._fault(node, "calculates with the name of", self._kinds(node.target) | self._kinds(node.value))
+            if kinds := self._kinds(node.target) | self._kinds(node.value):
+                self._fault(node, "calculates with the name of", kinds)
         elif isinstance(node, ast.Return):
             if node.value is not None:
                 self._learn_result(self._kinds(node.value))

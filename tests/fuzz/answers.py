@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -14,7 +14,6 @@ from vmacheck.checker.files.errors import InputError
 from vmacheck.checker.kernels import one_process
 from vmacheck.checker.kernels.programs import property_names
 from vmacheck.checker.kernels.scope import Scope
-from vmacheck.checker.program.layout import Broken
 from vmacheck.checker.program.wide import RANGE
 from vmacheck.checker.proofs import bounded
 from vmacheck.checker.proofs.any_size import Violation
@@ -77,7 +76,7 @@ def ask(patch: Patch, scope: Scope, names: tuple[str, ...], folder: Path, is_ful
     kernel = f"{patch.base}+{path}"
     try:
         found = searched(kernel, scope, names)
-    except (InputError, Broken) as error:
+    except InputError as error:
         asked.refused = str(error)
         return asked
     asked.answers["compiled"] += 1
@@ -167,7 +166,7 @@ def _is_shown(asked: Asked, kernel: str, name: str, program: Sequence[Call]) -> 
     if not Oracle(Violation((kernel,), name), room).first_at(program):
         yield f"{name}: {'; '.join(map(str, program))} does not show it"
     if room <= 5:
-        other = searched(kernel, Scope(**{**vars(asked.scope), "pages": room}), (name,), limits=Limits(len(program)))
+        other = searched(kernel, replace(asked.scope, pages=room), (name,), limits=Limits(len(program)))
         if lengths(other).get(name, len(program) + 1) != len(program):
             yield f"{name}: {'; '.join(map(str, program))}, a search of {room} pages says {lengths(other)}"
 
@@ -176,7 +175,7 @@ def _is_shown(asked: Asked, kernel: str, name: str, program: Sequence[Call]) -> 
 
 
 def _every_size(asked: Asked, kernel: str, _found: Checked) -> Iterator[str]:
-    scopes = {pages: Scope(**{**vars(asked.scope), "pages": pages}) for pages in (1, 2, 3, 4)}
+    scopes = {pages: replace(asked.scope, pages=pages) for pages in (1, 2, 3, 4)}
     found = {pages: searched(kernel, scope, asked.names) for pages, scope in scopes.items()}
     asked.answers["pages 1 to 4"] += 1
     for name in asked.names:
@@ -187,7 +186,7 @@ def _induction(asked: Asked, kernel: str, found: Checked) -> Iterator[str]:
     for name in asked.names[:2]:
         answer = prove(kernel, name, asked.scope.operations, 1, 65536, MILLISECONDS)
         asked.answers[f"prove, {answer.verdict}"] += 1
-        wide = searched(kernel, Scope(**{**vars(asked.scope), "pages": 4}), (name,))
+        wide = searched(kernel, replace(asked.scope, pages=4), (name,))
         if answer.verdict == "proved" and name in {**lengths(found), **lengths(wide)}:
             yield f"{name}: proved, and violated by {lengths(found)}, in 4 pages {lengths(wide)}"
         if answer.verdict == "refuted" and answer.program is not None:
