@@ -40,9 +40,14 @@ LOOP = """    for slot in range({first}, {end}):
 Wide = frozenset[tuple[str, str]]  # arrays ("" for the state itself) and the names of their fields
 
 
+def is_watched(system: System) -> bool:
+    """Has the system the claim RANGE?"""
+    return any(claim.name == RANGE for claim in system.claims)
+
+
 def watched(system: System) -> System:
     """The system with the claim RANGE besides its own."""
-    if any(claim.name == RANGE for claim in system.claims):
+    if is_watched(system):
         return system
     return _with(system, system.layout, frozenset())
 
@@ -94,7 +99,7 @@ def _with(system: System, layout: Layout, wide: Collection[tuple[str, str]]) -> 
                 assert isinstance(node, ast.FunctionDef)
                 functions[claim.name] = Function(node, "<range>")
                 functions[f"{claim.name}_in_range"] = _named(original, f"{claim.name}_in_range")
-    claims = system.claims if any(claim.name == RANGE for claim in system.claims) else (*system.claims, Claim(RANGE))
+    claims = system.claims if is_watched(system) else (*system.claims, Claim(RANGE))
     return replace(system, program=Program({**program.functions, **functions}, program.constants), claims=claims)
 
 

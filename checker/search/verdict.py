@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from vmacheck.checker.program.layout import OutOfBounds
 from vmacheck.checker.program.system import Claim, System
-from vmacheck.checker.program.wide import RANGE, Wide, widened
+from vmacheck.checker.program.wide import RANGE, Wide, is_watched, widened
 from vmacheck.checker.search import explore, rounds
 from vmacheck.checker.search.checkpoint import Job
 from vmacheck.checker.search.crew import Means
@@ -92,12 +92,11 @@ def check(
     Raises OutOfBounds of a system that is not watched, and CheckpointError; if run is "ray", ClusterError.
     """
     wide: Wide = frozenset()
-    is_watched = any(claim.name == RANGE for claim in system.claims)
     while True:
         try:
             return _check(widened(system, wide) if wide else system, names, limits, run, progress, means)
         except OutOfBounds as error:
-            if not is_watched:
+            if not is_watched(system):
                 raise
             wide |= {(error.place.array, error.place.field.name)}
             means = Means(means.workers, means.hurry) if means else None  # a checkpoint is of the search without room
